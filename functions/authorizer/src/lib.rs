@@ -1,0 +1,117 @@
+//! API Gateway Lambda authorizer: verifies the Bearer token before a request reaches a function.
+//!
+//! It needs no network and no permission: the keys are configuration. Its answer depends on the
+//! token alone, since the gateway caches it for all routes.
+
+use serde::{Deserialize, Serialize};
+use shared::clock::Clock;
+use shared::config::{ConfigError, Env};
+use shared::tokens::bearer;
+use shared::tokens::claims::Claims;
+use shared::tokens::verifier::{TokenRefused, Verifier};
+
+/// Says whose a request is, or that it may not pass.
+pub struct Authorizer {
+    verifier: Verifier,
+    clock: Clock,
+}
+
+/// What API Gateway asks: an authorizer event of payload format 2.0. Only what decides is read.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// The values of the identity sources, in their order: here, the `Authorization` header.
+    #[serde(default)]
+    identity_source: Option<Vec<String>>,
+    #[serde(default)]
+    request_context: RequestContext,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RequestContext {
+    #[serde(default)]
+    domain_name: Option<String>,
+    #[serde(default)]
+    request_id: Option<String>,
+}
+
+/// What API Gateway is told: a simple response of payload format 2.0.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verdict {
+    /// Whether the request may pass.
+    pub is_authorized: bool,
+    /// What the functions learn of its sender.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<Context>,
+}
+
+/// What the functions learn of a request's sender, at `requestContext.authorizer.lambda`. All of
+/// it is scalar: other values reach some kinds of integration as empty texts.
+#[derive(Debug, Serialize)]
+pub struct Context {
+    sub: String,
+    sid: String,
+    /// Separated by spaces, which no role has in it.
+    roles: String,
+    /// The token's end: the gateway may cache this answer past it, so functions check it again.
+    exp: u64,
+}
+
+impl Authorizer {
+    /// Reads what [`Verifier::from_env`] reads.
+    ///
+    /// # Errors
+    ///
+    /// Where any of it is missing or unusable.
+    pub fn from_env(env: &Env<'_>, clock: Clock) -> Result<Self, ConfigError> {
+        Ok(Self {
+            verifier: Verifier::from_env(env)?,
+            clock,
+        })
+    }
+
+    /// Says whose the request is, or that it may not pass; why not is for the log.
+    pub fn authorize(&self, event: &Event) -> Verdict {
+        match self.claims(event) {
+            Ok(claims) => Verdict {
+                is_authorized: true,
+                context: Some(claims.into()),
+            },
+            Err(refused) => {
+                let request_id = event
+                    .request_context
+                    .request_id
+                    .as_deref()
+                    .unwrap_or_default();
+                tracing::info!(request_id, reason = %refused, "token refused");
+                Verdict {
+                    is_authorized: false,
+                    context: None,
+                }
+            }
+        }
+    }
+
+    fn claims(&self, event: &Event) -> Result<Claims, TokenRefused> {
+        let [header] = event.identity_source.as_deref().unwrap_or_default() else {
+            return Err(TokenRefused::NotBearer);
+        };
+        let token = bearer::token(header)?;
+        let domain_name = event.request_context.domain_name.as_deref();
+        self.verifier.verify(token, domain_name, self.clock.now())
+    }
+}
+
+impl From<Claims> for Context {
+    fn from(claims: Claims) -> Self {
+        let roles: Vec<_> = claims.roles.iter().map(|role| role.as_str()).collect();
+        Self {
+            sub: claims.sub.to_string(),
+            sid: claims.sid.to_string(),
+            roles: roles.join(" "),
+            exp: claims.exp,
+        }
+    }
+}

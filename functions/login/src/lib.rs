@@ -1,0 +1,147 @@
+//! `POST /login`: exchanges an e-mail address and a password for tokens.
+//!
+//! Whatever is wrong, the work is the same: an unknown address, a wrong password and a disabled
+//! account each cost two reads and one hash, and get the same answer.
+
+use lambda_http::http::StatusCode;
+use lambda_http::{Body, Request, Response};
+use serde::Serialize;
+use shared::clock::Clock;
+use shared::config::{ConfigError, Env};
+use shared::edge::fields::{Fields, Media};
+use shared::edge::http::{Handler, json};
+use shared::edge::identity::gateway_context;
+use shared::edge::problem::Problem;
+use shared::people::account::{Account, Status};
+use shared::people::email::Email;
+use shared::people::id::UserId;
+use shared::people::password::{Hasher, Password};
+use shared::people::session::{Device, Session, SessionPolicy};
+use shared::store::Store;
+use shared::store::accounts::Credential;
+use shared::tokens::signer::Issuer;
+
+/// Logs people in.
+pub struct Login {
+    store: Store,
+    hasher: Hasher,
+    issuer: Issuer,
+    sessions: SessionPolicy,
+    clock: Clock,
+}
+
+/// An e-mail address and a password, as somebody presents them.
+struct Attempt {
+    email: Email,
+    password: Password,
+}
+
+/// The tokens of a new session (RFC 6749 section 5.1).
+#[derive(Serialize)]
+struct Tokens {
+    access_token: String,
+    token_type: &'static str,
+    /// Seconds.
+    expires_in: u64,
+    refresh_token: String,
+    /// Seconds.
+    refresh_expires_in: u64,
+}
+
+impl Login {
+    /// Reads what [`Store`], [`Hasher`], [`Issuer`] and [`SessionPolicy`] read.
+    ///
+    /// # Errors
+    ///
+    /// Where any of it is missing or unusable.
+    pub fn from_env(env: &Env<'_>, clock: Clock) -> Result<Self, ConfigError> {
+        Ok(Self {
+            store: Store::from_env(env)?,
+            hasher: Hasher::from_env(env)?,
+            issuer: Issuer::from_env(env)?,
+            sessions: SessionPolicy::from_env(env)?,
+            clock,
+        })
+    }
+
+    /// The account that the attempt opens.
+    async fn verify(&self, attempt: &Attempt) -> Result<Account, Problem> {
+        let credential = self.store.credential(&attempt.email).await?;
+        let Credential {
+            user_id,
+            password: kept,
+        } = match credential {
+            Some(credential) => credential,
+            None => Credential {
+                user_id: UserId::NONE,
+                password: self.hasher.unmatchable()?,
+            },
+        };
+        let (matches, account) = tokio::join!(
+            self.hasher.verify(&attempt.password, &kept),
+            self.store.account(user_id),
+        );
+        let account = match (matches?, account?) {
+            (true, Some(account)) if account.status == Status::Active => account,
+            _ => return Err(Problem::InvalidCredentials),
+        };
+        if self.hasher.is_obsolete(&kept) {
+            let hash = self.hasher.hash(&attempt.password).await?;
+            self.store
+                .replace_hash(&attempt.email, &kept, &hash)
+                .await?;
+        }
+        Ok(account)
+    }
+}
+
+impl Handler for Login {
+    async fn handle(&self, request: Request) -> Result<Response<Body>, Problem> {
+        let attempt = read(&request)?;
+        let account = self.verify(&attempt).await?;
+
+        // The token is signed before anything is written: a fault of the key leaves nothing behind.
+        let gateway = gateway_context(&request).unwrap_or_default();
+        let http = &gateway.http;
+        let device = Device::new(
+            http.source_ip.as_deref().unwrap_or_default(),
+            http.user_agent.as_deref().unwrap_or_default(),
+        );
+        let now = self.clock.now();
+        let (session, refresh_token) =
+            Session::begin(account.id, device, &self.sessions, self.clock.millis());
+        let domain_name = gateway.domain_name.as_deref();
+        let access_token = self
+            .issuer
+            .issue(&account, session.id, domain_name, now)
+            .await?;
+
+        let (kept, recorded) = tokio::join!(
+            self.store.create_session(&session),
+            self.store.record_login(account.id, now),
+        );
+        kept.and(recorded)?;
+        json(
+            StatusCode::OK,
+            &Tokens {
+                access_token: access_token.text,
+                token_type: "Bearer",
+                expires_in: access_token.expires_in,
+                refresh_token: refresh_token.expose(),
+                refresh_expires_in: self.sessions.idle_seconds,
+            },
+        )
+    }
+}
+
+fn read(request: &Request) -> Result<Attempt, Problem> {
+    let mut fields = Fields::read(request, Media::Json)?;
+    let email = fields.required("email", Email::parse);
+    let password = fields.required("password", Password::presented);
+    fields.finish(|| {
+        Some(Attempt {
+            email: email?,
+            password: password?,
+        })
+    })
+}

@@ -1,0 +1,120 @@
+//! `GET PUT PATCH /profile`: shows and changes an account's profile.
+
+use lambda_http::http::header::ETAG;
+use lambda_http::http::{HeaderValue, Method, StatusCode};
+use lambda_http::{Body, Request, Response};
+use shared::clock::Clock;
+use shared::config::{ConfigError, Env};
+use shared::edge::fields::{Fields, Media};
+use shared::edge::http::{Handler, json};
+use shared::edge::identity::{Authenticator, Identity};
+use shared::edge::if_match::{at_version, etag};
+use shared::edge::problem::{Problem, Refusal};
+use shared::people::account::{Account, ProfileChange, Status};
+use shared::people::name::Name;
+use shared::store::Store;
+use shared::store::accounts::{AtVersion, Changed};
+
+/// Shows and changes profiles, each to its owner only.
+pub struct Profile {
+    store: Store,
+    authenticator: Authenticator,
+}
+
+impl Profile {
+    /// Reads what [`Store`] and [`Authenticator`] read.
+    ///
+    /// # Errors
+    ///
+    /// Where any of it is missing or unusable.
+    pub fn from_env(env: &Env<'_>, clock: Clock) -> Result<Self, ConfigError> {
+        Ok(Self {
+            store: Store::from_env(env)?,
+            authenticator: Authenticator::from_env(env, clock)?,
+        })
+    }
+
+    async fn show(&self, owner: &Identity) -> Result<Account, Problem> {
+        match self.store.account(owner.user_id).await? {
+            Some(account) if account.status == Status::Active => Ok(account),
+            // The token has outlived the account it was issued for.
+            _ => Err(Refusal::Account.into()),
+        }
+    }
+
+    async fn change(
+        &self,
+        owner: &Identity,
+        change: &ProfileChange,
+        at: &AtVersion,
+    ) -> Result<Account, Problem> {
+        if change.is_empty() {
+            let account = self.show(owner).await?;
+            return match at {
+                AtVersion::OneOf(versions) if !versions.contains(&account.version) => {
+                    Err(Problem::PreconditionFailed)
+                }
+                _ => Ok(account),
+            };
+        }
+        match self.store.change_profile(owner.user_id, change, at).await? {
+            Changed::Done(account) => Ok(*account),
+            Changed::Stale => Err(Problem::PreconditionFailed),
+            Changed::Gone => Err(Refusal::Account.into()),
+        }
+    }
+}
+
+impl Handler for Profile {
+    async fn handle(&self, request: Request) -> Result<Response<Body>, Problem> {
+        let owner = self.authenticator.identify(&request)?;
+        let account = match *request.method() {
+            Method::GET => self.show(&owner).await?,
+            Method::PUT => {
+                let (change, at) = (replacement(&request)?, at_version(request.headers())?);
+                self.change(&owner, &change, &at).await?
+            }
+            Method::PATCH => {
+                let (change, at) = (patch(&request)?, at_version(request.headers())?);
+                self.change(&owner, &change, &at).await?
+            }
+            _ => {
+                return Err(Problem::MethodNotAllowed {
+                    allow: "GET, PUT, PATCH",
+                });
+            }
+        };
+        let mut response = json(StatusCode::OK, &account.view())?;
+        // Digits between quotes are always a header's value.
+        if let Ok(tag) = HeaderValue::from_str(&etag(account.version)) {
+            response.headers_mut().insert(ETAG, tag);
+        }
+        Ok(response)
+    }
+}
+
+/// The body of `PUT`: all that can be changed.
+fn replacement(request: &Request) -> Result<ProfileChange, Problem> {
+    let mut fields = Fields::read(request, Media::Json)?;
+    let first_name = fields.required("first_name", Name::parse);
+    let last_name = fields.required("last_name", Name::parse);
+    fields.finish(|| {
+        Some(ProfileChange {
+            first_name: Some(first_name?),
+            last_name: Some(last_name?),
+        })
+    })
+}
+
+/// The body of `PATCH`: a merge patch (RFC 7396). `null` would remove a name, and none can be.
+fn patch(request: &Request) -> Result<ProfileChange, Problem> {
+    let mut fields = Fields::read(request, Media::MergePatch)?;
+    let first_name = fields.optional("first_name", Name::parse);
+    let last_name = fields.optional("last_name", Name::parse);
+    fields.finish(|| {
+        Some(ProfileChange {
+            first_name,
+            last_name,
+        })
+    })
+}

@@ -1,0 +1,78 @@
+//! `POST /register`: opens an account.
+
+use lambda_http::http::HeaderValue;
+use lambda_http::http::StatusCode;
+use lambda_http::http::header::LOCATION;
+use lambda_http::{Body, Request, Response};
+use shared::clock::Clock;
+use shared::config::{ConfigError, Env};
+use shared::edge::fields::{Fields, Media};
+use shared::edge::http::{Handler, json};
+use shared::edge::problem::Problem;
+use shared::people::account::{Account, NewAccount};
+use shared::people::email::Email;
+use shared::people::name::Name;
+use shared::people::password::{Hasher, Password, PasswordPolicy};
+use shared::store::Store;
+use shared::store::accounts::Created;
+
+/// Opens accounts.
+pub struct Register {
+    store: Store,
+    hasher: Hasher,
+    policy: PasswordPolicy,
+    clock: Clock,
+}
+
+impl Register {
+    /// Reads what [`Store`], [`Hasher`] and [`PasswordPolicy`] read.
+    ///
+    /// # Errors
+    ///
+    /// Where any of it is missing or unusable.
+    pub fn from_env(env: &Env<'_>, clock: Clock) -> Result<Self, ConfigError> {
+        Ok(Self {
+            store: Store::from_env(env)?,
+            hasher: Hasher::from_env(env)?,
+            policy: PasswordPolicy::from_env(env)?,
+            clock,
+        })
+    }
+
+    fn read(&self, request: &Request) -> Result<(NewAccount, Password), Problem> {
+        let mut fields = Fields::read(request, Media::Json)?;
+        let email = fields.required("email", Email::parse);
+        let password = fields.required("password", |text| self.policy.choose(text));
+        let first_name = fields.required("first_name", Name::parse);
+        let last_name = fields.required("last_name", Name::parse);
+        fields.finish(|| {
+            let (email, first_name, last_name) = (email?, first_name?, last_name?);
+            Some((
+                NewAccount {
+                    email,
+                    first_name,
+                    last_name,
+                },
+                password?,
+            ))
+        })
+    }
+}
+
+impl Handler for Register {
+    async fn handle(&self, request: Request) -> Result<Response<Body>, Problem> {
+        let (new, password) = self.read(&request)?;
+        let hash = self.hasher.hash(&password).await?;
+        let account = Account::open(new, self.clock.millis());
+        match self.store.create_account(&account, &hash).await? {
+            Created::EmailTaken => Err(Problem::EmailTaken),
+            Created::Done => {
+                let mut response = json(StatusCode::CREATED, &account.view())?;
+                response
+                    .headers_mut()
+                    .insert(LOCATION, HeaderValue::from_static("/profile"));
+                Ok(response)
+            }
+        }
+    }
+}

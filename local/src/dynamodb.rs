@@ -1,0 +1,85 @@
+//! An embedded DynamoDB (dynoxide, on SQLite) with the template's table.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use dynoxide::Database;
+use dynoxide::server::serve_with_shutdown;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task;
+
+use crate::asked_to_stop;
+
+/// The table's name on a laptop.
+pub const TABLE: &str = "latchkey";
+
+/// Where items are kept.
+pub enum Storage {
+    /// In memory, until the process ends.
+    Memory,
+    /// In a file.
+    File(PathBuf),
+}
+
+/// Opens the database, and makes the table unless it is there. `properties` are those of an
+/// `AWS::DynamoDB::Table`.
+///
+/// # Errors
+///
+/// Where the file is unusable or the properties make no table.
+pub fn open(storage: &Storage, properties: &Value, table: &str) -> anyhow::Result<Database> {
+    let database = match storage {
+        Storage::Memory => Database::memory().context("cannot open a database in memory")?,
+        Storage::File(path) => Database::new(&path.to_string_lossy()).with_context(|| {
+            format!(
+                "cannot open the database \"{}\": choose another folder with --data-dir",
+                path.display()
+            )
+        })?,
+    };
+    let described = database.describe_table(serde_json::from_value(json!({ "TableName": table }))?);
+    if described.is_ok() {
+        return Ok(database);
+    }
+    let broken = || "the table of template.yaml is not one that DynamoDB makes";
+    let create = json!({
+        "TableName": table,
+        "KeySchema": properties["KeySchema"],
+        "AttributeDefinitions": properties["AttributeDefinitions"],
+        "BillingMode": properties["BillingMode"],
+    });
+    let create = serde_json::from_value(create).with_context(broken)?;
+    database.create_table(create).with_context(broken)?;
+    let expire = json!({
+        "TableName": table,
+        "TimeToLiveSpecification": properties["TimeToLiveSpecification"],
+    });
+    let expire = serde_json::from_value(expire).with_context(broken)?;
+    database.update_time_to_live(expire).with_context(broken)?;
+    Ok(database)
+}
+
+/// Serves the database to the SDK and to any DynamoDB tool, and removes expired items now and then.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    database: Database,
+    stopped: watch::Receiver<bool>,
+) {
+    let swept = database.clone();
+    let sweeper = task::spawn(async move {
+        /// AWS takes up to some days; a minute shows sooner what depends on it.
+        const EVERY: Duration = Duration::from_secs(60);
+        loop {
+            tokio::time::sleep(EVERY).await;
+            let database = swept.clone();
+            let _ = task::spawn_blocking(move || database.sweep_ttl()).await;
+        }
+    });
+    if let Err(error) = serve_with_shutdown(listener, database, asked_to_stop(stopped)).await {
+        tracing::error!(error, "DynamoDB stopped");
+    }
+    sweeper.abort();
+}

@@ -1,0 +1,145 @@
+//! Functions by name: an event goes in, an answer comes out, both in the JSON that Lambda passes.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow, bail};
+use authorizer::Authorizer;
+use axum::body::{Body, Bytes};
+use axum::http::{Request, Uri};
+use http_body_util::BodyExt as _;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Adapter, Context, LambdaEvent, Service as _, service_fn};
+use login::Login;
+use profile::Profile;
+use register::Register;
+use serde_json::Value;
+use shared::clock::Clock;
+use shared::config::Env;
+use shared::edge::http::{Handler, respond};
+
+/// The functions of one gateway.
+#[derive(Default)]
+pub struct Functions(BTreeMap<String, Function>);
+
+type Answer = Pin<Box<dyn Future<Output = anyhow::Result<Value>> + Send>>;
+
+enum Function {
+    InProcess(Box<dyn Fn(Value) -> Answer + Send + Sync>),
+    Remote {
+        invoke: Uri,
+        client: Client<HttpConnector, Body>,
+    },
+}
+
+impl Functions {
+    /// Adds the function of that name, made from `env` in this process.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such function, or its configuration is wrong.
+    pub fn add(&mut self, name: &str, env: &Env<'_>, clock: &Clock) -> anyhow::Result<()> {
+        let clock = clock.clone();
+        let function = match name {
+            "authorizer" => in_process_authorizer(Authorizer::from_env(env, clock)?),
+            "login" => in_process(Login::from_env(env, clock)?),
+            "profile" => in_process(Profile::from_env(env, clock)?),
+            "register" => in_process(Register::from_env(env, clock)?),
+            _ => bail!(
+                "template.yaml has the function {name}, which does not run here yet: add it to \
+                 local/src/functions.rs, or run it with `cargo lambda watch` and --functions"
+            ),
+        };
+        self.0.insert(name.to_owned(), function);
+        Ok(())
+    }
+
+    /// Adds the function of that name, as it runs under `cargo lambda watch` at `url`.
+    ///
+    /// # Errors
+    ///
+    /// Where `url` is none.
+    pub fn add_remote(&mut self, name: &str, url: &str) -> anyhow::Result<()> {
+        let url = url.trim_end_matches('/');
+        let invoke = format!("{url}/2015-03-31/functions/{name}/invocations");
+        let invoke: Uri = invoke
+            .parse()
+            .ok()
+            .filter(|uri: &Uri| uri.scheme_str() == Some("http") && uri.host().is_some())
+            .with_context(|| {
+                format!("--functions is \"{url}\": give a URL such as http://127.0.0.1:9000")
+            })?;
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        self.0
+            .insert(name.to_owned(), Function::Remote { invoke, client });
+        Ok(())
+    }
+
+    /// Asks a function, as Lambda's `Invoke` does.
+    ///
+    /// # Errors
+    ///
+    /// Where it fails: then API Gateway answers 500.
+    pub async fn invoke(&self, name: &str, event: Value) -> anyhow::Result<Value> {
+        match self.0.get(name) {
+            // A task of its own: like in Lambda, a panic is the function's end and not the
+            // gateway's, and work goes on where a client hangs up.
+            Some(Function::InProcess(function)) => tokio::spawn(function(event))
+                .await
+                .map_err(|_| anyhow!("the function {name} panicked"))?,
+            Some(Function::Remote { invoke, client }) => {
+                let request = Request::post(invoke).header("content-type", "application/json");
+                let answer = client
+                    .request(request.body(Body::from(event.to_string()))?)
+                    .await;
+                let answer = answer.with_context(|| {
+                    format!("nothing answers at {invoke}: is `cargo lambda watch` running?")
+                })?;
+                let (head, body) = answer.into_parts();
+                let body: Bytes = body.collect().await?.to_bytes();
+                if !head.status.is_success() {
+                    bail!(
+                        "the function {name} failed: {}",
+                        String::from_utf8_lossy(&body)
+                    );
+                }
+                Ok(serde_json::from_slice(&body)?)
+            }
+            None => bail!("there is no function {name}"),
+        }
+    }
+}
+
+/// A function of an HTTP API: the event is read, and the answer written, by lambda_http.
+fn in_process(handler: impl Handler) -> Function {
+    let handler = Arc::new(handler);
+    Function::InProcess(Box::new(move |event| {
+        let handler = Arc::clone(&handler);
+        Box::pin(async move {
+            let event: LambdaRequest = serde_json::from_value(event)?;
+            let mut adapter = Adapter::from(service_fn(|request| async {
+                Ok::<_, Infallible>(respond(handler.as_ref(), request).await)
+            }));
+            let answer = adapter
+                .call(LambdaEvent::new(event, Context::default()))
+                .await?;
+            Ok(serde_json::to_value(answer)?)
+        })
+    }))
+}
+
+fn in_process_authorizer(authorizer: Authorizer) -> Function {
+    let authorizer = Arc::new(authorizer);
+    Function::InProcess(Box::new(move |event| {
+        let authorizer = Arc::clone(&authorizer);
+        Box::pin(async move {
+            let verdict = authorizer.authorize(&serde_json::from_value(event)?);
+            Ok(serde_json::to_value(verdict)?)
+        })
+    }))
+}

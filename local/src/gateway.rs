@@ -1,0 +1,348 @@
+//! An HTTP API of API Gateway, as far as Latchkey's template uses one: routes, the Lambda
+//! authorizer with its cache, CORS, and the gateway's own answers.
+//!
+//! Throttling is left out: on AWS it protects the account, not the contract.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::{CONTENT_TYPE, HeaderName, ORIGIN};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use serde_json::{Value, json};
+use shared::clock::Clock;
+use shared::random;
+
+use crate::event::{self, Arrival};
+use crate::functions::Functions;
+use crate::template::{Authorizer, Route, Template};
+
+/// The longest body that API Gateway takes, in octets.
+const MAX_BODY: usize = 10 * 1024 * 1024;
+
+/// Takes requests to functions, and their answers back.
+pub struct Gateway {
+    paths: matchit::Router<BTreeMap<String, Route>>,
+    authorizer: Option<Authorizer>,
+    cors: Option<Cors>,
+    functions: Arc<Functions>,
+    verdicts: Mutex<HashMap<Vec<String>, Kept>>,
+    clock: Clock,
+}
+
+/// An authorizer's answer, while the cache keeps it.
+struct Kept {
+    verdict: Verdict,
+    until: u64,
+}
+
+/// What the authorizer says of a request.
+#[derive(Clone)]
+enum Verdict {
+    Allow(Value),
+    Deny,
+}
+
+/// The gateway's own answers: status, and the one member of the body.
+#[derive(Debug, Clone, Copy)]
+enum Refusal {
+    Unauthorized,
+    Forbidden,
+    NotFound,
+    TooLarge,
+    Failed,
+}
+
+impl Gateway {
+    /// A gateway for the template's routes.
+    ///
+    /// # Errors
+    ///
+    /// Where two routes' paths contradict each other.
+    pub fn new(
+        template: &Template,
+        functions: Arc<Functions>,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
+        let mut by_path: BTreeMap<&str, BTreeMap<String, Route>> = BTreeMap::new();
+        for route in template.routes() {
+            let methods = by_path.entry(&route.path).or_default();
+            methods.insert(route.method.clone(), route.clone());
+        }
+        let mut paths = matchit::Router::new();
+        for (path, methods) in by_path {
+            // API Gateway writes a greedy parameter {name+}, matchit {*name}.
+            let pattern = match path.rsplit_once("/{") {
+                Some((start, last)) if last.ends_with("+}") => {
+                    format!("{start}/{{*{}}}", last.trim_end_matches("+}"))
+                }
+                _ => path.to_owned(),
+            };
+            paths
+                .insert(pattern, methods)
+                .with_context(|| format!("the route {path} of template.yaml cannot be taken"))?;
+        }
+        Ok(Self {
+            paths,
+            authorizer: template.authorizer().cloned(),
+            cors: template.cors().map(Cors::new),
+            functions,
+            verdicts: Mutex::default(),
+            clock,
+        })
+    }
+
+    /// Answers a request from `source_ip`.
+    pub async fn answer(&self, request: Request, source_ip: IpAddr) -> Response<Body> {
+        let origin = request.headers().get(ORIGIN).cloned();
+        let is_preflight = request.method() == Method::OPTIONS
+            && request
+                .headers()
+                .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        let request_id = request_id();
+        let mut response = match (&self.cors, is_preflight && origin.is_some()) {
+            (Some(_), true) => no_content(),
+            _ => match self.route(request, source_ip, &request_id).await {
+                Ok(response) => response,
+                Err(refusal) => refusal.to_response(),
+            },
+        };
+        if let Some(cors) = &self.cors {
+            cors.apply(response.headers_mut(), origin.as_ref(), is_preflight);
+        }
+        if let Ok(id) = HeaderValue::from_str(&request_id) {
+            response.headers_mut().insert("apigw-requestid", id);
+        }
+        response
+    }
+
+    async fn route(
+        &self,
+        request: Request,
+        source_ip: IpAddr,
+        request_id: &str,
+    ) -> Result<Response<Body>, Refusal> {
+        let (head, body) = request.into_parts();
+        let found = self
+            .paths
+            .at(head.uri.path())
+            .map_err(|_| Refusal::NotFound)?;
+        let route = found
+            .value
+            .get(head.method.as_str())
+            .or_else(|| found.value.get("ANY"));
+        let route = route.ok_or(Refusal::NotFound)?;
+        let parameters = found.params.iter();
+        let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let arrival = Arrival {
+            request_id,
+            source_ip,
+            millis: self.clock.millis(),
+        };
+        let mut event = event::of_request(&head, route, &parameters.collect(), &arrival);
+
+        let body = to_bytes(body, MAX_BODY)
+            .await
+            .map_err(|_| Refusal::TooLarge)?;
+        if let Some(authorizer) = self.authorizer.as_ref().filter(|_| route.authorized) {
+            match self.authorize(authorizer, &event).await? {
+                Verdict::Deny => return Err(Refusal::Forbidden),
+                Verdict::Allow(context) => {
+                    event["requestContext"]["authorizer"] = json!({ "lambda": context });
+                }
+            }
+        }
+        event::add_body(&mut event, &head.headers, &body);
+        self.ask(route, event).await
+    }
+
+    async fn ask(&self, route: &Route, event: Value) -> Result<Response<Body>, Refusal> {
+        let answer = self.functions.invoke(&route.function, event).await;
+        answer
+            .and_then(event::to_response)
+            .map_err(failed(&route.function))
+    }
+
+    /// Asks the authorizer, or its cache: the values of the identity sources are the key, and the
+    /// answer holds for all routes.
+    async fn authorize(&self, authorizer: &Authorizer, event: &Value) -> Result<Verdict, Refusal> {
+        let identity = authorizer
+            .identity_headers
+            .iter()
+            .map(|name| {
+                event["headers"][name]
+                    .as_str()
+                    .map(str::trim)
+                    .unwrap_or_default()
+            })
+            .map(str::to_owned)
+            .collect::<Vec<_>>();
+        if identity.iter().any(String::is_empty) {
+            return Err(Refusal::Unauthorized);
+        }
+        let now = self.clock.now();
+        if let Some(kept) = self.kept(&identity, now) {
+            return Ok(kept);
+        }
+        let asked = event::of_authorizer(event, &identity);
+        let answer = self.functions.invoke(&authorizer.function, asked).await;
+        let answer = answer.map_err(failed(&authorizer.function))?;
+        let verdict = match answer["isAuthorized"].as_bool() {
+            Some(true) => Verdict::Allow(answer["context"].clone()),
+            Some(false) => Verdict::Deny,
+            None => {
+                tracing::error!(
+                    function = authorizer.function,
+                    "the answer has no isAuthorized"
+                );
+                return Err(Refusal::Failed);
+            }
+        };
+        if authorizer.cache_seconds > 0 {
+            let kept = Kept {
+                verdict: verdict.clone(),
+                until: now + authorizer.cache_seconds,
+            };
+            self.cache().insert(identity, kept);
+        }
+        Ok(verdict)
+    }
+
+    fn kept(&self, identity: &[String], now: u64) -> Option<Verdict> {
+        let mut cache = self.cache();
+        cache.retain(|_, kept| kept.until > now);
+        cache.get(identity).map(|kept| kept.verdict.clone())
+    }
+
+    fn cache(&self) -> std::sync::MutexGuard<'_, HashMap<Vec<String>, Kept>> {
+        self.verdicts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Serves the gateway over HTTP.
+pub fn router(gateway: Arc<Gateway>) -> Router {
+    Router::new().fallback(serve).with_state(gateway)
+}
+
+async fn serve(
+    State(gateway): State<Arc<Gateway>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response<Body> {
+    gateway.answer(request, peer.ip()).await
+}
+
+/// Tells the operator of a function's failure; the client learns nothing of it.
+fn failed(function: &str) -> impl FnOnce(anyhow::Error) -> Refusal {
+    move |error| {
+        tracing::error!(
+            function,
+            error = format!("{error:#}"),
+            "the function failed"
+        );
+        Refusal::Failed
+    }
+}
+
+impl Refusal {
+    fn to_response(self) -> Response<Body> {
+        let (status, message) = match self {
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "Unauthorized"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "Forbidden"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "Not Found"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
+            Self::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+        };
+        let mut response = Response::new(Body::from(json!({ "message": message }).to_string()));
+        *response.status_mut() = status;
+        let json = HeaderValue::from_static("application/json");
+        response.headers_mut().insert(CONTENT_TYPE, json);
+        response
+    }
+}
+
+fn no_content() -> Response<Body> {
+    let mut response = Response::new(Body::from(Bytes::new()));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+fn request_id() -> String {
+    random::octets::<8>()
+        .iter()
+        .map(|octet| format!("{octet:02x}"))
+        .collect()
+}
+
+/// The `CorsConfiguration` of the API: the gateway answers preflights itself, and sets these
+/// headers in place of the functions'.
+struct Cors {
+    origins: Vec<String>,
+    always: Vec<(HeaderName, HeaderValue)>,
+    preflight: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Cors {
+    fn new(configuration: &Value) -> Self {
+        let texts = |name: &str| -> Vec<String> {
+            let items = configuration[name].as_array().into_iter().flatten();
+            items
+                .filter_map(|item| item.as_str().map(str::to_owned))
+                .collect()
+        };
+        let list = |name: &str| HeaderValue::try_from(texts(name).join(",")).ok();
+        let headers = |pairs: Vec<(HeaderName, Option<HeaderValue>)>| {
+            let there = pairs
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value?)));
+            there.filter(|(_, value)| !value.is_empty()).collect()
+        };
+        let credentials = configuration["AllowCredentials"].as_bool() == Some(true);
+        let max_age = configuration["MaxAge"].as_u64().map(HeaderValue::from);
+        Self {
+            origins: texts("AllowOrigins"),
+            always: headers(vec![
+                (header::ACCESS_CONTROL_EXPOSE_HEADERS, list("ExposeHeaders")),
+                (
+                    header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+                    credentials.then(|| HeaderValue::from_static("true")),
+                ),
+            ]),
+            preflight: headers(vec![
+                (header::ACCESS_CONTROL_ALLOW_HEADERS, list("AllowHeaders")),
+                (header::ACCESS_CONTROL_ALLOW_METHODS, list("AllowMethods")),
+                (header::ACCESS_CONTROL_MAX_AGE, max_age),
+            ]),
+        }
+    }
+
+    fn apply(&self, headers: &mut HeaderMap, origin: Option<&HeaderValue>, is_preflight: bool) {
+        let from_function: Vec<_> = headers
+            .keys()
+            .filter(|name| name.as_str().starts_with("access-control-"))
+            .cloned()
+            .collect();
+        for name in from_function {
+            headers.remove(name);
+        }
+        let Some(origin) = origin else { return };
+        let allowed = |known: &String| known == "*" || known.as_bytes() == origin.as_bytes();
+        let Some(known) = self.origins.iter().find(|known| allowed(known)) else {
+            return;
+        };
+        let answer = if known == "*" {
+            HeaderValue::from_static("*")
+        } else {
+            origin.clone()
+        };
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, answer);
+        headers.extend(self.always.iter().cloned());
+        if is_preflight {
+            headers.extend(self.preflight.iter().cloned());
+        }
+    }
+}

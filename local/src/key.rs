@@ -1,0 +1,82 @@
+//! The signing key of a laptop: made at the first start, kept in a file that only its owner reads.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow};
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use shared::tokens::signer::Signer;
+
+/// Makes the private key at `pem` unless one is there, and writes its public half to `jwks`.
+///
+/// # Errors
+///
+/// Where a file cannot be written, or what is there is no key that signs tokens.
+pub fn ensure(pem: &Path, jwks: &Path) -> anyhow::Result<()> {
+    let text = match fs::read_to_string(pem) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let text = generate()?;
+            write_privately(pem, &text)?;
+            text
+        }
+        Err(error) => return Err(error).with_context(|| cannot("read", pem)),
+    };
+    let signer = Signer::from_pem(&text).with_context(|| {
+        format!(
+            "\"{}\" is not an RSA, P-256 or Ed25519 private key in PEM (PKCS#8): move it away and \
+             start again for a new one",
+            pem.display()
+        )
+    })?;
+    let published = signer.jwks();
+    if fs::read_to_string(jwks).is_ok_and(|there| there == published) {
+        return Ok(());
+    }
+    fs::write(jwks, published).with_context(|| cannot("write", jwks))
+}
+
+/// A fresh RSA key of 2048 bits, in PEM (PKCS#8).
+fn generate() -> anyhow::Result<String> {
+    let made = || -> Result<Pkcs8V1Der<'static>, aws_lc_rs::error::Unspecified> {
+        KeyPair::generate(KeySize::Rsa2048)?.as_der()
+    };
+    let der = made().map_err(|_| anyhow!("AWS-LC made no RSA key"))?;
+    let body = STANDARD.encode(der.as_ref());
+    let mut pem = String::from("-----BEGIN PRIVATE KEY-----\n");
+    for (place, letter) in body.chars().enumerate() {
+        if place > 0 && place % 64 == 0 {
+            pem.push('\n');
+        }
+        pem.push(letter);
+    }
+    pem.push_str("\n-----END PRIVATE KEY-----\n");
+    Ok(pem)
+}
+
+/// Writes a file that only its owner reads, whole or not at all.
+fn write_privately(path: &Path, text: &str) -> anyhow::Result<()> {
+    let unfinished = path.with_extension("unfinished");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let write = || {
+        let mut file = options.open(&unfinished)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&unfinished, path)
+    };
+    write().with_context(|| cannot("write", path))
+}
+
+fn cannot(verb: &str, path: &Path) -> String {
+    format!(
+        "cannot {verb} \"{}\": choose another folder with --data-dir",
+        path.display()
+    )
+}

@@ -1,0 +1,203 @@
+//! The whole of Latchkey in one process, for laptops and tests.
+//!
+//! # Layout
+//!
+//! - [`template`]: what template.yaml says of routes, authorizer, CORS, environment and table.
+//! - [`dynamodb`]: an embedded DynamoDB with the template's table.
+//! - [`key`]: the signing key, made at the first start.
+//! - [`functions`]: functions by name, in this process or under `cargo lambda watch`.
+//! - [`event`]: from HTTP to an event of payload format 2.0 and back.
+//! - [`gateway`]: routes, authorizer and CORS as API Gateway has them.
+//!
+//! The functions are the ones that Lambda runs, reached through the same events.
+
+pub mod dynamodb;
+pub mod event;
+pub mod functions;
+pub mod gateway;
+pub mod key;
+pub mod template;
+
+use std::collections::BTreeMap;
+use std::future::IntoFuture as _;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use shared::clock::Clock;
+use shared::config::Env;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::dynamodb::Storage;
+use crate::functions::Functions;
+use crate::gateway::Gateway;
+use crate::template::Template;
+
+/// How and where to start.
+pub struct Options {
+    /// The template's path.
+    pub template: PathBuf,
+    /// Values for the template's parameters, in place of their defaults.
+    pub parameters: BTreeMap<String, String>,
+    /// The address to listen on.
+    pub host: IpAddr,
+    /// The gateway's port; 0 takes a free one.
+    pub port: u16,
+    /// DynamoDB's port; 0 takes a free one.
+    pub dynamodb_port: u16,
+    /// The folder of the signing key and of the stored accounts.
+    pub data_dir: PathBuf,
+    /// Whether accounts are to be forgotten at the end.
+    pub ephemeral: bool,
+    /// Where the functions run, if not in this process: the URL of `cargo lambda watch`.
+    pub functions: Option<String>,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+/// A running Latchkey.
+pub struct Local {
+    /// Where clients reach it.
+    pub url: String,
+    /// Where any DynamoDB tool reaches its DynamoDB.
+    pub dynamodb_url: String,
+    /// The gateway, to be asked without a socket.
+    pub gateway: Arc<Gateway>,
+    /// The functions, to be asked without the gateway.
+    pub functions: Arc<Functions>,
+    /// The environment that the functions of this process were made with, by function.
+    pub environment: BTreeMap<String, BTreeMap<String, String>>,
+    stop: watch::Sender<bool>,
+    servers: Vec<JoinHandle<()>>,
+}
+
+impl Local {
+    /// Starts DynamoDB, the functions and the gateway.
+    ///
+    /// # Errors
+    ///
+    /// One sentence where the template is broken, a port is in use, or the folder is unwritable.
+    pub async fn start(options: Options) -> anyhow::Result<Self> {
+        let template = Template::read(&options.template, &options.parameters)?;
+        let gateway_port = listen(options.host, options.port, "--port").await?;
+        let dynamodb_port = listen(options.host, options.dynamodb_port, "--dynamodb-port").await?;
+        let url = format!("http://{}", gateway_port.local_addr()?);
+        let dynamodb_url = format!("http://{}", dynamodb_port.local_addr()?);
+
+        make_folder(&options.data_dir)?;
+        let signing_key = options.data_dir.join("signing-key.pem");
+        let jwks = options.data_dir.join("jwks.json");
+        key::ensure(&signing_key, &jwks)?;
+        let storage = if options.ephemeral {
+            Storage::Memory
+        } else {
+            Storage::File(options.data_dir.join("dynamodb.sqlite"))
+        };
+        let database = dynamodb::open(&storage, template.table(), dynamodb::TABLE)?;
+
+        let here = BTreeMap::from([
+            ("TABLE_NAME", dynamodb::TABLE.to_owned()),
+            ("ISSUER", url.clone()),
+            ("SIGNING_KEY", signing_key.display().to_string()),
+            ("JWKS", jwks.display().to_string()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_url.clone()),
+            // The embedded DynamoDB checks no signature; any credentials do.
+            ("AWS_REGION", "local".to_owned()),
+            ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+        ]);
+        let mut environment = BTreeMap::new();
+        let mut functions = Functions::default();
+        for (name, of_template) in template.environments() {
+            let mut variables = of_template.clone();
+            variables.extend(
+                here.iter()
+                    .map(|(name, value)| ((*name).to_owned(), value.clone())),
+            );
+            match &options.functions {
+                Some(url) => functions.add_remote(name, url)?,
+                None => {
+                    let lookup = |variable: &str| variables.get(variable).cloned();
+                    functions.add(name, &Env::new(&lookup), &options.clock)?;
+                }
+            }
+            environment.insert(name.clone(), variables);
+        }
+        let functions = Arc::new(functions);
+        let gateway = Gateway::new(&template, Arc::clone(&functions), options.clock)?;
+        let gateway = Arc::new(gateway);
+
+        let (stop, stopped) = watch::channel(false);
+        let servers = vec![
+            tokio::spawn(serve_gateway(
+                gateway_port,
+                Arc::clone(&gateway),
+                stopped.clone(),
+            )),
+            tokio::spawn(dynamodb::serve(dynamodb_port, database, stopped)),
+        ];
+        Ok(Self {
+            url,
+            dynamodb_url,
+            gateway,
+            functions,
+            environment,
+            stop,
+            servers,
+        })
+    }
+
+    /// Stops: requests that are under way are answered first, for a moment.
+    pub async fn stop(self) {
+        const PATIENCE: Duration = Duration::from_secs(3);
+        let _ = self.stop.send(true);
+        for server in self.servers {
+            let _ = tokio::time::timeout(PATIENCE, server).await;
+        }
+    }
+}
+
+/// Waits until a stop is asked for.
+pub(crate) async fn asked_to_stop(mut stopped: watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+async fn serve_gateway(
+    listener: TcpListener,
+    gateway: Arc<Gateway>,
+    stopped: watch::Receiver<bool>,
+) {
+    let service = gateway::router(gateway).into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service).with_graceful_shutdown(asked_to_stop(stopped));
+    if let Err(error) = server.into_future().await {
+        tracing::error!(%error, "the gateway stopped");
+    }
+}
+
+async fn listen(host: IpAddr, port: u16, flag: &str) -> anyhow::Result<TcpListener> {
+    match TcpListener::bind((host, port)).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            bail!("port {port} is in use: choose another with {flag}, or end what listens there")
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot listen on {host}, port {port}")),
+    }
+}
+
+fn make_folder(folder: &Path) -> anyhow::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    // It holds a private key and password hashes.
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).with_context(|| {
+        format!(
+            "cannot make the data folder \"{}\": choose another with --data-dir",
+            folder.display()
+        )
+    })
+}

@@ -1,0 +1,453 @@
+//! Reads template.yaml: routes, authorizer, CORS, environments, table.
+//!
+//! It understands the part of CloudFormation that the template uses for these: `Ref` to parameters,
+//! `Fn::If`, and conditions of `Fn::Equals`, `Fn::Not`, `Condition`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
+use serde_json::{Map, Value};
+
+/// What the gateway needs to know of a template.
+pub struct Template {
+    routes: Vec<Route>,
+    authorizer: Option<Authorizer>,
+    cors: Option<Value>,
+    environments: BTreeMap<String, BTreeMap<String, String>>,
+    table: Value,
+}
+
+/// One route of the API.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Route {
+    /// The method, in upper case.
+    pub method: String,
+    /// The path, with `{parameters}`.
+    pub path: String,
+    /// The function's name: that of its binary.
+    pub function: String,
+    /// Whether the authorizer stands before it.
+    pub authorized: bool,
+}
+
+/// The API's default authorizer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authorizer {
+    /// The function's name: that of its binary.
+    pub function: String,
+    /// The headers that identify the sender, in their order.
+    pub identity_headers: Vec<String>,
+    /// How long its answers are kept, in seconds.
+    pub cache_seconds: u64,
+}
+
+impl Template {
+    /// Reads the template at `path`, with `parameters` in place of their defaults.
+    ///
+    /// # Errors
+    ///
+    /// One sentence on what is broken.
+    pub fn read(path: &Path, parameters: &BTreeMap<String, String>) -> anyhow::Result<Self> {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
+        Self::parse(&text, parameters).with_context(|| format!("{shown} is broken"))
+    }
+
+    /// Parses a template, with `parameters` in place of their defaults.
+    ///
+    /// # Errors
+    ///
+    /// One sentence on what is broken.
+    pub fn parse(text: &str, parameters: &BTreeMap<String, String>) -> anyhow::Result<Self> {
+        let document = Yaml::load_from_str(text)?;
+        let document = to_json(document.first().context("it is empty")?)?;
+        let resolver = Resolver::new(&document, parameters)?;
+        let resources = document["Resources"]
+            .as_object()
+            .context("it has no Resources")?;
+
+        let mut names = BTreeMap::new();
+        let mut table = None;
+        let mut api = None;
+        for (id, resource) in resources {
+            match resource["Type"].as_str() {
+                Some("AWS::Serverless::Function") => {
+                    let binary = resource["Metadata"]["BuildProperties"]["Binary"].as_str();
+                    let binary = binary.with_context(|| {
+                        format!("the function {id} has no Metadata.BuildProperties.Binary")
+                    })?;
+                    names.insert(id.as_str(), binary);
+                }
+                Some("AWS::Serverless::HttpApi") => api = Some(resource),
+                Some("AWS::DynamoDB::Table") => table = Some(resource),
+                _ => {}
+            }
+        }
+        let api = api.context("it has no AWS::Serverless::HttpApi")?;
+        let api = resolver.resolve(&api["Properties"]).unwrap_or_default();
+        let table = table.context("it has no AWS::DynamoDB::Table")?;
+        let table = resolver.resolve(&table["Properties"]).unwrap_or_default();
+
+        let authorizer = read_authorizer(&api, &names)?;
+        let mut routes = Vec::new();
+        let mut environments = BTreeMap::new();
+        for (id, name) in &names {
+            let properties = resolver
+                .resolve(&resources[*id]["Properties"])
+                .unwrap_or_default();
+            let variables = properties["Environment"]["Variables"].as_object();
+            let variables = variables.into_iter().flatten();
+            let texts = variables.map(|(name, value)| (name.clone(), scalar(value)));
+            environments.insert((*name).to_owned(), texts.collect());
+            for event in properties["Events"]
+                .as_object()
+                .into_iter()
+                .flat_map(Map::values)
+            {
+                if event["Type"] == "HttpApi" {
+                    let default = authorizer.is_some();
+                    routes.push(read_route(id, name, &event["Properties"], default)?);
+                }
+            }
+        }
+        routes.sort();
+        Ok(Self {
+            routes,
+            authorizer,
+            cors: api.get("CorsConfiguration").cloned(),
+            environments,
+            table,
+        })
+    }
+
+    /// The routes, sorted.
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// The default authorizer.
+    pub fn authorizer(&self) -> Option<&Authorizer> {
+        self.authorizer.as_ref()
+    }
+
+    /// The `CorsConfiguration`, if the API has one.
+    pub fn cors(&self) -> Option<&Value> {
+        self.cors.as_ref()
+    }
+
+    /// The environment of each function.
+    pub fn environments(&self) -> &BTreeMap<String, BTreeMap<String, String>> {
+        &self.environments
+    }
+
+    /// The properties of the table.
+    pub fn table(&self) -> &Value {
+        &self.table
+    }
+}
+
+fn read_authorizer(
+    api: &Value,
+    names: &BTreeMap<&str, &str>,
+) -> anyhow::Result<Option<Authorizer>> {
+    let auth = &api["Auth"];
+    let Some(default) = auth["DefaultAuthorizer"].as_str() else {
+        return Ok(None);
+    };
+    let authorizer = &auth["Authorizers"][default];
+    let arn = authorizer["FunctionArn"]["Fn::GetAtt"]
+        .as_str()
+        .unwrap_or_default();
+    let id = arn.strip_suffix(".Arn").unwrap_or_default();
+    let function = names.get(id).with_context(|| {
+        format!("the authorizer {default} has no FunctionArn that is a function of the template")
+    })?;
+    let headers = authorizer["Identity"]["Headers"]
+        .as_array()
+        .into_iter()
+        .flatten();
+    Ok(Some(Authorizer {
+        function: (*function).to_owned(),
+        identity_headers: headers
+            .map(|name| scalar(name).to_ascii_lowercase())
+            .collect(),
+        cache_seconds: scalar(&authorizer["Identity"]["ReauthorizeEvery"])
+            .parse()
+            .unwrap_or(0),
+    }))
+}
+
+fn read_route(
+    id: &str,
+    function: &str,
+    event: &Value,
+    default_authorizer: bool,
+) -> anyhow::Result<Route> {
+    let (Some(method), Some(path)) = (event["Method"].as_str(), event["Path"].as_str()) else {
+        bail!("the function {id} has an HttpApi event without Method and Path");
+    };
+    Ok(Route {
+        method: method.to_ascii_uppercase(),
+        path: path.to_owned(),
+        function: function.to_owned(),
+        authorized: default_authorizer && event["Auth"]["Authorizer"] != "NONE",
+    })
+}
+
+/// Resolves intrinsic functions.
+struct Resolver<'a> {
+    parameters: BTreeMap<&'a str, Value>,
+    conditions: &'a Value,
+}
+
+impl<'a> Resolver<'a> {
+    fn new(document: &'a Value, given: &BTreeMap<String, String>) -> anyhow::Result<Self> {
+        let declared = document["Parameters"].as_object();
+        let mut parameters = BTreeMap::new();
+        for (name, parameter) in declared.into_iter().flatten() {
+            let value = match given.get(name) {
+                Some(value) => value.clone(),
+                None => scalar(&parameter["Default"]),
+            };
+            let is_list = parameter["Type"] == "CommaDelimitedList";
+            let value = if is_list {
+                value
+                    .split(',')
+                    .map(|item| Value::from(item.trim()))
+                    .collect()
+            } else {
+                Value::from(value)
+            };
+            parameters.insert(name.as_str(), value);
+        }
+        if let Some(unknown) = given
+            .keys()
+            .find(|name| !parameters.contains_key(name.as_str()))
+        {
+            bail!("it has no parameter {unknown}");
+        }
+        Ok(Self {
+            parameters,
+            conditions: &document["Conditions"],
+        })
+    }
+
+    /// The value with its intrinsic functions carried out; `None` for `AWS::NoValue`.
+    fn resolve(&self, value: &Value) -> Option<Value> {
+        match value {
+            Value::Object(members) => {
+                if let Some(name) = members.get("Ref").and_then(Value::as_str) {
+                    return match self.parameters.get(name) {
+                        Some(value) => Some(value.clone()),
+                        None if name == "AWS::NoValue" => None,
+                        None => Some(Value::from(name)),
+                    };
+                }
+                if let Some([condition, yes, no]) = arguments(members, "Fn::If") {
+                    let holds = condition.as_str().is_some_and(|name| self.condition(name));
+                    return self.resolve(if holds { yes } else { no });
+                }
+                let members = members.iter();
+                let resolved = members.filter_map(|(k, v)| Some((k.clone(), self.resolve(v)?)));
+                Some(Value::Object(resolved.collect()))
+            }
+            Value::Array(items) => {
+                Some(items.iter().filter_map(|item| self.resolve(item)).collect())
+            }
+            other => Some(other.clone()),
+        }
+    }
+
+    fn condition(&self, name: &str) -> bool {
+        self.holds(&self.conditions[name])
+    }
+
+    fn holds(&self, condition: &Value) -> bool {
+        let Some(members) = condition.as_object() else {
+            return false;
+        };
+        if let Some([left, right]) = arguments(members, "Fn::Equals") {
+            let text = |value| self.resolve(value).map(|value| scalar(&value));
+            return text(left) == text(right);
+        }
+        if let Some([inner]) = arguments(members, "Fn::Not") {
+            return !self.holds(inner);
+        }
+        members
+            .get("Condition")
+            .and_then(Value::as_str)
+            .is_some_and(|name| self.condition(name))
+    }
+}
+
+fn arguments<'a, const N: usize>(
+    members: &'a Map<String, Value>,
+    function: &str,
+) -> Option<&'a [Value; N]> {
+    members
+        .get(function)?
+        .as_array()?
+        .as_slice()
+        .try_into()
+        .ok()
+}
+
+/// A scalar's text, as CloudFormation passes it on; a list's items are joined as they were given.
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        Value::Array(items) => items.iter().map(scalar).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}
+
+/// YAML as JSON, with short forms (`!Ref X`) in their long form (`{"Ref": "X"}`).
+fn to_json(yaml: &Yaml<'_>) -> anyhow::Result<Value> {
+    Ok(match yaml {
+        Yaml::Value(Scalar::Null) => Value::Null,
+        Yaml::Value(Scalar::Boolean(value)) => Value::from(*value),
+        Yaml::Value(Scalar::Integer(value)) => Value::from(*value),
+        Yaml::Value(Scalar::FloatingPoint(value)) => Value::from(value.into_inner()),
+        Yaml::Value(Scalar::String(text)) => Value::from(text.as_ref()),
+        Yaml::Sequence(items) => items.iter().map(to_json).collect::<anyhow::Result<_>>()?,
+        Yaml::Mapping(entries) => {
+            let mut members = Map::new();
+            for (name, value) in entries {
+                members.insert(scalar(&to_json(name)?), to_json(value)?);
+            }
+            Value::Object(members)
+        }
+        Yaml::Tagged(tag, value) => {
+            let function = match tag.suffix.as_str() {
+                plain @ ("Ref" | "Condition") => plain.to_owned(),
+                other => format!("Fn::{other}"),
+            };
+            Value::Object(Map::from_iter([(function, to_json(value)?)]))
+        }
+        Yaml::Representation(..) | Yaml::Alias(_) | Yaml::BadValue => {
+            bail!("it has YAML that is neither a scalar, a list nor a mapping")
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"
+Parameters:
+  Seconds: {Type: Number, Default: 60}
+  Origins: {Type: CommaDelimitedList, Default: ""}
+  Name: {Type: String, Default: ""}
+Conditions:
+  HasOrigins: !Not [!Equals [!Ref Origins, ""]]
+  HasName: !Not [!Equals [!Ref Name, ""]]
+Resources:
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties:
+      CorsConfiguration: !If [HasOrigins, {AllowOrigins: !Ref Origins}, !Ref AWS::NoValue]
+      Auth:
+        DefaultAuthorizer: Token
+        Authorizers:
+          Token:
+            FunctionArn: !GetAtt Guard.Arn
+            Identity: {Headers: [Authorization], ReauthorizeEvery: !Ref Seconds}
+  Guard:
+    Type: AWS::Serverless::Function
+    Metadata: {BuildProperties: {Binary: guard}}
+  Things:
+    Type: AWS::Serverless::Function
+    Metadata: {BuildProperties: {Binary: things}}
+    Properties:
+      Environment:
+        Variables: {LIMIT: 7, NAME: !If [HasName, !Ref Name, !Ref "AWS::NoValue"]}
+      Events:
+        Open: {Type: HttpApi, Properties: {Method: POST, Path: /things, Auth: {Authorizer: NONE}}}
+        Closed: {Type: HttpApi, Properties: {Method: get, Path: "/things/{id}"}}
+  Table:
+    Type: AWS::DynamoDB::Table
+    Properties: {BillingMode: PAY_PER_REQUEST}
+"#;
+
+    fn parse(parameters: &[(&str, &str)]) -> anyhow::Result<Template> {
+        let owned = parameters
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        Template::parse(TEXT, &owned.collect())
+    }
+
+    #[test]
+    fn routes_authorizer_and_environment_are_read() {
+        let template = parse(&[]).unwrap();
+        let routes: Vec<_> = template
+            .routes()
+            .iter()
+            .map(|r| {
+                (
+                    r.method.as_str(),
+                    r.path.as_str(),
+                    r.function.as_str(),
+                    r.authorized,
+                )
+            })
+            .collect();
+        assert_eq!(
+            routes,
+            [
+                ("GET", "/things/{id}", "things", true),
+                ("POST", "/things", "things", false)
+            ]
+        );
+        let authorizer = template.authorizer().unwrap();
+        assert_eq!(authorizer.function, "guard");
+        assert_eq!(authorizer.identity_headers, ["authorization"]);
+        assert_eq!(authorizer.cache_seconds, 60);
+        assert_eq!(
+            template.environments()["things"],
+            BTreeMap::from([("LIMIT".to_owned(), "7".to_owned())])
+        );
+        assert!(template.cors().is_none());
+    }
+
+    #[test]
+    fn given_parameters_replace_the_defaults() {
+        let given = [
+            ("Seconds", "0"),
+            ("Origins", "http://a, http://b"),
+            ("Name", "n"),
+        ];
+        let template = parse(&given).unwrap();
+        assert_eq!(template.authorizer().unwrap().cache_seconds, 0);
+        assert_eq!(template.environments()["things"]["NAME"], "n");
+        let origins = &template.cors().unwrap()["AllowOrigins"];
+        assert_eq!(*origins, serde_json::json!(["http://a", "http://b"]));
+    }
+
+    #[test]
+    fn a_parameter_that_the_template_lacks_is_named() {
+        let error = parse(&[("Second", "0")]).err().unwrap();
+        assert_eq!(error.to_string(), "it has no parameter Second");
+    }
+
+    #[test]
+    fn a_broken_template_is_one_sentence() {
+        let none = BTreeMap::new();
+        let broken = |text: &str| Template::parse(text, &none).err().unwrap().to_string();
+        assert_eq!(broken(""), "it is empty");
+        assert_eq!(broken("a: 1"), "it has no Resources");
+        assert_eq!(
+            broken("Resources: {}"),
+            "it has no AWS::Serverless::HttpApi"
+        );
+        let no_binary = TEXT.replace("Binary: things", "Other: things");
+        assert_eq!(
+            broken(&no_binary),
+            "the function Things has no Metadata.BuildProperties.Binary"
+        );
+        assert!(broken("a: [").contains("line"), "{}", broken("a: ["));
+    }
+}

@@ -1,0 +1,320 @@
+//! A whole Latchkey for one test: its own DynamoDB in memory, its own clock, its gateway asked
+//! without a socket.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
+use aws_sdk_dynamodb::types::AttributeValue;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use local::{Local, Options, dynamodb, key};
+use serde_json::{Value, json};
+use shared::clock::{Clock, ManualClock};
+
+/// When every test begins, in seconds since the epoch: 2027-01-15T08:00:00Z.
+pub const BEGINNING: u64 = 1_800_000_000;
+/// A password that the policy takes.
+pub const PASSWORD: &str = "correct horse battery staple";
+/// Where every request comes from, unless a test says otherwise.
+pub const SOURCE_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
+
+pub struct App {
+    pub local: Local,
+    pub clock: ManualClock,
+}
+
+/// Somebody with an account.
+pub struct User<'a> {
+    app: &'a App,
+    pub email: String,
+    /// The account, as register answered.
+    pub account: Value,
+    pub access_token: String,
+}
+
+impl App {
+    pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// Starts with parameters of the template.
+    pub async fn with(parameters: &[(&str, &str)]) -> Self {
+        let clock = ManualClock::at(BEGINNING);
+        let mut options = options();
+        options.clock = Clock::Manual(clock.clone());
+        for (name, value) in parameters {
+            options
+                .parameters
+                .insert((*name).to_owned(), (*value).to_owned());
+        }
+        let local = Local::start(options).await.unwrap();
+        Self { local, clock }
+    }
+
+    pub fn call(&self, method: Method, path: &str) -> Call<'_> {
+        let mut request = Request::new(Body::empty());
+        *request.method_mut() = method;
+        *request.uri_mut() = path.parse().unwrap();
+        Call { app: self, request }.header("host", "127.0.0.1:3000")
+    }
+
+    pub fn get(&self, path: &str) -> Call<'_> {
+        self.call(Method::GET, path)
+    }
+
+    pub fn post(&self, path: &str, body: Value) -> Call<'_> {
+        self.call(Method::POST, path).json(body)
+    }
+
+    pub fn put(&self, path: &str, body: Value) -> Call<'_> {
+        self.call(Method::PUT, path).json(body)
+    }
+
+    pub fn patch(&self, path: &str, body: Value) -> Call<'_> {
+        self.call(Method::PATCH, path).json(body)
+    }
+
+    pub async fn register(&self, email: &str) -> Answer {
+        self.post("/register", registration(email)).send().await
+    }
+
+    pub async fn login(&self, email: &str, password: &str) -> Answer {
+        self.post("/login", json!({"email": email, "password": password}))
+            .send()
+            .await
+    }
+
+    /// Somebody who has registered and logged in.
+    pub async fn user(&self, email: &str) -> User<'_> {
+        let account = self.register(email).await.expect(201).json();
+        let tokens = self.login(email, PASSWORD).await.expect(200).json();
+        User {
+            app: self,
+            email: email.to_owned(),
+            account,
+            access_token: text(&tokens, "access_token"),
+        }
+    }
+
+    /// All that lies in the table.
+    pub async fn items(&self) -> Vec<BTreeMap<String, AttributeValue>> {
+        let scan = self.dynamodb().scan().table_name(dynamodb::TABLE);
+        let items = scan.send().await.unwrap().items.unwrap_or_default();
+        items
+            .into_iter()
+            .map(|item| item.into_iter().collect())
+            .collect()
+    }
+
+    /// The items whose sort key begins so.
+    pub async fn items_of(&self, sort_key: &str) -> Vec<BTreeMap<String, AttributeValue>> {
+        let mut items = self.items().await;
+        items.retain(|item| item["sk"].as_s().unwrap().starts_with(sort_key));
+        items
+    }
+
+    pub fn dynamodb(&self) -> Client {
+        let credentials = Credentials::new("local", "local", None, None, "test");
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("local"))
+            .credentials_provider(credentials)
+            .endpoint_url(&self.local.dynamodb_url);
+        Client::from_conf(config.build())
+    }
+
+    /// Sets an attribute of an account, as an operator would.
+    pub async fn set_attribute(&self, user_id: &str, name: &str, value: AttributeValue) {
+        let update = self
+            .dynamodb()
+            .update_item()
+            .table_name(dynamodb::TABLE)
+            .key("pk", AttributeValue::S(format!("USER#{user_id}")))
+            .key("sk", AttributeValue::S("ACCOUNT".to_owned()))
+            .update_expression("SET #name = :value")
+            .expression_attribute_names("#name", name)
+            .expression_attribute_values(":value", value);
+        update.send().await.unwrap();
+    }
+}
+
+impl User<'_> {
+    pub fn id(&self) -> String {
+        text(&self.account, "id")
+    }
+
+    pub fn get(&self, path: &str) -> Call<'_> {
+        self.app.get(path).bearer(&self.access_token)
+    }
+
+    pub fn put(&self, path: &str, body: Value) -> Call<'_> {
+        self.app.put(path, body).bearer(&self.access_token)
+    }
+
+    pub fn patch(&self, path: &str, body: Value) -> Call<'_> {
+        self.app.patch(path, body).bearer(&self.access_token)
+    }
+}
+
+/// A request in the making.
+pub struct Call<'a> {
+    app: &'a App,
+    request: Request<Body>,
+}
+
+impl Call<'_> {
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.request
+            .headers_mut()
+            .append(name, value.parse().unwrap());
+        self
+    }
+
+    pub fn bearer(self, token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    pub fn json(self, body: Value) -> Self {
+        self.header("content-type", "application/json")
+            .body(body.to_string())
+    }
+
+    pub fn body(mut self, body: impl Into<Body>) -> Self {
+        *self.request.body_mut() = body.into();
+        self
+    }
+
+    pub async fn send(self) -> Answer {
+        let response = self.app.local.gateway.answer(self.request, SOURCE_IP).await;
+        let (head, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        Answer {
+            status: head.status,
+            headers: head.headers,
+            body: String::from_utf8(body.to_vec()).unwrap(),
+        }
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        self
+    }
+
+    /// A problem of the contract: status and code agree with the body, and the type is right.
+    #[track_caller]
+    pub fn problem(self, status: u16, code: &str) -> Value {
+        let body = self.expect(status);
+        assert_eq!(body.header("content-type"), "application/problem+json");
+        let problem = body.json();
+        assert_eq!(problem["code"], code, "{problem}");
+        assert_eq!(problem["status"], status, "{problem}");
+        assert_eq!(
+            problem["type"],
+            format!("urn:latchkey:problem:{code}"),
+            "{problem}"
+        );
+        assert_ne!(problem["request_id"], "", "{problem}");
+        problem
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    #[track_caller]
+    pub fn header(&self, name: &str) -> &str {
+        let value = self
+            .headers
+            .get(name)
+            .unwrap_or_else(|| panic!("no {name}: {self:?}"));
+        value.to_str().unwrap()
+    }
+}
+
+/// The pointers and codes of a 422.
+#[track_caller]
+pub fn faults(problem: &Value) -> Vec<(String, String)> {
+    let errors = problem["errors"].as_array().unwrap();
+    errors
+        .iter()
+        .map(|fault| (text(fault, "pointer"), text(fault, "code")))
+        .collect()
+}
+
+#[track_caller]
+pub fn text(value: &Value, name: &str) -> String {
+    value[name]
+        .as_str()
+        .unwrap_or_else(|| panic!("no text {name} in {value}"))
+        .to_owned()
+}
+
+pub fn registration(email: &str) -> Value {
+    json!({
+        "email": email,
+        "password": PASSWORD,
+        "first_name": "Ada",
+        "last_name": "Lovelace",
+    })
+}
+
+/// How tests start Latchkey: nothing kept, free ports, hashes as cheap as they may be.
+pub fn options() -> Options {
+    Options {
+        template: root().join("template.yaml"),
+        parameters: BTreeMap::from([
+            ("Argon2MemoryKib".to_owned(), "7168".to_owned()),
+            ("Argon2Iterations".to_owned(), "1".to_owned()),
+        ]),
+        host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        port: 0,
+        dynamodb_port: 0,
+        data_dir: data_dir(),
+        ephemeral: true,
+        functions: None,
+        clock: Clock::System,
+    }
+}
+
+/// The root of the repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_path_buf()
+}
+
+/// A folder of the tests' own; `name` keeps them apart.
+pub fn folder(name: &str) -> PathBuf {
+    let folder =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// The folder with the signing key of all tests: making one takes longer than a test.
+pub fn data_dir() -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let made = || {
+        let folder = folder("data");
+        key::ensure(&folder.join("signing-key.pem"), &folder.join("jwks.json")).unwrap();
+        folder
+    };
+    FOLDER.get_or_init(made).clone()
+}

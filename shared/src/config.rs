@@ -1,0 +1,117 @@
+//! Configuration from the environment, read once when a function starts.
+//!
+//! Each struct that needs configuration reads its variables in its own `from_env` and documents
+//! them there.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+/// A deployment fault: one sentence that says what to set. The function does not start.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
+
+impl ConfigError {
+    /// `sentence` names the variable and says what to do.
+    pub fn new(sentence: impl Into<String>) -> Self {
+        Self(sentence.into())
+    }
+}
+
+/// Looks up environment variables: the process's own, or a test's.
+#[derive(Clone, Copy)]
+pub struct Env<'a>(&'a dyn Fn(&str) -> Option<String>);
+
+impl<'a> Env<'a> {
+    /// Looks variables up with `lookup`.
+    pub fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self(lookup)
+    }
+
+    /// A variable that may be missing; one that is set to nothing counts as missing.
+    pub fn optional(&self, name: &str) -> Option<String> {
+        (self.0)(name).filter(|value| !value.is_empty())
+    }
+
+    /// A variable that must be there; `meaning` says in a few words what it holds.
+    ///
+    /// # Errors
+    ///
+    /// Where it is missing.
+    pub fn required(&self, name: &str, meaning: &str) -> Result<String, ConfigError> {
+        self.optional(name)
+            .ok_or_else(|| ConfigError(format!("{name} is not set; set it to {meaning}")))
+    }
+
+    /// A number within `range`, or `default` where the variable is missing.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not such a number.
+    pub fn number<T>(
+        &self,
+        name: &str,
+        range: RangeInclusive<T>,
+        default: T,
+    ) -> Result<T, ConfigError>
+    where
+        T: FromStr + PartialOrd + Display,
+    {
+        let Some(text) = self.optional(name) else {
+            return Ok(default);
+        };
+        match text.parse() {
+            Ok(value) if range.contains(&value) => Ok(value),
+            _ => Err(ConfigError(format!(
+                "{name} is \"{text}\"; set it to a whole number from {} to {}",
+                range.start(),
+                range.end()
+            ))),
+        }
+    }
+}
+
+/// The environment of this process.
+pub fn process_env() -> Env<'static> {
+    #[expect(clippy::disallowed_methods, reason = "this is the place")]
+    Env(&|name| std::env::var(name).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lookup(name: &str) -> Option<String> {
+        match name {
+            "EMPTY" => Some(String::new()),
+            "SEVEN" => Some("7".to_owned()),
+            "WORD" => Some("seven".to_owned()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_missing_or_empty_variable_is_one_sentence_that_says_what_to_set() {
+        let env = Env::new(&lookup);
+        for name in ["EMPTY", "GONE"] {
+            let error = env.required(name, "the name of the table").unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("{name} is not set; set it to the name of the table")
+            );
+        }
+    }
+
+    #[test]
+    fn a_number_keeps_to_its_range() {
+        let env = Env::new(&lookup);
+        assert_eq!(env.number("SEVEN", 1..=9, 3).unwrap(), 7);
+        assert_eq!(env.number("GONE", 1..=9, 3).unwrap(), 3);
+        assert_eq!(
+            env.number("SEVEN", 8..=9, 8).unwrap_err().to_string(),
+            "SEVEN is \"7\"; set it to a whole number from 8 to 9"
+        );
+        assert!(env.number("WORD", 1..=9, 3).is_err());
+    }
+}

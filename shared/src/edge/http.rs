@@ -1,0 +1,97 @@
+//! From a Lambda event to a handler and back.
+
+use std::convert::Infallible;
+use std::time::Instant;
+
+use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use lambda_http::http::{HeaderValue, StatusCode};
+use lambda_http::{Body, Request, RequestExt as _, Response, service_fn};
+use serde::Serialize;
+
+use super::identity::gateway_context;
+use super::problem::Problem;
+use crate::telemetry;
+
+/// What a function does with a request. Lambda, `cargo run` and the tests all call the same one.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers a request.
+    ///
+    /// # Errors
+    ///
+    /// The [`Problem`] that the client is told of.
+    fn handle(
+        &self,
+        request: Request,
+    ) -> impl Future<Output = Result<Response<Body>, Problem>> + Send;
+}
+
+/// Serves a handler in Lambda until the process is ended.
+///
+/// # Errors
+///
+/// Where the Lambda runtime fails.
+pub async fn run(handler: impl Handler) -> Result<(), lambda_http::Error> {
+    let handler = &handler;
+    lambda_http::run(service_fn(|request| async move {
+        Ok::<_, Infallible>(respond(handler, request).await)
+    }))
+    .await
+}
+
+/// Answers a request with what the handler makes of it: whatever goes wrong becomes a problem, and
+/// one line in the log.
+pub async fn respond(handler: &impl Handler, request: Request) -> Response<Body> {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let request_id = request_id(&request);
+    let outcome = handler.handle(request).await;
+    let (mut response, problem) = match outcome {
+        Ok(response) => (response, None),
+        Err(problem) => (problem.to_response(&request_id), Some(problem)),
+    };
+    let headers = response.headers_mut();
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    let status = response.status().as_u16();
+    let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
+    let code = problem.as_ref().map(Problem::code);
+    let cause = problem
+        .as_ref()
+        .and_then(Problem::cause)
+        .map(telemetry::chain);
+    if status >= 500 {
+        tracing::error!(request_id, %method, path, status, code, cause, duration_ms, "request failed");
+    } else {
+        tracing::info!(request_id, %method, path, status, code, cause, duration_ms, "request");
+    }
+    response
+}
+
+/// A JSON answer.
+///
+/// # Errors
+///
+/// 500 where `body` cannot be written, which no type of ours causes.
+pub fn json(status: StatusCode, body: &impl Serialize) -> Result<Response<Body>, Problem> {
+    let body = serde_json::to_string(body).map_err(|error| Problem::Internal(error.into()))?;
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+/// The name under which an operator finds the request: the gateway's, which the client sees as
+/// `apigw-requestid`, or Lambda's own.
+fn request_id(request: &Request) -> String {
+    let gateway = gateway_context(request).and_then(|context| context.request_id);
+    gateway.filter(|id| !id.is_empty()).unwrap_or_else(|| {
+        request
+            .lambda_context_ref()
+            .map(|context| context.request_id.clone())
+            .unwrap_or_default()
+    })
+}

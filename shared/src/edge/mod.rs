@@ -1,0 +1,7 @@
+//! The edge: the one place that knows HTTP.
+
+pub mod fields;
+pub mod http;
+pub mod identity;
+pub mod if_match;
+pub mod problem;

@@ -1,0 +1,356 @@
+//! What a client is told when something is wrong: `application/problem+json` (RFC 9457).
+//!
+//! Each variant is one `code` of the contract. What the client reads and what the operator reads
+//! are different fields; the second has no way out.
+
+use std::error::Error;
+
+use lambda_http::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use lambda_http::http::{HeaderValue, StatusCode};
+use lambda_http::{Body, Response};
+use serde::Serialize;
+
+use crate::fault::Fault;
+use crate::people::password::HashError;
+use crate::store::StoreError;
+use crate::tokens::signer::{IssueError, SignError};
+use crate::tokens::verifier::TokenRefused;
+
+/// What is wrong, as the contract names it.
+#[derive(Debug)]
+pub enum Problem {
+    /// 400: the body is not JSON.
+    MalformedJson {
+        /// Where, in words.
+        place: String,
+    },
+    /// 401: the address and the password are not those of an account that may be used.
+    InvalidCredentials,
+    /// 401: there is no token.
+    MissingToken,
+    /// 401: there is a token, and it is refused. The reason is for the log.
+    InvalidToken(Refusal),
+    /// 404: nothing is at this path.
+    NotFound,
+    /// 405: something is at this path, but not with this method.
+    MethodNotAllowed {
+        /// The methods that are, as in the `Allow` header.
+        allow: &'static str,
+    },
+    /// 409: the address has an account.
+    EmailTaken,
+    /// 412: the profile is not at the version that `If-Match` names.
+    PreconditionFailed,
+    /// 413: the body is too long.
+    BodyTooLarge {
+        /// The longest body that is read, in octets.
+        most: usize,
+    },
+    /// 415: the body is declared to be something else than what is read here.
+    UnsupportedMediaType {
+        /// What is read here.
+        expected: &'static str,
+    },
+    /// 422: members are missing, unknown or malformed; all of them are named.
+    InvalidFields(Vec<Fault>),
+    /// 500: a fault that trying again will not mend. The cause is for the log.
+    Internal(Box<dyn Error + Send + Sync>),
+    /// 503: AWS does not answer; trying again may help. The cause is for the log.
+    Unavailable(Box<dyn Error + Send + Sync>),
+}
+
+/// Why a token that was presented is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The token itself.
+    #[error(transparent)]
+    Token(#[from] TokenRefused),
+    /// The context that the authorizer handed on.
+    #[error("the authorizer's context is not that of an access token")]
+    Context,
+    /// The gateway's cached answer has outlived the token.
+    #[error("the token has expired since the authorizer saw it")]
+    Expired,
+    /// The account is gone or disabled.
+    #[error("the account is gone or disabled")]
+    Account,
+}
+
+/// The body of a problem (RFC 9457 section 3.1, and the members of ours).
+#[derive(Serialize)]
+struct Document<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    code: &'static str,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [Fault],
+}
+
+impl Problem {
+    /// After how many seconds a client may try again where AWS did not answer.
+    pub const RETRY_AFTER_SECONDS: u16 = 2;
+
+    /// The stable name of the problem.
+    pub fn code(&self) -> &'static str {
+        self.contract().1
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        self.contract().0
+    }
+
+    /// The cause, for the log: what the client is not told.
+    pub fn cause(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Internal(cause) | Self::Unavailable(cause) => Some(cause.as_ref()),
+            Self::InvalidToken(refusal) => Some(refusal),
+            _ => None,
+        }
+    }
+
+    /// Status, code and title: the contract in one table.
+    fn contract(&self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::MalformedJson { .. } => (
+                StatusCode::BAD_REQUEST,
+                "malformed-json",
+                "The body is not JSON",
+            ),
+            Self::InvalidCredentials => (
+                StatusCode::UNAUTHORIZED,
+                "invalid-credentials",
+                "The e-mail address or the password is wrong",
+            ),
+            Self::MissingToken => (
+                StatusCode::UNAUTHORIZED,
+                "missing-token",
+                "An access token is needed",
+            ),
+            Self::InvalidToken(_) => (
+                StatusCode::UNAUTHORIZED,
+                "invalid-token",
+                "The access token is refused",
+            ),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Nothing is here"),
+            Self::MethodNotAllowed { .. } => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "The method is not allowed here",
+            ),
+            Self::EmailTaken => (
+                StatusCode::CONFLICT,
+                "email-taken",
+                "The e-mail address has an account",
+            ),
+            Self::PreconditionFailed => (
+                StatusCode::PRECONDITION_FAILED,
+                "precondition-failed",
+                "The profile has changed meanwhile",
+            ),
+            Self::BodyTooLarge { .. } => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body-too-large",
+                "The body is too long",
+            ),
+            Self::UnsupportedMediaType { .. } => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported-media-type",
+                "The body's media type is not read here",
+            ),
+            Self::InvalidFields(_) => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid-fields",
+                "Some members of the body are invalid",
+            ),
+            Self::Internal(_) => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "Something went wrong",
+            ),
+            Self::Unavailable(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "The service cannot answer now",
+            ),
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::MalformedJson { place } => format!("The body is not JSON: {place}."),
+            Self::InvalidCredentials => {
+                "No account that may be used has this e-mail address and password.".to_owned()
+            }
+            Self::MissingToken => {
+                "Send \"Authorization: Bearer\" and an access token from a login.".to_owned()
+            }
+            Self::InvalidToken(_) => {
+                "It is malformed, expired, or not one of ours. Log in again.".to_owned()
+            }
+            Self::NotFound => "No route has this path.".to_owned(),
+            Self::MethodNotAllowed { allow } => format!("This path takes {allow}."),
+            Self::EmailTaken => {
+                "Log in, or register with another address. Letter case makes no difference."
+                    .to_owned()
+            }
+            Self::PreconditionFailed => {
+                "Get the profile again, and repeat the change with its new ETag in If-Match."
+                    .to_owned()
+            }
+            Self::BodyTooLarge { most } => format!("A body may have {most} octets."),
+            Self::UnsupportedMediaType { expected } => format!("Send {expected}, in UTF-8."),
+            Self::InvalidFields(_) => "The member \"errors\" names each of them.".to_owned(),
+            Self::Internal(_) => "Trying again will not help; report the request_id.".to_owned(),
+            Self::Unavailable(_) => "Try again after a moment.".to_owned(),
+        }
+    }
+
+    /// The response that tells of the problem; `request_id` lets an operator find its log lines.
+    pub fn to_response(&self, request_id: &str) -> Response<Body> {
+        let (status, code, title) = self.contract();
+        let document = Document {
+            r#type: format!("urn:latchkey:problem:{code}"),
+            title,
+            status: status.as_u16(),
+            detail: self.detail(),
+            code,
+            request_id,
+            errors: match self {
+                Self::InvalidFields(faults) => faults,
+                _ => &[],
+            },
+        };
+        // Strings and numbers are always written.
+        let body = serde_json::to_string(&document).unwrap_or_default();
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        match self {
+            // RFC 6750 section 3.1: a request without a token gets no error code.
+            Self::MissingToken => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::InvalidToken(_) => {
+                let challenge = "Bearer error=\"invalid_token\", \
+                                 error_description=\"the access token is refused\"";
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            }
+            Self::MethodNotAllowed { allow } => {
+                headers.insert(ALLOW, HeaderValue::from_static(allow));
+            }
+            Self::Unavailable(_) => {
+                headers.insert(RETRY_AFTER, Self::RETRY_AFTER_SECONDS.into());
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Self::InvalidToken(refusal)
+    }
+}
+
+impl From<TokenRefused> for Problem {
+    fn from(refused: TokenRefused) -> Self {
+        Self::InvalidToken(refused.into())
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable { .. } => Self::Unavailable(Box::new(error)),
+            StoreError::Corrupt { .. } => Self::Internal(Box::new(error)),
+        }
+    }
+}
+
+impl From<HashError> for Problem {
+    fn from(error: HashError) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}
+
+impl From<IssueError> for Problem {
+    fn from(error: IssueError) -> Self {
+        match error {
+            IssueError::NoIssuer | IssueError::Sign(SignError::Claims(_)) => {
+                Self::Internal(Box::new(error))
+            }
+            IssueError::Sign(SignError::Key(_)) => Self::Unavailable(Box::new(error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::Reason;
+
+    fn body(response: &Response<Body>) -> serde_json::Value {
+        serde_json::from_slice(response.body()).unwrap()
+    }
+
+    #[test]
+    fn a_problem_has_the_members_of_the_contract() {
+        let fault = Fault::of_member("email", Reason::new("missing", "is missing"));
+        let response = Problem::InvalidFields(vec![fault]).to_response("r-1");
+        assert_eq!(response.status(), 422);
+        assert_eq!(
+            response.headers()["content-type"],
+            "application/problem+json"
+        );
+        assert_eq!(
+            body(&response),
+            serde_json::json!({
+                "type": "urn:latchkey:problem:invalid-fields",
+                "title": "Some members of the body are invalid",
+                "status": 422,
+                "detail": "The member \"errors\" names each of them.",
+                "code": "invalid-fields",
+                "request_id": "r-1",
+                "errors": [{ "pointer": "/email", "code": "missing", "detail": "is missing" }],
+            })
+        );
+    }
+
+    #[test]
+    fn a_cause_is_for_the_log_and_never_for_the_client() {
+        let problem = Problem::Unavailable("password=hunter2 at 10.0.0.1".into());
+        let response = problem.to_response("r-1");
+        assert_eq!(response.headers()["retry-after"], "2");
+        assert!(!body(&response).to_string().contains("hunter2"));
+        assert!(
+            problem
+                .cause()
+                .is_some_and(|cause| cause.to_string().contains("hunter2"))
+        );
+    }
+
+    #[test]
+    fn only_a_token_that_was_presented_is_called_invalid() {
+        let challenge = |problem: Problem| {
+            problem.to_response("").headers()["www-authenticate"]
+                .to_str()
+                .unwrap()
+                .to_owned()
+        };
+        assert_eq!(challenge(Problem::MissingToken), "Bearer");
+        let invalid = challenge(TokenRefused::Expired.into());
+        assert!(
+            invalid.starts_with("Bearer error=\"invalid_token\""),
+            "{invalid}"
+        );
+    }
+}

@@ -1,0 +1,159 @@
+//! Names that the server gives: of users, sessions, roles.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// A text is not the identifier it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is not a valid identifier")]
+pub struct InvalidId;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// An identifier made at `millis` milliseconds since the epoch: a UUIDv7 (RFC 9562
+            /// section 5.7), 74 of its bits random.
+            #[cfg(feature = "accounts")]
+            pub fn new(millis: u64) -> Self {
+                let random = crate::random::octets();
+                Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+            }
+
+            /// The 16 octets.
+            pub fn as_bytes(&self) -> &[u8; 16] {
+                self.0.as_bytes()
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            /// Takes the one form that the server writes (lower case, with hyphens), so that one
+            /// identifier has one text.
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                let id = Self(Uuid::try_parse(text).map_err(|_| InvalidId)?);
+                if id.to_string() == text { Ok(id) } else { Err(InvalidId) }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.to_string()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.hyphenated().fmt(f)
+            }
+        }
+    };
+}
+
+id! {
+    /// An account's identifier, the `sub` of its tokens: never reassigned, and not the address.
+    UserId
+}
+id! {
+    /// A session's identifier, the `sid` of its tokens.
+    SessionId
+}
+
+impl UserId {
+    /// No account's identifier. Login reads it where the address is unknown, so that its work is
+    /// the same either way.
+    pub const NONE: Self = Self(Uuid::nil());
+}
+
+/// A role that an operator has given to an account, such as `admin` or `billing:read`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Role(String);
+
+impl Role {
+    /// The longest role, in octets.
+    pub const MAX_LENGTH: usize = 64;
+
+    /// The role's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Role {
+    type Err = InvalidId;
+
+    /// Takes 1 to 64 of `a-z 0-9 . _ : -`: none of them needs escaping in the space-separated list
+    /// that the authorizer hands on.
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let plain = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b':' | b'-');
+        if (1..=Self::MAX_LENGTH).contains(&text.len()) && text.bytes().all(plain) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidId)
+        }
+    }
+}
+
+impl TryFrom<String> for Role {
+    type Error = InvalidId;
+
+    fn try_from(text: String) -> Result<Self, InvalidId> {
+        text.parse()
+    }
+}
+
+impl From<Role> for String {
+    fn from(role: Role) -> Self {
+        role.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identifier_has_one_text() {
+        let id = UserId::new(1_700_000_000_000);
+        let text = id.to_string();
+        assert_eq!(text.parse(), Ok(id));
+        assert_eq!(text.as_bytes()[14], b'7', "a UUIDv7");
+        for other in [
+            text.to_uppercase(),
+            text.replace('-', ""),
+            format!("{{{text}}}"),
+        ] {
+            assert_eq!(other.parse::<UserId>(), Err(InvalidId), "{other}");
+        }
+    }
+
+    #[test]
+    fn identifiers_of_later_times_sort_later() {
+        assert!(SessionId::new(1).to_string() < SessionId::new(2).to_string());
+    }
+
+    #[test]
+    fn a_role_is_a_plain_word() {
+        assert!("billing:read".parse::<Role>().is_ok());
+        for text in ["", "two words", "Admin", "a\n", &"x".repeat(65)] {
+            assert_eq!(text.parse::<Role>(), Err(InvalidId), "{text:?}");
+        }
+    }
+}

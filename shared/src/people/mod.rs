@@ -1,0 +1,14 @@
+//! What an account is: its values, each parsed once at the edge and then trusted.
+
+pub mod id;
+
+#[cfg(feature = "accounts")]
+pub mod account;
+#[cfg(feature = "accounts")]
+pub mod email;
+#[cfg(feature = "accounts")]
+pub mod name;
+#[cfg(feature = "accounts")]
+pub mod password;
+#[cfg(feature = "accounts")]
+pub mod session;

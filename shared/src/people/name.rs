@@ -1,0 +1,92 @@
+//! People's names.
+
+use std::fmt;
+
+use crate::fault::Reason;
+
+/// A first or last name, kept as written.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Name(String);
+
+impl Name {
+    /// The longest name, in code points.
+    pub const MAX_LENGTH: usize = 100;
+
+    /// Parses a name: 1 to 100 code points, not blank, without control characters.
+    ///
+    /// # Errors
+    ///
+    /// The [`Reason`] for people where the text is no such name.
+    pub fn parse(text: &str) -> Result<Self, Reason> {
+        if text.trim().is_empty() {
+            return Err(Reason::new("blank", "is blank"));
+        }
+        if text.chars().count() > Self::MAX_LENGTH {
+            let most = Self::MAX_LENGTH;
+            return Err(Reason::new(
+                "too-long",
+                format!("has more than {most} characters"),
+            ));
+        }
+        if text.chars().any(is_unprintable) {
+            return Err(Reason::new(
+                "control-character",
+                "has a control character in it",
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The name as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Names are personal data and stay out of logs.
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Name")
+    }
+}
+
+/// Control characters, and those that reorder the text around them (Unicode TR 36 section 2.5).
+fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_all_scripts_are_kept_as_written() {
+        let longest = "ñ".repeat(100);
+        for text in [
+            "Ada",
+            " O’Brien-Smith Jr. ",
+            "李",
+            "नरेन्द्र",
+            "<b>&",
+            &longest,
+        ] {
+            assert_eq!(Name::parse(text).unwrap().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn blank_long_and_unprintable_names_are_refused() {
+        let long = "a".repeat(101);
+        for (text, code) in [
+            ("", "blank"),
+            (" \u{3000}", "blank"),
+            (long.as_str(), "too-long"),
+            ("Ada\nLovelace", "control-character"),
+            ("Ada\0", "control-character"),
+            ("\u{202e}adA", "control-character"),
+        ] {
+            assert_eq!(Name::parse(text).unwrap_err().code, code, "{text:?}");
+        }
+    }
+}

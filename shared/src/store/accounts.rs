@@ -1,0 +1,368 @@
+//! Accounts and the credentials that open them.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{
+    CancellationReason, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
+
+use super::item::{self, Attributes, Key, Reader, Writer};
+use super::{Conflicts, Store, StoreError, retry_conflicts, unavailable};
+use crate::people::account::{Account, ProfileChange, Status};
+use crate::people::email::Email;
+use crate::people::id::{Role, UserId};
+use crate::people::name::Name;
+use crate::people::password::PasswordHash;
+
+/// What became of a new account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Created {
+    /// It is there.
+    Done,
+    /// Its address has an account already, and nothing was written.
+    EmailTaken,
+}
+
+/// What an address logs in with.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    /// Whose it is.
+    pub user_id: UserId,
+    /// The hash of the password.
+    pub password: PasswordHash,
+}
+
+/// What became of a change to a profile.
+#[derive(Debug)]
+#[must_use]
+pub enum Changed {
+    /// It is made; the account as it is now.
+    Done(Box<Account>),
+    /// The profile is at none of the versions that were asked for, and nothing was written.
+    Stale,
+    /// There is no such account that may be used.
+    Gone,
+}
+
+/// At which versions of the profile a change is to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AtVersion {
+    /// At whatever version it is.
+    Any,
+    /// At one of these.
+    OneOf(Vec<u64>),
+}
+
+impl Store {
+    /// Creates an account and its credential, both or neither. Of any number of registrations of
+    /// one address, one succeeds: DynamoDB holds the condition on the credential's key.
+    ///
+    /// # Errors
+    ///
+    /// Where DynamoDB does not answer; then the account may be there or not, whole either way.
+    pub async fn create_account(
+        &self,
+        account: &Account,
+        password: &PasswordHash,
+    ) -> Result<Created, StoreError> {
+        let credential = Writer::new(Key::credential(&account.email))
+            .text("user_id", account.id.to_string())
+            .text("password", password.to_phc())
+            .finish();
+        let mut request = self.client.transact_write_items();
+        for item in [credential, write_account(account)] {
+            let put = Put::builder()
+                .table_name(&self.table)
+                .set_item(Some(item))
+                .condition_expression("attribute_not_exists(pk)")
+                .return_values_on_condition_check_failure(
+                    ReturnValuesOnConditionCheckFailure::AllOld,
+                )
+                .build()
+                .map_err(SdkError::<TransactWriteItemsError>::construction_failure)
+                .map_err(unavailable("create the account"))?;
+            request = request.transact_items(TransactWriteItem::builder().put(put).build());
+        }
+        match retry_conflicts(|| request.clone().send()).await {
+            Ok(_) => Ok(Created::Done),
+            Err(fault) => match fault.as_service_error() {
+                // What stands there is this very account: an earlier try was carried out, and its
+                // answer was lost.
+                Some(refused) if found_user(refused) == Some(account.id) => Ok(Created::Done),
+                Some(refused) if cancelled_with(refused, CONDITION_FAILED) => {
+                    Ok(Created::EmailTaken)
+                }
+                _ => Err(unavailable("create the account")(fault)),
+            },
+        }
+    }
+
+    /// The credential of an address, if it has one. Strongly consistent: whoever has just
+    /// registered can log in.
+    ///
+    /// # Errors
+    ///
+    /// Where DynamoDB does not answer, or the item is unreadable.
+    pub async fn credential(&self, email: &Email) -> Result<Option<Credential>, StoreError> {
+        let key = Key::credential(email);
+        let item = self.get(key, "read the credential").await?;
+        item.as_ref().map(read_credential).transpose()
+    }
+
+    /// An account, if it is there. Strongly consistent: whoever has just changed it sees the
+    /// change.
+    ///
+    /// # Errors
+    ///
+    /// Where DynamoDB does not answer, or the item is unreadable.
+    pub async fn account(&self, id: UserId) -> Result<Option<Account>, StoreError> {
+        let item = self.get(Key::account(id), "read the account").await?;
+        item.as_ref().map(|item| read_account(id, item)).transpose()
+    }
+
+    /// Changes a profile, and counts the change.
+    ///
+    /// # Errors
+    ///
+    /// Where DynamoDB does not answer, or the item is unreadable. Then the change may be made or
+    /// not; making it again does no harm.
+    pub async fn change_profile(
+        &self,
+        id: UserId,
+        change: &ProfileChange,
+        at: &AtVersion,
+    ) -> Result<Changed, StoreError> {
+        let mut sets = vec!["version = version + :one"];
+        let mut values = HashMap::from([
+            (":one".to_owned(), item::number(1)),
+            (":active".to_owned(), item::text(ACTIVE)),
+        ]);
+        if let Some(name) = &change.first_name {
+            sets.push("first_name = :first_name");
+            values.insert(":first_name".to_owned(), item::text(name.as_str()));
+        }
+        if let Some(name) = &change.last_name {
+            sets.push("last_name = :last_name");
+            values.insert(":last_name".to_owned(), item::text(name.as_str()));
+        }
+        let mut condition = "attribute_exists(pk) AND #status = :active".to_owned();
+        if let AtVersion::OneOf(versions) = at {
+            let names: Vec<_> = (0..versions.len())
+                .map(|n| format!(":version{n}"))
+                .collect();
+            condition.push_str(&format!(" AND version IN ({})", names.join(", ")));
+            values.extend(
+                names
+                    .into_iter()
+                    .zip(versions.iter().copied().map(item::number)),
+            );
+        }
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::account(id).attributes()))
+            .update_expression(format!("SET {}", sets.join(", ")))
+            .condition_expression(&condition)
+            .expression_attribute_names("#status", "status")
+            .set_expression_attribute_values(Some(values.clone()))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let fault = match retry_conflicts(|| request.clone().send()).await {
+            Ok(answer) => {
+                let item = answer.attributes.unwrap_or_default();
+                return Ok(Changed::Done(Box::new(read_account(id, &item)?)));
+            }
+            Err(fault) => fault,
+        };
+        match fault.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                match &refused.item {
+                    Some(old) if read_account(id, old)?.status == Status::Active => {
+                        Ok(Changed::Stale)
+                    }
+                    _ => Ok(Changed::Gone),
+                }
+            }
+            _ => Err(unavailable("change the profile")(fault)),
+        }
+    }
+
+    /// Notes that the account's owner has logged in. An account that is gone stays gone.
+    ///
+    /// # Errors
+    ///
+    /// Where DynamoDB does not answer.
+    pub async fn record_login(&self, id: UserId, now: u64) -> Result<(), StoreError> {
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::account(id).attributes()))
+            .update_expression("SET last_login = :now")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":now", item::number(now));
+        unless_refused(
+            retry_conflicts(|| request.clone().send()).await,
+            "record the login",
+        )
+    }
+
+    /// Puts `new` in the place of the hash `old`, both of the password that was just verified. A
+    /// password that has been changed meanwhile stays.
+    ///
+    /// # Errors
+    ///
+    /// Where DynamoDB does not answer.
+    pub async fn replace_hash(
+        &self,
+        email: &Email,
+        old: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<(), StoreError> {
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::credential(email).attributes()))
+            .update_expression("SET password = :new")
+            .condition_expression("password = :old")
+            .expression_attribute_values(":new", item::text(new.to_phc()))
+            .expression_attribute_values(":old", item::text(old.to_phc()));
+        unless_refused(
+            retry_conflicts(|| request.clone().send()).await,
+            "replace the password's hash",
+        )
+    }
+
+    async fn get(
+        &self,
+        key: Key,
+        operation: &'static str,
+    ) -> Result<Option<Attributes>, StoreError> {
+        let request = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key.attributes()))
+            .consistent_read(true);
+        let answer = request.send().await.map_err(unavailable(operation))?;
+        Ok(answer.item)
+    }
+}
+
+/// An update whose condition does not hold is as good as done: what it was about has gone.
+fn unless_refused<T>(
+    answer: Result<T, SdkError<UpdateItemError>>,
+    operation: &'static str,
+) -> Result<(), StoreError> {
+    match answer {
+        Ok(_) => Ok(()),
+        Err(fault)
+            if fault
+                .as_service_error()
+                .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+        {
+            Ok(())
+        }
+        Err(fault) => Err(unavailable(operation)(fault)),
+    }
+}
+
+const ACTIVE: &str = "active";
+const DISABLED: &str = "disabled";
+
+fn write_account(account: &Account) -> Attributes {
+    Writer::new(Key::account(account.id))
+        .text("email", account.email.as_str())
+        .text("first_name", account.first_name.as_str())
+        .text("last_name", account.last_name.as_str())
+        .number("date_joined", account.date_joined)
+        .optional_number("last_login", account.last_login)
+        .texts("roles", account.roles.iter().cloned().map(String::from))
+        .text(
+            "status",
+            match account.status {
+                Status::Active => ACTIVE,
+                Status::Disabled => DISABLED,
+            },
+        )
+        .number("version", account.version)
+        .finish()
+}
+
+fn read_account(id: UserId, attributes: &Attributes) -> Result<Account, StoreError> {
+    let item = Reader {
+        item: "account",
+        attributes,
+    };
+    Ok(Account {
+        id,
+        email: item.text("email", Email::parse)?,
+        first_name: item.text("first_name", Name::parse)?,
+        last_name: item.text("last_name", Name::parse)?,
+        date_joined: item.number("date_joined")?,
+        last_login: item.optional_number("last_login")?,
+        roles: item.list::<Role>("roles")?,
+        status: item.text("status", |text| match text {
+            ACTIVE => Ok(Status::Active),
+            DISABLED => Ok(Status::Disabled),
+            _ => Err(()),
+        })?,
+        version: item.number("version")?,
+    })
+}
+
+fn read_credential(attributes: &Attributes) -> Result<Credential, StoreError> {
+    let item = Reader {
+        item: "credential",
+        attributes,
+    };
+    Ok(Credential {
+        user_id: item.parsed("user_id")?,
+        password: item.text("password", PasswordHash::from_phc)?,
+    })
+}
+
+const CONDITION_FAILED: &str = "ConditionalCheckFailed";
+
+/// Whether a transaction was cancelled, with `code` as the reason of one of its actions.
+fn cancelled_with(fault: &TransactWriteItemsError, code: &str) -> bool {
+    reasons(fault)
+        .iter()
+        .any(|reason| reason.code() == Some(code))
+}
+
+/// Whose credential stood where a transaction was to put another.
+fn found_user(fault: &TransactWriteItemsError) -> Option<UserId> {
+    let credential = reasons(fault).first()?.item()?;
+    credential.get("user_id")?.as_s().ok()?.parse().ok()
+}
+
+fn reasons(fault: &TransactWriteItemsError) -> &[CancellationReason] {
+    match fault {
+        TransactWriteItemsError::TransactionCanceledException(cancelled) => {
+            cancelled.cancellation_reasons()
+        }
+        _ => &[],
+    }
+}
+
+impl Conflicts for TransactWriteItemsError {
+    fn conflicts(&self) -> bool {
+        // Where a condition does not hold either, trying again will not mend it.
+        !cancelled_with(self, CONDITION_FAILED)
+            && (cancelled_with(self, "TransactionConflict")
+                || self.is_transaction_in_progress_exception())
+    }
+}
+
+impl Conflicts for UpdateItemError {
+    fn conflicts(&self) -> bool {
+        self.is_transaction_conflict_exception()
+    }
+}

@@ -1,0 +1,187 @@
+//! Keys and attributes: the names under which things lie in the table.
+//!
+//! Keys hold no personal data: they show up in CloudTrail and Contributor Insights.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::StoreError;
+use crate::people::email::Email;
+use crate::people::id::{SessionId, UserId};
+
+/// The attributes of an item.
+pub(super) type Attributes = HashMap<String, AttributeValue>;
+
+/// The partition key's attribute.
+pub(super) const PK: &str = "pk";
+/// The sort key's attribute.
+pub(super) const SK: &str = "sk";
+
+/// The key of an item.
+#[derive(Debug, Clone)]
+pub(super) struct Key {
+    pk: String,
+    sk: String,
+}
+
+impl Key {
+    /// The credential of an address.
+    pub(super) fn credential(email: &Email) -> Self {
+        Self {
+            pk: format!("EMAIL#{}", email.fingerprint()),
+            sk: "CREDENTIAL".to_owned(),
+        }
+    }
+
+    /// An account.
+    pub(super) fn account(user: UserId) -> Self {
+        Self {
+            pk: format!("USER#{user}"),
+            sk: "ACCOUNT".to_owned(),
+        }
+    }
+
+    /// One of an account's sessions.
+    pub(super) fn session(user: UserId, session: SessionId) -> Self {
+        Self {
+            pk: format!("USER#{user}"),
+            sk: format!("SESSION#{session}"),
+        }
+    }
+
+    /// The key's two attributes.
+    pub(super) fn attributes(self) -> Attributes {
+        HashMap::from([
+            (PK.to_owned(), AttributeValue::S(self.pk)),
+            (SK.to_owned(), AttributeValue::S(self.sk)),
+        ])
+    }
+}
+
+/// Writes an item, attribute by attribute.
+pub(super) struct Writer(Attributes);
+
+impl Writer {
+    /// Begins with the key.
+    pub(super) fn new(key: Key) -> Self {
+        Self(key.attributes())
+    }
+
+    /// A text.
+    pub(super) fn text(self, name: &str, value: impl Into<String>) -> Self {
+        self.attribute(name, text(value))
+    }
+
+    /// A number.
+    pub(super) fn number(self, name: &str, value: u64) -> Self {
+        self.attribute(name, number(value))
+    }
+
+    /// A number that may be missing.
+    pub(super) fn optional_number(self, name: &str, value: Option<u64>) -> Self {
+        match value {
+            Some(value) => self.number(name, value),
+            None => self,
+        }
+    }
+
+    /// Octets.
+    pub(super) fn octets(self, name: &str, value: &[u8]) -> Self {
+        self.attribute(name, AttributeValue::B(Blob::new(value)))
+    }
+
+    /// A list of texts.
+    pub(super) fn texts(self, name: &str, values: impl Iterator<Item = String>) -> Self {
+        self.attribute(
+            name,
+            AttributeValue::L(values.map(AttributeValue::S).collect()),
+        )
+    }
+
+    /// The item.
+    pub(super) fn finish(self) -> Attributes {
+        self.0
+    }
+
+    fn attribute(mut self, name: &str, value: AttributeValue) -> Self {
+        self.0.insert(name.to_owned(), value);
+        self
+    }
+}
+
+/// Reads an item, attribute by attribute; what cannot be read is named, and never shown.
+pub(super) struct Reader<'a> {
+    /// The kind of item, for the error.
+    pub(super) item: &'static str,
+    /// Its attributes.
+    pub(super) attributes: &'a Attributes,
+}
+
+impl Reader<'_> {
+    /// A text that `parse` understands.
+    pub(super) fn text<T, E>(
+        &self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<T, StoreError> {
+        match self.attributes.get(name) {
+            Some(AttributeValue::S(text)) => parse(text).map_err(|_| self.corrupt(name)),
+            _ => Err(self.corrupt(name)),
+        }
+    }
+
+    /// A text in the one form of its type.
+    pub(super) fn parsed<T: FromStr>(&self, name: &'static str) -> Result<T, StoreError> {
+        self.text(name, str::parse)
+    }
+
+    /// A number.
+    pub(super) fn number(&self, name: &'static str) -> Result<u64, StoreError> {
+        self.optional_number(name)?
+            .ok_or_else(|| self.corrupt(name))
+    }
+
+    /// A number that may be missing.
+    pub(super) fn optional_number(&self, name: &'static str) -> Result<Option<u64>, StoreError> {
+        match self.attributes.get(name) {
+            None => Ok(None),
+            Some(AttributeValue::N(digits)) => match digits.parse() {
+                Ok(value) => Ok(Some(value)),
+                Err(_) => Err(self.corrupt(name)),
+            },
+            Some(_) => Err(self.corrupt(name)),
+        }
+    }
+
+    /// A list of texts in the one form of their type.
+    pub(super) fn list<T: FromStr>(&self, name: &'static str) -> Result<Vec<T>, StoreError> {
+        let Some(AttributeValue::L(values)) = self.attributes.get(name) else {
+            return Err(self.corrupt(name));
+        };
+        let read = |value: &AttributeValue| value.as_s().ok().and_then(|text| text.parse().ok());
+        values
+            .iter()
+            .map(|value| read(value).ok_or_else(|| self.corrupt(name)))
+            .collect()
+    }
+
+    fn corrupt(&self, attribute: &'static str) -> StoreError {
+        StoreError::Corrupt {
+            item: self.item,
+            attribute,
+        }
+    }
+}
+
+/// A text as an attribute.
+pub(super) fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+/// A number as an attribute.
+pub(super) fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}

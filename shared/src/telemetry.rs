@@ -1,0 +1,65 @@
+//! Logs: one line an event, structured in Lambda, plain on a laptop.
+
+use std::error::Error;
+use std::fmt::Write as _;
+
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::set_global_default;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::Registry;
+
+use crate::config::Env;
+
+/// The crates whose events are logged at the level asked for. All others are logged at WARN and
+/// above only: the runtime and the SDK print payloads at their lower levels.
+const OURS: [&str; 6] = [
+    "authorizer",
+    "latchkey",
+    "login",
+    "profile",
+    "register",
+    "shared",
+];
+
+/// Starts logging to standard output, which CloudWatch collects.
+///
+/// Reads `AWS_LAMBDA_LOG_LEVEL` (default INFO; TRACE counts as DEBUG) and
+/// `AWS_LAMBDA_LOG_FORMAT` (JSON, or plain text without it), which Lambda sets from the function's
+/// logging configuration.
+pub fn init(env: &Env<'_>) {
+    let level = env
+        .optional("AWS_LAMBDA_LOG_LEVEL")
+        .and_then(|level| level.parse().ok())
+        .unwrap_or(LevelFilter::INFO)
+        .min(LevelFilter::DEBUG);
+    let filter = Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_targets(OURS.map(|name| (name, level)));
+    let json = env
+        .optional("AWS_LAMBDA_LOG_FORMAT")
+        .is_some_and(|format| format.eq_ignore_ascii_case("JSON"));
+    let subscriber = Registry::default().with(filter);
+    // A second call (in tests) keeps the first subscriber.
+    let _ = if json {
+        let lines = tracing_subscriber::fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false);
+        set_global_default(subscriber.with(lines))
+    } else {
+        set_global_default(subscriber.with(tracing_subscriber::fmt::layer().compact()))
+    };
+}
+
+/// An error and all its sources on one line: each layer says only its own part.
+pub fn chain(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let _ = write!(line, ": {cause}");
+        source = cause.source();
+    }
+    line
+}

@@ -1,0 +1,61 @@
+//! The Bearer scheme of the `Authorization` header (RFC 6750 section 2.1).
+
+use super::verifier::TokenRefused;
+
+/// The token of an `Authorization` header's value.
+///
+/// API Gateway joins repeated headers with commas, and no access token has a comma or a blank in
+/// it: such a value is refused rather than guessed at.
+///
+/// # Errors
+///
+/// Where the scheme is another one (its name's letter case is free) or is not followed by one
+/// token.
+pub fn token(header: &str) -> Result<&str, TokenRefused> {
+    let (scheme, rest) = header.split_once(' ').ok_or(TokenRefused::NotBearer)?;
+    if !scheme.eq_ignore_ascii_case("Bearer") {
+        return Err(TokenRefused::NotBearer);
+    }
+    let token = rest.trim_start_matches(' ');
+    // RFC 6750 section 2.1: b64token.
+    let b64token = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b);
+    if token.is_empty() || !token.bytes().all(b64token) {
+        return Err(TokenRefused::NotBearer);
+    }
+    Ok(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scheme_may_have_any_letter_case_and_blanks_behind_it() {
+        for header in ["Bearer a.b.c", "bearer a.b.c", "BEARER   a.b.c"] {
+            assert_eq!(token(header), Ok("a.b.c"), "{header}");
+        }
+    }
+
+    #[test]
+    fn other_schemes_and_anything_but_one_token_are_refused() {
+        for header in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "a.b.c",
+            "Basic a.b.c",
+            "Bearera.b.c",
+            "Bearer\ta.b.c",
+            " Bearer a.b.c",
+            "Bearer a.b.c ",
+            "Bearer a.b.c, Bearer d.e.f",
+            "Bearer a.b.c,d.e.f",
+            "Bearer a.b.c d.e.f",
+            "Bearer \"a.b.c\"",
+            "Bearer a.b.c\n",
+            "Bearér a.b.c",
+        ] {
+            assert_eq!(token(header), Err(TokenRefused::NotBearer), "{header:?}");
+        }
+    }
+}

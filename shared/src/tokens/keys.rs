@@ -1,0 +1,301 @@
+//! The public keys that verify tokens: a JSON Web Key Set (RFC 7517).
+
+use std::fs;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use crate::config::{ConfigError, Env};
+
+/// The keys whose signatures are accepted, by their `kid`.
+pub struct KeySet(Vec<Key>);
+
+/// One key and the one algorithm it is used with.
+pub struct Key {
+    kid: String,
+    algorithm: Algorithm,
+    public: DecodingKey,
+}
+
+/// A key set cannot be used.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeySetError {
+    /// It is not a JSON Web Key Set.
+    #[error("is not a JSON Web Key Set (line {line}, column {column})")]
+    Unreadable {
+        /// Where reading failed.
+        line: usize,
+        /// Where reading failed.
+        column: usize,
+    },
+    /// It has no keys.
+    #[error("has no keys")]
+    Empty,
+    /// A key has no `kid`.
+    #[error("has a key without \"kid\"")]
+    NoKid,
+    /// Two keys have one `kid`.
+    #[error("has two keys named \"{0}\"")]
+    Repeated(String),
+    /// A key carries its private half.
+    #[error("has the private half of the key \"{0}\"; publish public keys only")]
+    Private(String),
+    /// A key is a shared secret.
+    #[error("has the symmetric key \"{0}\"; only RSA, P-256 and Ed25519 keys verify tokens")]
+    Symmetric(String),
+    /// A key is of a kind that we do not verify with.
+    #[error("has the key \"{0}\", which is not an RSA (2048 bits or more), P-256 or Ed25519 key")]
+    Unsupported(String),
+    /// A key is meant for something else.
+    #[error("has the key \"{0}\" with a \"use\" or \"alg\" that does not sign tokens of its kind")]
+    OtherUse(String),
+}
+
+/// The members of a JSON Web Key that decide anything here; others, such as `x5c`, are ignored.
+#[derive(Deserialize)]
+struct Jwk {
+    kty: String,
+    kid: Option<String>,
+    #[serde(rename = "use")]
+    usage: Option<String>,
+    alg: Option<String>,
+    crv: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+    x: Option<String>,
+    y: Option<String>,
+    d: Option<IgnoredAny>,
+    k: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct Jwks {
+    keys: Vec<Jwk>,
+}
+
+impl KeySet {
+    /// Reads `JWKS`: a key set, or the path of a file that holds one.
+    ///
+    /// # Errors
+    ///
+    /// Where it is missing, unreadable or unusable.
+    pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
+        let value = env.required("JWKS", "a JSON Web Key Set or the path of a file with one")?;
+        let document = if value.trim_start().starts_with('{') {
+            value
+        } else {
+            fs::read_to_string(&value).map_err(|error| {
+                ConfigError::new(format!(
+                    "JWKS names the file \"{value}\", which cannot be read ({error}); on a laptop \
+                     `cargo run` makes it"
+                ))
+            })?
+        };
+        Self::parse(&document)
+            .map_err(|error| ConfigError::new(format!("JWKS {error}; set it to a usable key set")))
+    }
+
+    /// Parses a key set.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not a key set, or any of its keys is not a public key that we verify with: a
+    /// set that is half usable hides a mistake.
+    pub fn parse(document: &str) -> Result<Self, KeySetError> {
+        let jwks: Jwks =
+            serde_json::from_str(document).map_err(|error| KeySetError::Unreadable {
+                line: error.line(),
+                column: error.column(),
+            })?;
+        let mut keys: Vec<Key> = Vec::with_capacity(jwks.keys.len());
+        for jwk in jwks.keys {
+            let key = Key::from_jwk(jwk)?;
+            if keys.iter().any(|other| other.kid == key.kid) {
+                return Err(KeySetError::Repeated(key.kid));
+            }
+            keys.push(key);
+        }
+        if keys.is_empty() {
+            Err(KeySetError::Empty)
+        } else {
+            Ok(Self(keys))
+        }
+    }
+
+    /// The key that is named `kid`, letter for letter.
+    pub fn get(&self, kid: &str) -> Option<&Key> {
+        self.0.iter().find(|key| key.kid == kid)
+    }
+}
+
+impl Key {
+    fn from_jwk(jwk: Jwk) -> Result<Self, KeySetError> {
+        let kid = jwk
+            .kid
+            .filter(|kid| !kid.is_empty())
+            .ok_or(KeySetError::NoKid)?;
+        if jwk.kty == "oct" || jwk.k.is_some() {
+            return Err(KeySetError::Symmetric(kid));
+        }
+        if jwk.d.is_some() {
+            return Err(KeySetError::Private(kid));
+        }
+        let parameters = (
+            jwk.kty.as_str(),
+            jwk.crv.as_deref(),
+            &jwk.n,
+            &jwk.e,
+            &jwk.x,
+            &jwk.y,
+        );
+        let (algorithm, name, public) = match parameters {
+            // AWS-LC refuses moduli below 2048 bits when it verifies; say so at the start.
+            ("RSA", None, Some(n), Some(e), ..) if octets(n) >= 256 => (
+                Algorithm::RS256,
+                "RS256",
+                DecodingKey::from_rsa_components(n, e),
+            ),
+            ("EC", Some("P-256"), _, _, Some(x), Some(y)) if octets(x) == 32 && octets(y) == 32 => {
+                (
+                    Algorithm::ES256,
+                    "ES256",
+                    DecodingKey::from_ec_components(x, y),
+                )
+            }
+            ("OKP", Some("Ed25519"), _, _, Some(x), _) if octets(x) == 32 => (
+                Algorithm::EdDSA,
+                "EdDSA",
+                DecodingKey::from_ed_components(x),
+            ),
+            _ => return Err(KeySetError::Unsupported(kid)),
+        };
+        if jwk.usage.is_some_and(|usage| usage != "sig") || jwk.alg.is_some_and(|alg| alg != name) {
+            return Err(KeySetError::OtherUse(kid));
+        }
+        match public {
+            Ok(public) => Ok(Self {
+                kid,
+                algorithm,
+                public,
+            }),
+            Err(_) => Err(KeySetError::Unsupported(kid)),
+        }
+    }
+
+    /// Whether `alg` of a token's header is this key's algorithm, letter for letter.
+    pub fn is_for(&self, alg: &str) -> bool {
+        alg == name(self.algorithm)
+    }
+
+    /// Whether `signature` (base64url) is this key's over `message`.
+    pub fn verify(&self, message: &str, signature: &str) -> bool {
+        let verified = jsonwebtoken::crypto::verify(
+            signature,
+            message.as_bytes(),
+            &self.public,
+            self.algorithm,
+        );
+        verified.unwrap_or(false)
+    }
+}
+
+/// The name of an algorithm that we use (RFC 7518 section 3.1, RFC 8037 section 3.1).
+pub(super) fn name(algorithm: Algorithm) -> &'static str {
+    match algorithm {
+        Algorithm::ES256 => "ES256",
+        Algorithm::EdDSA => "EdDSA",
+        _ => "RS256",
+    }
+}
+
+fn octets(base64url: &str) -> usize {
+    URL_SAFE_NO_PAD
+        .decode(base64url)
+        .map_or(0, |octets| octets.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+
+    fn refusal(keys: &str) -> KeySetError {
+        match KeySet::parse(&format!("{{\"keys\":[{keys}]}}")) {
+            Ok(_) => panic!("accepted {keys}"),
+            Err(error) => error,
+        }
+    }
+
+    fn ed(members: &str) -> String {
+        format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{X}"{members}}}"#)
+    }
+
+    #[test]
+    fn a_set_of_public_keys_is_taken() {
+        let document = format!(
+            r#"{{"keys":[{}]}}"#,
+            ed(r#","kid":"a","use":"sig","alg":"EdDSA""#)
+        );
+        let keys = KeySet::parse(&document).unwrap();
+        assert!(
+            keys.get("a")
+                .is_some_and(|key| key.is_for("EdDSA") && !key.is_for("eddsa"))
+        );
+        assert!(keys.get("A").is_none());
+    }
+
+    #[test]
+    fn a_set_with_one_unusable_key_is_refused_with_the_reason() {
+        let named = |kid: &str| ed(&format!(r#","kid":"{kid}""#));
+        assert_eq!(refusal(""), KeySetError::Empty);
+        assert_eq!(refusal(&ed("")), KeySetError::NoKid);
+        assert_eq!(
+            refusal(&format!("{},{}", named("a"), named("a"))),
+            KeySetError::Repeated("a".to_owned())
+        );
+        assert_eq!(
+            refusal(&ed(r#","kid":"a","d":"AA""#)),
+            KeySetError::Private("a".to_owned())
+        );
+        assert_eq!(
+            refusal(r#"{"kty":"oct","kid":"a","k":"AA"}"#),
+            KeySetError::Symmetric("a".to_owned())
+        );
+        for key in [
+            r#"{"kty":"RSA","kid":"a","n":"AQAB","e":"AQAB"}"#,
+            r#"{"kty":"EC","crv":"P-384","kid":"a","x":"AA","y":"AA"}"#,
+            r#"{"kty":"OKP","crv":"Ed25519","kid":"a","x":"AA"}"#,
+            r#"{"kty":"new","kid":"a"}"#,
+        ] {
+            assert_eq!(
+                refusal(key),
+                KeySetError::Unsupported("a".to_owned()),
+                "{key}"
+            );
+        }
+        for members in [r#","kid":"a","use":"enc""#, r#","kid":"a","alg":"RS256""#] {
+            assert_eq!(refusal(&ed(members)), KeySetError::OtherUse("a".to_owned()));
+        }
+        assert!(matches!(
+            KeySet::parse("[]"),
+            Err(KeySetError::Unreadable { line: 1, .. })
+        ));
+    }
+
+    #[test]
+    fn a_missing_file_is_one_sentence() {
+        let lookup = |name: &str| (name == "JWKS").then(|| "no/such/file".to_owned());
+        let Err(error) = KeySet::from_env(&Env::new(&lookup)) else {
+            panic!("read a file that is not there");
+        };
+        let sentence = error.to_string();
+        assert!(
+            sentence.starts_with("JWKS names the file \"no/such/file\""),
+            "{sentence}"
+        );
+    }
+}

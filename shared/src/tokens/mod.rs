@@ -1,0 +1,10 @@
+//! Access tokens: JWTs as RFC 9068 profiles them, signed by one key and verified by a set of them.
+
+pub mod bearer;
+pub mod claims;
+pub mod issuer;
+pub mod keys;
+pub mod verifier;
+
+#[cfg(feature = "accounts")]
+pub mod signer;

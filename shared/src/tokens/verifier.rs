@@ -1,0 +1,175 @@
+//! Verifies access tokens.
+//!
+//! jsonwebtoken checks signatures here and nothing else. Every other check is spelled out, in
+//! order, each with its source: the library leaves several of them to its caller, and reads the
+//! time itself.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::DeserializeOwned;
+
+use super::claims::{Claims, Header};
+use super::issuer::Parties;
+use super::keys::KeySet;
+use crate::config::{ConfigError, Env};
+
+/// Verifies access tokens against one issuer, one audience and one set of keys.
+pub struct Verifier {
+    keys: KeySet,
+    parties: Parties,
+}
+
+/// Why a token is refused. The reason is for the log; clients learn only that it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenRefused {
+    /// RFC 6750 section 2.1.
+    #[error("the Authorization header is not \"Bearer\" and one token")]
+    NotBearer,
+    /// API Gateway bounds headers at 10,240 octets; no token of ours is near it.
+    #[error("the token is longer than {} octets", Verifier::MAX_LENGTH)]
+    TooLong,
+    /// RFC 7515 section 7.1: three segments of base64url, no padding.
+    #[error("the token is not three segments of base64url")]
+    Malformed,
+    /// RFC 7515 section 4, and [`Header`] for what may be in it.
+    #[error("the token's header is not {{alg, typ, kid}}")]
+    Header,
+    /// RFC 9068 section 4: so that no other JWT of ours passes for an access token.
+    #[error("the token's typ is not at+jwt")]
+    Typ,
+    /// Keys are chosen among our own by exact name.
+    #[error("the token's kid is none of our keys")]
+    UnknownKey,
+    /// RFC 8725 section 3.1: the algorithm is the key's.
+    #[error("the token's alg is not its key's")]
+    Alg,
+    /// RFC 7515 section 5.2.
+    #[error("the token's signature is wrong")]
+    Signature,
+    /// RFC 9068 section 2.2: a required claim is missing, or a claim has the wrong type.
+    #[error("the token's claims are not those of an access token")]
+    Claims,
+    /// Neither `ISSUER` nor the request says who the issuer is.
+    #[error("the issuer to expect is unknown: set ISSUER")]
+    NoIssuer,
+    /// RFC 9068 section 4.
+    #[error("the token is another issuer's")]
+    Issuer,
+    /// RFC 9068 section 4.
+    #[error("the token is for another audience")]
+    Audience,
+    /// RFC 7519 section 4.1.4.
+    #[error("the token has expired")]
+    Expired,
+    /// RFC 7519 section 4.1.5; also where `iat` lies ahead.
+    #[error("the token is not valid yet")]
+    NotYet,
+    /// An `exp` that we would never issue.
+    #[error("the token's lifetime is longer than any that is issued")]
+    Lifetime,
+}
+
+impl Verifier {
+    /// The longest token that is looked at, in octets.
+    pub const MAX_LENGTH: usize = 8 * 1024;
+    /// The longest `kid` that is looked up, in octets.
+    const MAX_KID_LENGTH: usize = 256;
+    /// How far clocks may be apart, in seconds.
+    pub const LEEWAY: u64 = 30;
+    /// The longest lifetime that is ever issued, in seconds.
+    pub const MAX_LIFETIME: u64 = 60 * 60;
+
+    /// Reads `JWKS`, `ISSUER` and `AUDIENCE`; see [`KeySet::from_env`] and [`Parties::from_env`].
+    ///
+    /// # Errors
+    ///
+    /// Where one of them is missing or unusable.
+    pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            keys: KeySet::from_env(env)?,
+            parties: Parties::from_env(env)?,
+        })
+    }
+
+    /// The claims of `token`, if all of it holds at `now` (seconds since the epoch) for a request
+    /// that reached `domain_name`.
+    ///
+    /// # Errors
+    ///
+    /// The first reason to refuse it.
+    pub fn verify(
+        &self,
+        token: &str,
+        domain_name: Option<&str>,
+        now: u64,
+    ) -> Result<Claims, TokenRefused> {
+        // The form, before anything is decoded.
+        if token.len() > Self::MAX_LENGTH {
+            return Err(TokenRefused::TooLong);
+        }
+        let (message, signature) = token.rsplit_once('.').ok_or(TokenRefused::Malformed)?;
+        let (header, payload) = message.split_once('.').ok_or(TokenRefused::Malformed)?;
+        let base64url = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        let segments = [header, payload, signature];
+        if !segments
+            .iter()
+            .all(|s| !s.is_empty() && s.bytes().all(base64url))
+        {
+            return Err(TokenRefused::Malformed);
+        }
+
+        // The header: nothing in it is trusted, it only has to be what we would have written.
+        let header: Header = decode(header).ok_or(TokenRefused::Header)?;
+        let typ = header.typ.to_ascii_lowercase();
+        if typ.strip_prefix("application/").unwrap_or(&typ) != Header::TYP {
+            return Err(TokenRefused::Typ);
+        }
+        if header.kid.len() > Self::MAX_KID_LENGTH {
+            return Err(TokenRefused::UnknownKey);
+        }
+        let key = self.keys.get(&header.kid).ok_or(TokenRefused::UnknownKey)?;
+        if !key.is_for(&header.alg) {
+            return Err(TokenRefused::Alg);
+        }
+        if !key.verify(message, signature) {
+            return Err(TokenRefused::Signature);
+        }
+
+        // The claims: ours by signature, and still of this issuer, audience and time.
+        let claims: Claims = decode(payload).ok_or(TokenRefused::Claims)?;
+        if claims.jti.is_empty() || claims.client_id.is_empty() {
+            return Err(TokenRefused::Claims);
+        }
+        let issuer = self
+            .parties
+            .issuer(domain_name)
+            .ok_or(TokenRefused::NoIssuer)?;
+        if claims.iss != issuer {
+            return Err(TokenRefused::Issuer);
+        }
+        if !claims.aud.contains(&self.parties.audience) {
+            return Err(TokenRefused::Audience);
+        }
+        if claims.exp.saturating_add(Self::LEEWAY) <= now {
+            return Err(TokenRefused::Expired);
+        }
+        let soon = now.saturating_add(Self::LEEWAY);
+        if claims.iat > soon || claims.nbf.is_some_and(|nbf| nbf > soon) {
+            return Err(TokenRefused::NotYet);
+        }
+        if claims.exp > claims.iat.saturating_add(Self::MAX_LIFETIME) {
+            return Err(TokenRefused::Lifetime);
+        }
+        Ok(claims)
+    }
+}
+
+/// A JSON object in strict base64url: UTF-8, nothing before or behind it, its known members once.
+fn decode<T: DeserializeOwned>(segment: &str) -> Option<T> {
+    let octets = URL_SAFE_NO_PAD.decode(segment).ok()?;
+    // serde would also read a struct from an array.
+    if octets.first() != Some(&b'{') {
+        return None;
+    }
+    serde_json::from_slice(&octets).ok()
+}
