@@ -1,7 +1,7 @@
 //! Reads template.yaml: routes, authorizer, CORS, environments, table.
 //!
 //! It understands the part of CloudFormation that the template uses for these: `Ref` to parameters,
-//! `Fn::If`, and conditions of `Fn::Equals`, `Fn::Not`, `Condition`.
+//! `Fn::If`, `Fn::Split`, and conditions of `Fn::Equals`, `Fn::Not`, `Condition`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -207,20 +207,9 @@ impl<'a> Resolver<'a> {
         let declared = document["Parameters"].as_object();
         let mut parameters = BTreeMap::new();
         for (name, parameter) in declared.into_iter().flatten() {
-            let value = match given.get(name) {
-                Some(value) => value.clone(),
-                None => scalar(&parameter["Default"]),
-            };
-            let is_list = parameter["Type"] == "CommaDelimitedList";
-            let value = if is_list {
-                value
-                    .split(',')
-                    .map(|item| Value::from(item.trim()))
-                    .collect()
-            } else {
-                Value::from(value)
-            };
-            parameters.insert(name.as_str(), value);
+            let value = given.get(name).cloned();
+            let value = value.unwrap_or_else(|| scalar(&parameter["Default"]));
+            parameters.insert(name.as_str(), Value::from(value));
         }
         if let Some(unknown) = given
             .keys()
@@ -248,6 +237,10 @@ impl<'a> Resolver<'a> {
                 if let Some([condition, yes, no]) = arguments(members, "Fn::If") {
                     let holds = condition.as_str().is_some_and(|name| self.condition(name));
                     return self.resolve(if holds { yes } else { no });
+                }
+                if let Some([separator, text]) = arguments(members, "Fn::Split") {
+                    let text = scalar(&self.resolve(text)?);
+                    return Some(text.split(&scalar(separator)).map(Value::from).collect());
                 }
                 let members = members.iter();
                 let resolved = members.filter_map(|(k, v)| Some((k.clone(), self.resolve(v)?)));
@@ -294,12 +287,11 @@ fn arguments<'a, const N: usize>(
         .ok()
 }
 
-/// A scalar's text, as CloudFormation passes it on; a list's items are joined as they were given.
+/// A scalar's text, as CloudFormation passes it on.
 fn scalar(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),
-        Value::Array(items) => items.iter().map(scalar).collect::<Vec<_>>().join(","),
         other => other.to_string(),
     }
 }
@@ -340,7 +332,7 @@ mod tests {
     const TEXT: &str = r#"
 Parameters:
   Seconds: {Type: Number, Default: 60}
-  Origins: {Type: CommaDelimitedList, Default: ""}
+  Origins: {Type: String, Default: ""}
   Name: {Type: String, Default: ""}
 Conditions:
   HasOrigins: !Not [!Equals [!Ref Origins, ""]]
@@ -349,7 +341,7 @@ Resources:
   Api:
     Type: AWS::Serverless::HttpApi
     Properties:
-      CorsConfiguration: !If [HasOrigins, {AllowOrigins: !Ref Origins}, !Ref AWS::NoValue]
+      CorsConfiguration: !If [HasOrigins, {AllowOrigins: !Split [",", !Ref Origins]}, !Ref AWS::NoValue]
       Auth:
         DefaultAuthorizer: Token
         Authorizers:
@@ -417,7 +409,7 @@ Resources:
     fn given_parameters_replace_the_defaults() {
         let given = [
             ("Seconds", "0"),
-            ("Origins", "http://a, http://b"),
+            ("Origins", "http://a,http://b"),
             ("Name", "n"),
         ];
         let template = parse(&given).unwrap();

@@ -1,15 +1,15 @@
 //! Latchkey from outside: through the gateway where a user would notice, through events and the
 //! table where only an operator would.
 
-// mod agreement;
+mod agreement;
 mod app;
 mod authorizer;
 // mod bootstraps;
-// mod events;
-// mod faults;
-// mod gateway;
+mod events;
+mod faults;
+mod gateway;
 mod hostile;
 mod login;
 mod profile;
 mod register;
-// mod start;
+mod start;

@@ -1,0 +1,231 @@
+//! template.yaml, the routes and environment of `cargo lambda watch`, the handlers and the
+//! workspace say the same: forget one place, and a test here names it.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use axum::http::Method;
+use local::functions::Functions;
+use local::template::{Route, Template};
+use serde_json::Value;
+use shared::clock::Clock;
+use shared::config::Env;
+
+use crate::app::{App, root, text};
+
+/// The routes that nobody needs a token for. A route is closed unless it is named here.
+const PUBLIC: [&str; 2] = ["POST /login", "POST /register"];
+
+/// What the functions read and the template does not set: the signing key in AWS is still to come.
+const KEYS: [&str; 2] = ["JWKS", "SIGNING_KEY"];
+
+/// The template with every variable set that it can set.
+fn template() -> Template {
+    let issuer = ("Issuer".to_owned(), "https://auth.example.com".to_owned());
+    Template::read(&root().join("template.yaml"), &BTreeMap::from([issuer])).unwrap()
+}
+
+/// What cargo says of the workspace.
+fn workspace() -> Value {
+    let metadata = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--no-deps",
+            "--offline",
+            "--format-version",
+            "1",
+        ])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(
+        metadata.status.success(),
+        "{}",
+        String::from_utf8_lossy(&metadata.stderr)
+    );
+    serde_json::from_slice(&metadata.stdout).unwrap()
+}
+
+fn lambda_environment() -> BTreeMap<String, String> {
+    let workspace = workspace();
+    let variables = workspace["metadata"]["lambda"]["env"].as_object().unwrap();
+    variables
+        .iter()
+        .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
+        .collect()
+}
+
+#[test]
+fn cargo_lambda_watch_has_the_routes_of_the_template() {
+    let of_template: BTreeSet<_> = template()
+        .routes()
+        .iter()
+        .map(|route| {
+            (
+                route.path.clone(),
+                route.method.clone(),
+                route.function.clone(),
+            )
+        })
+        .collect();
+    let workspace = workspace();
+    let router = workspace["metadata"]["lambda"]["watch"]["router"]
+        .as_object()
+        .unwrap();
+    let mut of_watch = BTreeSet::new();
+    for (path, methods) in router {
+        for entry in methods.as_array().unwrap() {
+            of_watch.insert((path.clone(), text(entry, "method"), text(entry, "function")));
+        }
+    }
+    assert_eq!(of_watch, of_template);
+}
+
+#[tokio::test]
+async fn every_route_of_the_template_is_one_that_its_handler_knows() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    for route in template().routes() {
+        let method: Method = route.method.parse().unwrap();
+        let answer = app
+            .call(method, &route.path)
+            .bearer(&ada.access_token)
+            .send()
+            .await;
+        assert!(
+            ![404, 405, 500].contains(&answer.status.as_u16()),
+            "{route:?}: {answer:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_route_but_the_public_ones_is_closed() {
+    let app = App::start().await;
+    let name = |route: &Route| format!("{} {}", route.method, route.path);
+    let template = template();
+    let (closed, open): (Vec<_>, Vec<_>) = template.routes().iter().partition(|r| r.authorized);
+    assert_eq!(open.into_iter().map(name).collect::<Vec<_>>(), PUBLIC);
+    assert!(!closed.is_empty());
+    for route in closed {
+        let call = || app.call(route.method.parse().unwrap(), &route.path);
+        call().send().await.expect(401);
+        for value in [
+            "Bearer",
+            "Basic YTpi",
+            "Bearer a.b.c",
+            "Bearer lkr_AAAA",
+            "a.b.c",
+        ] {
+            call()
+                .header("authorization", value)
+                .send()
+                .await
+                .expect(403);
+        }
+    }
+}
+
+/// The variables that a function asks for when it is made.
+fn variables_of(function: &str) -> BTreeSet<String> {
+    let mut there = lambda_environment();
+    let data = crate::app::data_dir();
+    for (name, file) in [("JWKS", "jwks.json"), ("SIGNING_KEY", "signing-key.pem")] {
+        there.insert(name.to_owned(), data.join(file).display().to_string());
+    }
+    let asked = RefCell::new(BTreeSet::new());
+    let lookup = |name: &str| {
+        asked.borrow_mut().insert(name.to_owned());
+        there.get(name).cloned()
+    };
+    let made = Functions::default().add(function, &Env::new(&lookup), &Clock::System);
+    made.unwrap_or_else(|error| panic!("{function} under cargo lambda watch: {error:#}"));
+    asked.into_inner()
+}
+
+#[tokio::test]
+async fn the_template_sets_what_each_function_reads_and_nothing_else() {
+    for (function, variables) in template().environments() {
+        let mut read = variables_of(function);
+        // Set by Lambda itself, or, the endpoint, on laptops only.
+        read.retain(|name| !name.starts_with("AWS_") && !KEYS.contains(&name.as_str()));
+        let set: BTreeSet<_> = variables.keys().cloned().collect();
+        assert_eq!(set, read, "{function}");
+    }
+}
+
+#[tokio::test]
+async fn cargo_lambda_watch_sets_what_the_functions_read_and_nothing_else() {
+    let template = template();
+    let mut read = BTreeSet::new();
+    for function in template.environments().keys() {
+        read.extend(variables_of(function));
+    }
+    // A role's credentials have a token, a laptop's have none.
+    read.remove("AWS_SESSION_TOKEN");
+    let set: BTreeSet<_> = lambda_environment().into_keys().collect();
+    assert_eq!(set, read);
+}
+
+#[test]
+fn cargo_lambda_watch_has_the_template_s_defaults() {
+    let watched = lambda_environment();
+    let here = ["ISSUER", "TABLE_NAME"];
+    let mut compared = 0;
+    for (function, variables) in template().environments() {
+        for (name, value) in variables
+            .iter()
+            .filter(|(name, _)| !here.contains(&name.as_str()))
+        {
+            assert_eq!(watched.get(name), Some(value), "{name} of {function}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 5);
+}
+
+#[test]
+fn every_function_crate_is_a_function_of_the_template() {
+    let workspace = workspace();
+    let packages = workspace["packages"].as_array().unwrap();
+    let crates: BTreeSet<_> = packages
+        .iter()
+        .filter(|package| text(package, "manifest_path").contains("/functions/"))
+        .map(|package| text(package, "name"))
+        .collect();
+    let template = template();
+    assert_eq!(crates, template.environments().keys().cloned().collect());
+
+    // The template's own names and folders follow the crates'.
+    let yaml = std::fs::read_to_string(root().join("template.yaml")).unwrap();
+    for name in crates {
+        assert!(
+            yaml.contains(&format!("CodeUri: functions/{name}")),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn the_table_has_the_keys_and_the_expiry_that_the_store_uses() {
+    let template = template();
+    let keys = template.table()["KeySchema"].as_array().unwrap();
+    let keys: Vec<_> = keys
+        .iter()
+        .map(|key| (text(key, "AttributeName"), text(key, "KeyType")))
+        .collect();
+    let expected = [("pk", "HASH"), ("sk", "RANGE")];
+    assert_eq!(
+        keys,
+        expected.map(|(name, kind)| (name.to_owned(), kind.to_owned()))
+    );
+    assert_eq!(
+        template.table()["TimeToLiveSpecification"]["AttributeName"],
+        "expires_at"
+    );
+    assert!(
+        template.table()["GlobalSecondaryIndexes"].is_null(),
+        "no index, no second price"
+    );
+}

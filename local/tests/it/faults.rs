@@ -1,0 +1,398 @@
+//! DynamoDB at its worst: a proxy between the SDK and the embedded DynamoDB counts the requests,
+//! and does to them what a test asks for.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{Response, StatusCode};
+use http_body_util::BodyExt as _;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use local::functions::Functions;
+use serde_json::{Value, json};
+use shared::clock::Clock;
+use shared::config::Env;
+
+use crate::app::{App, PASSWORD, registration, text};
+
+/// What is done to one request.
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    /// Cancelled, since another transaction holds an item.
+    Conflict,
+    /// A single write collides with a transaction.
+    WriteConflict,
+    /// Too many requests.
+    Throttled,
+    /// A fault of DynamoDB's own.
+    Broken,
+    /// Carried out, and the answer never arrives.
+    AnswerLost,
+    /// Never answered.
+    Silence,
+}
+
+/// What stands between the functions and DynamoDB.
+#[derive(Default)]
+struct Proxy {
+    upstream: String,
+    /// By operation, in turn.
+    faults: Mutex<BTreeMap<&'static str, VecDeque<Fault>>>,
+    seen: Mutex<Vec<String>>,
+}
+
+/// Functions whose DynamoDB can be made to fail.
+struct Troubled {
+    app: App,
+    functions: Functions,
+    proxy: Arc<Proxy>,
+}
+
+impl Troubled {
+    async fn start() -> Self {
+        let app = App::start().await;
+        let proxy = Arc::new(Proxy {
+            upstream: app.local.dynamodb_url.clone(),
+            ..Proxy::default()
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(pass).with_state(Arc::clone(&proxy));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let functions = Self::functions(&app, &url);
+        Self {
+            app,
+            functions,
+            proxy,
+        }
+    }
+
+    /// The app's functions, with their DynamoDB at `url`.
+    fn functions(app: &App, url: &str) -> Functions {
+        let mut functions = Functions::default();
+        for (name, variables) in &app.local.environment {
+            let lookup = |variable: &str| match variable {
+                "AWS_ENDPOINT_URL_DYNAMODB" => Some(url.to_owned()),
+                other => variables.get(other).cloned(),
+            };
+            let clock = Clock::Manual(app.clock.clone());
+            functions.add(name, &Env::new(&lookup), &clock).unwrap();
+        }
+        functions
+    }
+
+    fn will(&self, operation: &'static str, faults: &[Fault]) {
+        self.proxy
+            .faults
+            .lock()
+            .unwrap()
+            .insert(operation, faults.iter().copied().collect());
+    }
+
+    /// The operations asked for since the last time, sorted.
+    fn seen(&self) -> Vec<String> {
+        let mut seen = std::mem::take(&mut *self.proxy.seen.lock().unwrap());
+        seen.sort();
+        seen
+    }
+
+    async fn register(&self) -> (u16, Value) {
+        ask(
+            &self.functions,
+            "register",
+            "POST",
+            &registration("ada@example.com"),
+            None,
+        )
+        .await
+    }
+
+    async fn login(&self) -> (u16, Value) {
+        let body = json!({"email": "ada@example.com", "password": PASSWORD});
+        ask(&self.functions, "login", "POST", &body, None).await
+    }
+}
+
+/// Asks a function; what an unavailable store must look like is checked on the way.
+async fn ask(
+    functions: &Functions,
+    function: &str,
+    method: &str,
+    body: &Value,
+    token: Option<&str>,
+) -> (u16, Value) {
+    let mut headers = json!({"content-type": "application/json", "host": "127.0.0.1"});
+    if let Some(token) = token {
+        headers["authorization"] = json!(format!("Bearer {token}"));
+    }
+    let event = json!({
+        "version": "2.0", "routeKey": "$default", "rawPath": format!("/{function}"),
+        "rawQueryString": "", "headers": headers,
+        "requestContext": {
+            "domainName": "127.0.0.1", "requestId": "r-1", "stage": "$default",
+            "http": {"method": method, "path": format!("/{function}"), "sourceIp": "203.0.113.7"},
+        },
+        "body": body.to_string(), "isBase64Encoded": false,
+    });
+    let answer = functions.invoke(function, event).await.unwrap();
+    let status = u16::try_from(answer["statusCode"].as_u64().unwrap()).unwrap();
+    let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+    if status == 503 {
+        assert_eq!(answer["headers"]["retry-after"], "2", "{answer}");
+        assert_eq!(body["code"], "unavailable", "{answer}");
+        assert!(!body.to_string().contains("Dynamo"), "{answer}");
+    }
+    (status, body)
+}
+
+async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let target = head.headers["x-amz-target"].to_str().unwrap();
+    let operation = target.rsplit('.').next().unwrap().to_owned();
+    proxy.seen.lock().unwrap().push(operation.clone());
+    let fault = {
+        let mut faults = proxy.faults.lock().unwrap();
+        faults
+            .get_mut(operation.as_str())
+            .and_then(VecDeque::pop_front)
+    };
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    match fault {
+        None => forward(&proxy, head, body).await,
+        Some(Fault::AnswerLost) => {
+            forward(&proxy, head, body).await;
+            refusal(
+                500,
+                json!({"__type": "InternalServerError", "message": "lost"}),
+            )
+        }
+        Some(Fault::Silence) => std::future::pending().await,
+        Some(Fault::Conflict) => refusal(
+            400,
+            json!({
+                "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+                "message": "Transaction cancelled [TransactionConflict, None]",
+                "CancellationReasons": [
+                    {"Code": "TransactionConflict", "Message": "Transaction is ongoing for the item"},
+                    {"Code": "None"},
+                ],
+            }),
+        ),
+        Some(Fault::WriteConflict) => refusal(
+            400,
+            json!({
+                "__type": "com.amazonaws.dynamodb.v20120810#TransactionConflictException",
+                "message": "Transaction is ongoing for the item",
+            }),
+        ),
+        Some(Fault::Throttled) => refusal(
+            400,
+            json!({
+                "__type": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",
+                "message": "The level of configured provisioned throughput was exceeded",
+            }),
+        ),
+        Some(Fault::Broken) => refusal(
+            500,
+            json!({"__type": "InternalServerError", "message": "broken"}),
+        ),
+    }
+}
+
+async fn forward(
+    proxy: &Proxy,
+    mut head: axum::http::request::Parts,
+    body: Bytes,
+) -> Response<Body> {
+    head.uri = format!("{}/", proxy.upstream).parse().unwrap();
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let answer = client
+        .request(Request::from_parts(head, Body::from(body)))
+        .await
+        .unwrap();
+    let (head, body) = answer.into_parts();
+    Response::from_parts(head, Body::from(body.collect().await.unwrap().to_bytes()))
+}
+
+fn refusal(status: u16, body: Value) -> Response<Body> {
+    let response = Response::builder()
+        .status(StatusCode::from_u16(status).unwrap())
+        .header("content-type", "application/x-amz-json-1.0");
+    response.body(Body::from(body.to_string())).unwrap()
+}
+
+#[tokio::test]
+async fn each_call_costs_the_requests_of_the_design() {
+    let troubled = Troubled::start().await;
+    assert_eq!(troubled.register().await.0, 201);
+    assert_eq!(troubled.seen(), ["TransactWriteItems"]);
+    assert_eq!(troubled.register().await.0, 409);
+    assert_eq!(troubled.seen(), ["TransactWriteItems"]);
+
+    let (_, tokens) = troubled.login().await;
+    assert_eq!(
+        troubled.seen(),
+        ["GetItem", "GetItem", "PutItem", "UpdateItem"]
+    );
+    let unknown = json!({"email": "nobody@example.com", "password": PASSWORD});
+    assert_eq!(
+        ask(&troubled.functions, "login", "POST", &unknown, None)
+            .await
+            .0,
+        401
+    );
+    assert_eq!(troubled.seen(), ["GetItem", "GetItem"]);
+    let wrong = json!({"email": "ada@example.com", "password": "not the password"});
+    assert_eq!(
+        ask(&troubled.functions, "login", "POST", &wrong, None)
+            .await
+            .0,
+        401
+    );
+    assert_eq!(troubled.seen(), ["GetItem", "GetItem"]);
+
+    let token = text(&tokens, "access_token");
+    let profile = async |method, body: Value| {
+        ask(&troubled.functions, "profile", method, &body, Some(&token))
+            .await
+            .0
+    };
+    assert_eq!(profile("GET", json!({})).await, 200);
+    assert_eq!(troubled.seen(), ["GetItem"]);
+    assert_eq!(profile("PATCH", json!({"first_name": "A"})).await, 200);
+    assert_eq!(troubled.seen(), ["UpdateItem"]);
+
+    // The authorizer asks nobody.
+    let asked = json!({"identitySource": [format!("Bearer {token}")]});
+    troubled
+        .functions
+        .invoke("authorizer", asked)
+        .await
+        .unwrap();
+    assert!(troubled.seen().is_empty());
+    // Nor does what is refused before the store is needed.
+    assert_eq!(profile("PUT", json!({"first_name": ""})).await, 422);
+    assert_eq!(
+        ask(&troubled.functions, "register", "POST", &json!({}), None)
+            .await
+            .0,
+        422
+    );
+    assert!(troubled.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_registration_that_collides_is_tried_again() {
+    let troubled = Troubled::start().await;
+    troubled.will("TransactWriteItems", &[Fault::Conflict; 3]);
+    assert_eq!(troubled.register().await.0, 201);
+    assert_eq!(troubled.seen().len(), 4);
+    assert_eq!(troubled.app.items().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_registration_that_collides_without_end_is_a_503_and_leaves_nothing() {
+    let troubled = Troubled::start().await;
+    troubled.will("TransactWriteItems", &[Fault::Conflict; 100]);
+    assert_eq!(troubled.register().await.0, 503);
+    assert_eq!(troubled.seen().len(), 5);
+    assert!(troubled.app.items().await.is_empty());
+    troubled.will("TransactWriteItems", &[]);
+    assert_eq!(troubled.register().await.0, 201);
+}
+
+#[tokio::test]
+async fn a_registration_whose_answer_was_lost_is_still_a_201() {
+    let troubled = Troubled::start().await;
+    troubled.will("TransactWriteItems", &[Fault::AnswerLost]);
+    assert_eq!(troubled.register().await.0, 201);
+    assert_eq!(troubled.app.items().await.len(), 2);
+    // Also where it is tried again as another transaction, which finds its own account.
+    let other = Troubled::start().await;
+    other.will("TransactWriteItems", &[Fault::AnswerLost, Fault::Conflict]);
+    assert_eq!(other.register().await.0, 201);
+    assert_eq!(other.app.items().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_registration_whose_every_answer_was_lost_is_a_503_and_then_a_whole_account() {
+    let troubled = Troubled::start().await;
+    troubled.will("TransactWriteItems", &[Fault::AnswerLost; 3]);
+    assert_eq!(troubled.register().await.0, 503);
+    assert_eq!(troubled.app.items().await.len(), 2);
+    assert_eq!(troubled.register().await.0, 409);
+    assert_eq!(troubled.login().await.0, 200);
+}
+
+#[tokio::test]
+async fn passing_faults_are_tried_again() {
+    let troubled = Troubled::start().await;
+    troubled.will("TransactWriteItems", &[Fault::Throttled]);
+    assert_eq!(troubled.register().await.0, 201);
+    troubled.will("GetItem", &[Fault::Broken, Fault::Throttled]);
+    troubled.will("PutItem", &[Fault::Broken, Fault::AnswerLost]);
+    troubled.will(
+        "UpdateItem",
+        &[Fault::WriteConflict, Fault::WriteConflict, Fault::Broken],
+    );
+    assert_eq!(troubled.login().await.0, 200);
+    assert_eq!(troubled.app.items_of("SESSION#").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_login_whose_session_is_not_kept_gives_no_token() {
+    let troubled = Troubled::start().await;
+    assert_eq!(troubled.register().await.0, 201);
+    troubled.will("PutItem", &[Fault::Broken; 3]);
+    let (status, body) = troubled.login().await;
+    assert_eq!(status, 503);
+    assert!(!body.to_string().contains("token"), "{body}");
+    assert!(troubled.app.items_of("SESSION#").await.is_empty());
+    assert_eq!(troubled.login().await.0, 200);
+}
+
+#[tokio::test]
+async fn a_fault_while_a_credential_is_read_is_not_a_wrong_password() {
+    let troubled = Troubled::start().await;
+    assert_eq!(troubled.register().await.0, 201);
+    troubled.will("GetItem", &[Fault::Broken; 3]);
+    assert_eq!(troubled.login().await.0, 503);
+    assert_eq!(troubled.login().await.0, 200);
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_a_503() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    // Nothing listens at the discard port.
+    let functions = Troubled::functions(&app, "http://127.0.0.1:9");
+    let token = Some(ada.access_token.as_str());
+    let body = registration("eve@example.com");
+    assert_eq!(
+        ask(&functions, "register", "POST", &body, None).await.0,
+        503
+    );
+    let body = json!({"email": "ada@example.com", "password": PASSWORD});
+    assert_eq!(ask(&functions, "login", "POST", &body, None).await.0, 503);
+    assert_eq!(
+        ask(&functions, "profile", "GET", &json!({}), token).await.0,
+        503
+    );
+    let body = json!({"first_name": "A"});
+    assert_eq!(
+        ask(&functions, "profile", "PATCH", &body, token).await.0,
+        503
+    );
+}
+
+#[tokio::test]
+async fn a_store_that_keeps_silent_is_a_503_before_the_function_s_own_time_is_up() {
+    let troubled = Troubled::start().await;
+    troubled.will("TransactWriteItems", &[Fault::Silence; 3]);
+    // Well below the ten seconds that template.yaml gives the function; the SDK's clock is real.
+    let answer = tokio::time::timeout(std::time::Duration::from_secs(9), troubled.register());
+    assert_eq!(answer.await.unwrap().0, 503);
+}

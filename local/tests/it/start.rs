@@ -1,0 +1,243 @@
+//! Starting and stopping `cargo run`, over real sockets.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use local::{Local, Options};
+use serde_json::{Value, json};
+
+use crate::app::{PASSWORD, folder, options, registration, text};
+
+/// One HTTP exchange over a connection of its own: status and body.
+fn exchange(url: &str, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
+    let authority = url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(authority).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+}
+
+async fn ask(
+    local: &Local,
+    method: &'static str,
+    path: &'static str,
+    headers: String,
+    body: Value,
+) -> (u16, Value) {
+    let url = local.url.clone();
+    let exchanged = tokio::task::spawn_blocking(move || {
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        exchange(&url, method, path, &headers, &body)
+    });
+    let (status, body) = exchanged.await.unwrap();
+    (status, serde_json::from_str(&body).unwrap())
+}
+
+/// The sentence with which a start fails.
+async fn failure(options: Options) -> String {
+    match Local::start(options).await {
+        Ok(_) => panic!("it started"),
+        Err(error) => format!("{error:#}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_and_tokens_survive_a_restart() {
+    let data_dir = folder("restart");
+    let _ = std::fs::remove_dir_all(&data_dir);
+    let kept = |port| Options {
+        data_dir: data_dir.clone(),
+        ephemeral: false,
+        port,
+        ..options()
+    };
+    let local = Local::start(kept(0)).await.unwrap();
+    let port = local.url.rsplit(':').next().unwrap().parse().unwrap();
+    let body = registration("ada@example.com");
+    let (status, account) = ask(&local, "POST", "/register", String::new(), body).await;
+    assert_eq!(status, 201, "{account}");
+    let credentials = json!({"email": "ada@example.com", "password": PASSWORD});
+    let (status, tokens) = ask(&local, "POST", "/login", String::new(), credentials.clone()).await;
+    assert_eq!(status, 200, "{tokens}");
+    local.stop().await;
+
+    // The same port, and so the same issuer.
+    let local = Local::start(kept(port)).await.unwrap();
+    let bearer = format!(
+        "authorization: Bearer {}\r\n",
+        text(&tokens, "access_token")
+    );
+    let (status, profile) = ask(&local, "GET", "/profile", bearer, Value::Null).await;
+    assert_eq!(status, 200, "{profile}");
+    assert_eq!(profile["id"], account["id"]);
+    let (status, again) = ask(&local, "POST", "/login", String::new(), credentials).await;
+    assert_eq!(status, 200, "{again}");
+    local.stop().await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_its_owner_reads_the_data_folder() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let data_dir = folder("modes").join("new");
+    let _ = std::fs::remove_dir_all(&data_dir);
+    let local = Local::start(Options {
+        data_dir: data_dir.clone(),
+        ..options()
+    })
+    .await
+    .unwrap();
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&data_dir), 0o700);
+    assert_eq!(mode(&data_dir.join("signing-key.pem")), 0o600);
+    local.stop().await;
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_one_sentence() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let sentence = |flag| {
+        format!("port {port} is in use: choose another with {flag}, or end what listens there")
+    };
+    assert_eq!(
+        failure(Options { port, ..options() }).await,
+        sentence("--port")
+    );
+    let options = Options {
+        dynamodb_port: port,
+        ..options()
+    };
+    assert_eq!(failure(options).await, sentence("--dynamodb-port"));
+}
+
+#[tokio::test]
+async fn an_unusable_data_folder_is_one_sentence() {
+    let file = folder("unusable").join("file");
+    std::fs::write(&file, "").unwrap();
+    let inside = file.join("data");
+    let sentence = failure(Options {
+        data_dir: inside,
+        ..options()
+    })
+    .await;
+    assert!(
+        sentence.starts_with("cannot make the data folder"),
+        "{sentence}"
+    );
+    assert!(
+        sentence.contains("--data-dir") && !sentence.contains('\n'),
+        "{sentence}"
+    );
+
+    let folder = folder("no-key");
+    std::fs::write(folder.join("signing-key.pem"), "not a key").unwrap();
+    let sentence = failure(Options {
+        data_dir: folder,
+        ..options()
+    })
+    .await;
+    assert!(
+        sentence.contains("is not an RSA, P-256 or Ed25519 private key"),
+        "{sentence}"
+    );
+}
+
+#[tokio::test]
+async fn a_missing_or_broken_template_is_one_sentence() {
+    let folder = folder("templates");
+    let missing = folder.join("missing.yaml");
+    let sentence = failure(Options {
+        template: missing,
+        ..options()
+    })
+    .await;
+    assert!(
+        sentence.starts_with("cannot read ") && !sentence.contains('\n'),
+        "{sentence}"
+    );
+    for (name, text) in [
+        ("yaml", "Resources: [unclosed"),
+        ("empty", ""),
+        ("other", "Resources: {Bucket: {Type: AWS::S3::Bucket}}"),
+    ] {
+        let template = folder.join(format!("{name}.yaml"));
+        std::fs::write(&template, text).unwrap();
+        let sentence = failure(Options {
+            template,
+            ..options()
+        })
+        .await;
+        assert!(
+            sentence.contains(".yaml is broken: ") && !sentence.contains('\n'),
+            "{sentence}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_parameter_or_url_is_one_sentence() {
+    let mut wrong = options();
+    wrong
+        .parameters
+        .insert("Nonsense".to_owned(), "1".to_owned());
+    let sentence = failure(wrong).await;
+    assert!(
+        sentence.ends_with("it has no parameter Nonsense"),
+        "{sentence}"
+    );
+
+    let mut wrong = options();
+    wrong
+        .parameters
+        .insert("PasswordMinLength".to_owned(), "3".to_owned());
+    let sentence = failure(wrong).await;
+    assert_eq!(
+        sentence,
+        "PASSWORD_MIN_LENGTH is \"3\"; set it to a whole number from 8 to 64"
+    );
+
+    let sentence = failure(Options {
+        functions: Some("localhost".to_owned()),
+        ..options()
+    })
+    .await;
+    assert!(
+        sentence.starts_with("--functions is \"localhost\""),
+        "{sentence}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_route_that_the_template_lacks_is_missing_here() {
+    let template = std::fs::read_to_string(options().template).unwrap();
+    let without = template.replace("Path: /register", "Path: /sign-up");
+    assert_ne!(template, without);
+    let path = folder("routes").join("template.yaml");
+    std::fs::write(&path, without).unwrap();
+    let local = Local::start(Options {
+        template: path,
+        ..options()
+    })
+    .await
+    .unwrap();
+    let body = registration("ada@example.com");
+    let (status, _) = ask(&local, "POST", "/register", String::new(), body.clone()).await;
+    assert_eq!(status, 404);
+    let (status, _) = ask(&local, "POST", "/sign-up", String::new(), body).await;
+    assert_eq!(status, 201);
+    local.stop().await;
+}
