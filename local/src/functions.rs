@@ -24,17 +24,25 @@ use shared::config::Env;
 use shared::edge::http::{Handler, respond};
 
 /// The functions of one gateway.
-#[derive(Default)]
-pub struct Functions(BTreeMap<String, Function>);
+pub struct Functions {
+    by_name: BTreeMap<String, Function>,
+    client: Client<HttpConnector, Body>,
+}
 
 type Answer = Pin<Box<dyn Future<Output = anyhow::Result<Value>> + Send>>;
 
 enum Function {
     InProcess(Box<dyn Fn(Value) -> Answer + Send + Sync>),
-    Remote {
-        invoke: Uri,
-        client: Client<HttpConnector, Body>,
-    },
+    Remote(Uri),
+}
+
+impl Default for Functions {
+    fn default() -> Self {
+        Self {
+            by_name: BTreeMap::new(),
+            client: Client::builder(TokioExecutor::new()).build_http(),
+        }
+    }
 }
 
 impl Functions {
@@ -55,7 +63,7 @@ impl Functions {
                  local/src/functions.rs, or run it with `cargo lambda watch` and --functions"
             ),
         };
-        self.0.insert(name.to_owned(), function);
+        self.by_name.insert(name.to_owned(), function);
         Ok(())
     }
 
@@ -74,9 +82,8 @@ impl Functions {
             .with_context(|| {
                 format!("--functions is \"{url}\": give a URL such as http://127.0.0.1:9000")
             })?;
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        self.0
-            .insert(name.to_owned(), Function::Remote { invoke, client });
+        self.by_name
+            .insert(name.to_owned(), Function::Remote(invoke));
         Ok(())
     }
 
@@ -86,15 +93,16 @@ impl Functions {
     ///
     /// Where it fails: then API Gateway answers 500.
     pub async fn invoke(&self, name: &str, event: Value) -> anyhow::Result<Value> {
-        match self.0.get(name) {
+        match self.by_name.get(name) {
             // A task of its own: like in Lambda, a panic is the function's end and not the
             // gateway's, and work goes on where a client hangs up.
             Some(Function::InProcess(function)) => tokio::spawn(function(event))
                 .await
                 .map_err(|_| anyhow!("the function {name} panicked"))?,
-            Some(Function::Remote { invoke, client }) => {
+            Some(Function::Remote(invoke)) => {
                 let request = Request::post(invoke).header("content-type", "application/json");
-                let answer = client
+                let answer = self
+                    .client
                     .request(request.body(Body::from(event.to_string()))?)
                     .await;
                 let answer = answer.with_context(|| {
