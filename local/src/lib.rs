@@ -20,7 +20,7 @@ pub mod template;
 
 use std::collections::BTreeMap;
 use std::future::IntoFuture as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +43,7 @@ pub struct Options {
     pub template: PathBuf,
     /// Values for the template's parameters, in place of their defaults.
     pub parameters: BTreeMap<String, String>,
-    /// The address to listen on.
+    /// The address that the gateway listens on.
     pub host: IpAddr,
     /// The gateway's port; 0 takes a free one.
     pub port: u16,
@@ -84,9 +84,11 @@ impl Local {
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         let template = Template::read(&options.template, &options.parameters)?;
         let gateway_port = listen(options.host, options.port, "--port").await?;
-        let dynamodb_port = listen(options.host, options.dynamodb_port, "--dynamodb-port").await?;
-        let url = format!("http://{}", gateway_port.local_addr()?);
-        let dynamodb_url = format!("http://{}", dynamodb_port.local_addr()?);
+        // It asks nobody who they are, so it is reached from this machine only.
+        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let dynamodb_port = listen(loopback, options.dynamodb_port, "--dynamodb-port").await?;
+        let url = url_of(gateway_port.local_addr()?);
+        let dynamodb_url = url_of(dynamodb_port.local_addr()?);
 
         make_folder(&options.data_dir)?;
         let signing_key = options.data_dir.join("signing-key.pem");
@@ -159,6 +161,14 @@ impl Local {
             let _ = tokio::time::timeout(PATIENCE, server).await;
         }
     }
+}
+
+/// Where a listener is reached from this machine.
+fn url_of(mut address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    format!("http://{address}")
 }
 
 /// Waits until a stop is asked for.

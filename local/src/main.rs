@@ -22,7 +22,7 @@ struct Flags {
     /// Port of DynamoDB.
     #[arg(long, default_value_t = 8000)]
     dynamodb_port: u16,
-    /// Address to listen on.
+    /// Address of the gateway.
     #[arg(long, default_value = "127.0.0.1")]
     host: IpAddr,
     /// Folder of the signing key and of the stored accounts [default: .latchkey, beside template.yaml].
