@@ -14,12 +14,13 @@ use shared::edge::identity::gateway_context;
 use shared::edge::problem::Problem;
 use shared::people::account::{Account, Status};
 use shared::people::email::Email;
+use shared::people::hasher::Hasher;
 use shared::people::id::UserId;
-use shared::people::password::{Hasher, Password};
+use shared::people::password::Password;
 use shared::people::session::{Device, Session, SessionPolicy};
 use shared::store::Store;
 use shared::store::accounts::Credential;
-use shared::tokens::signer::Issuer;
+use shared::tokens::issuer::Issuer;
 
 /// Logs people in.
 pub struct Login {

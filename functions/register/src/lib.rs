@@ -11,8 +11,9 @@ use shared::edge::http::{Handler, json};
 use shared::edge::problem::Problem;
 use shared::people::account::{Account, NewAccount};
 use shared::people::email::Email;
+use shared::people::hasher::Hasher;
 use shared::people::name::Name;
-use shared::people::password::{Hasher, Password, PasswordPolicy};
+use shared::people::password::{Password, PasswordPolicy};
 use shared::store::Store;
 use shared::store::accounts::Created;
 

@@ -1,5 +1,6 @@
 //! The edge: the one place that knows HTTP.
 
+mod document;
 pub mod fields;
 pub mod http;
 pub mod identity;

@@ -11,9 +11,10 @@ use lambda_http::{Body, Response};
 use serde::Serialize;
 
 use crate::fault::Fault;
-use crate::people::password::HashError;
+use crate::people::hasher::HashError;
 use crate::store::StoreError;
-use crate::tokens::signer::{IssueError, SignError};
+use crate::tokens::issuer::IssueError;
+use crate::tokens::signer::SignError;
 use crate::tokens::verifier::TokenRefused;
 
 /// What is wrong, as the contract names it.

@@ -7,6 +7,8 @@ pub mod account;
 #[cfg(feature = "accounts")]
 pub mod email;
 #[cfg(feature = "accounts")]
+pub mod hasher;
+#[cfg(feature = "accounts")]
 pub mod name;
 #[cfg(feature = "accounts")]
 pub mod password;

@@ -13,9 +13,9 @@ use super::item::{self, Attributes, Key, Reader, Writer};
 use super::{Conflicts, Store, StoreError, retry_conflicts, unavailable};
 use crate::people::account::{Account, ProfileChange, Status};
 use crate::people::email::Email;
+use crate::people::hasher::PasswordHash;
 use crate::people::id::{Role, UserId};
 use crate::people::name::Name;
-use crate::people::password::PasswordHash;
 
 /// What became of a new account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,9 +2,11 @@
 
 pub mod bearer;
 pub mod claims;
-pub mod issuer;
 pub mod keys;
+pub mod parties;
 pub mod verifier;
 
+#[cfg(feature = "accounts")]
+pub mod issuer;
 #[cfg(feature = "accounts")]
 pub mod signer;

@@ -1,4 +1,4 @@
-//! Issues access tokens.
+//! The private key that signs tokens.
 
 use std::fs;
 
@@ -7,39 +7,17 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{Jwk, KeyAlgorithm, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{Algorithm, EncodingKey};
 
-use super::claims::{Audience, Claims, Header};
-use super::issuer::{CLIENT_ID, Parties};
-use super::keys::name;
-use super::verifier::Verifier;
+use super::claims::{Claims, Header};
+use super::keys::{KeySet, name};
 use crate::config::{ConfigError, Env};
-use crate::people::account::Account;
-use crate::people::id::SessionId;
-use crate::random;
 
-/// Issues access tokens, and signs them with one key.
-pub struct Issuer {
-    signer: Signer,
-    parties: Parties,
-    lifetime: u64,
-}
-
-/// A signed access token, for the one answer that carries it.
-pub struct AccessToken {
-    /// The compact serialisation (RFC 7515 section 7.1).
-    pub text: String,
-    /// How long it is valid, in seconds.
-    pub expires_in: u64,
-}
-
-/// A token could not be issued.
-#[derive(Debug, thiserror::Error)]
-pub enum IssueError {
-    /// Neither `ISSUER` nor the request says who the issuer is.
-    #[error("the issuer is unknown: set ISSUER")]
-    NoIssuer,
-    /// The key did not sign.
-    #[error("the access token was not signed")]
-    Sign(#[from] SignError),
+/// A private key that signs tokens. Its algorithm is the key's own: RS256 for RSA, ES256 for
+/// P-256, EdDSA for Ed25519.
+pub struct Signer {
+    key: EncodingKey,
+    algorithm: Algorithm,
+    public: Jwk,
+    kid: String,
 }
 
 /// The key did not sign.
@@ -51,70 +29,6 @@ pub enum SignError {
     /// The key failed.
     #[error("the key failed")]
     Key(#[from] jsonwebtoken::errors::Error),
-}
-
-impl Issuer {
-    /// Reads `SIGNING_KEY`, `ISSUER`, `AUDIENCE` and `ACCESS_TOKEN_SECONDS` (60 to 3600, 900
-    /// without it).
-    ///
-    /// # Errors
-    ///
-    /// Where one of them is missing or unusable.
-    pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
-        let lifetime = env.number("ACCESS_TOKEN_SECONDS", 60..=Verifier::MAX_LIFETIME, 900)?;
-        Ok(Self {
-            signer: Signer::from_env(env)?,
-            parties: Parties::from_env(env)?,
-            lifetime,
-        })
-    }
-
-    /// Issues a token for `account` and `session` at `now` (seconds since the epoch), over a
-    /// request that reached `domain_name`.
-    ///
-    /// Its lifetime is shortened by a random 0 to 5%, so that clients which logged in together do
-    /// not refresh together.
-    ///
-    /// # Errors
-    ///
-    /// Where the key does not sign.
-    pub async fn issue(
-        &self,
-        account: &Account,
-        session: SessionId,
-        domain_name: Option<&str>,
-        now: u64,
-    ) -> Result<AccessToken, IssueError> {
-        let issuer = self
-            .parties
-            .issuer(domain_name)
-            .ok_or(IssueError::NoIssuer)?;
-        let draw = u64::from(u16::from_be_bytes(random::octets()));
-        let expires_in = self.lifetime - self.lifetime * draw / u64::from(u16::MAX) / 20;
-        let claims = Claims {
-            iss: issuer.into_owned(),
-            sub: account.id,
-            aud: Audience::One(self.parties.audience.clone()),
-            client_id: CLIENT_ID.to_owned(),
-            exp: now + expires_in,
-            nbf: None,
-            iat: now,
-            jti: URL_SAFE_NO_PAD.encode(random::octets::<16>()),
-            sid: session,
-            roles: account.roles.clone(),
-        };
-        let text = self.signer.sign(&claims).await?;
-        Ok(AccessToken { text, expires_in })
-    }
-}
-
-/// A private key that signs tokens. Its algorithm is the key's own: RS256 for RSA, ES256 for
-/// P-256, EdDSA for Ed25519.
-pub struct Signer {
-    key: EncodingKey,
-    algorithm: Algorithm,
-    public: Jwk,
-    kid: String,
 }
 
 impl Signer {
@@ -165,7 +79,7 @@ impl Signer {
             kid,
         };
         // A key whose tokens nobody would accept must not sign: the set's rules are the rules.
-        crate::tokens::keys::KeySet::parse(&signer.jwks()).ok()?;
+        KeySet::parse(&signer.jwks()).ok()?;
         Some(signer)
     }
 
@@ -193,291 +107,5 @@ impl Signer {
         token.push('.');
         token.push_str(&signature);
         Ok(token)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
-    use aws_lc_rs::rand::SystemRandom;
-    use aws_lc_rs::rsa::{KeyPair, KeySize};
-    use aws_lc_rs::signature::{
-        ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
-        EcdsaSigningAlgorithm, Ed25519KeyPair,
-    };
-    use base64::engine::general_purpose::STANDARD;
-
-    use super::*;
-    use crate::people::account::NewAccount;
-    use crate::people::email::Email;
-    use crate::people::name::Name;
-    use crate::tokens::verifier::TokenRefused;
-
-    const NOW: u64 = 1_800_000_000;
-
-    fn pem(der: &[u8]) -> String {
-        let body = STANDARD.encode(der);
-        format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n")
-    }
-
-    fn rsa() -> String {
-        let key = KeyPair::generate(KeySize::Rsa2048).unwrap();
-        pem(AsDer::<Pkcs8V1Der<'_>>::as_der(&key).unwrap().as_ref())
-    }
-
-    fn ec(curve: &'static EcdsaSigningAlgorithm) -> String {
-        pem(EcdsaKeyPair::generate_pkcs8(curve, &SystemRandom::new())
-            .unwrap()
-            .as_ref())
-    }
-
-    fn ed25519() -> String {
-        let key = Ed25519KeyPair::generate().unwrap();
-        pem(key.to_pkcs8v1().unwrap().as_ref())
-    }
-
-    /// The key of each kind that signs, with its algorithm.
-    fn kinds() -> [(Signer, &'static str); 3] {
-        let p256 = ec(&ECDSA_P256_SHA256_FIXED_SIGNING);
-        [(rsa(), "RS256"), (p256, "ES256"), (ed25519(), "EdDSA")]
-            .map(|(pem, alg)| (Signer::from_pem(&pem).unwrap(), alg))
-    }
-
-    fn verifier(jwks: &str) -> Verifier {
-        let lookup = |name: &str| match name {
-            "JWKS" => Some(jwks.to_owned()),
-            "ISSUER" => Some("https://auth.example.com".to_owned()),
-            _ => None,
-        };
-        Verifier::from_env(&Env::new(&lookup)).unwrap()
-    }
-
-    fn issuer(signer: Signer) -> Issuer {
-        let lookup = |name: &str| (name == "ISSUER").then(|| "https://auth.example.com".to_owned());
-        let parties = Parties::from_env(&Env::new(&lookup)).unwrap();
-        Issuer {
-            signer,
-            parties,
-            lifetime: 900,
-        }
-    }
-
-    fn account() -> Account {
-        let new = NewAccount {
-            email: Email::parse("ada@example.com").unwrap(),
-            first_name: Name::parse("Ada").unwrap(),
-            last_name: Name::parse("Lovelace").unwrap(),
-        };
-        Account::open(new, NOW * 1000)
-    }
-
-    fn block_on<T>(future: impl Future<Output = T>) -> T {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
-        runtime.block_on(future)
-    }
-
-    fn issue(signer: Signer) -> (AccessToken, SessionId) {
-        let session = SessionId::new(NOW * 1000);
-        let issued = block_on(issuer(signer).issue(&account(), session, None, NOW));
-        (issued.unwrap(), session)
-    }
-
-    #[test]
-    fn a_key_of_each_kind_signs_with_its_own_algorithm_and_its_tokens_verify() {
-        for (signer, alg) in kinds() {
-            let jwks = signer.jwks();
-            let (token, session) = issue(signer);
-            let header = URL_SAFE_NO_PAD
-                .decode(token.text.split('.').next().unwrap())
-                .unwrap();
-            let header: Header = serde_json::from_slice(&header).unwrap();
-            assert_eq!((header.alg.as_str(), header.typ.as_str()), (alg, "at+jwt"));
-            let claims = verifier(&jwks).verify(&token.text, None, NOW).unwrap();
-            assert_eq!(claims.sid, session);
-            assert_eq!(claims.exp, NOW + token.expires_in);
-        }
-    }
-
-    #[test]
-    fn a_token_verifies_with_no_other_key_and_under_no_other_algorithm() {
-        let sets: Vec<_> = kinds()
-            .into_iter()
-            .map(|(signer, _)| signer.jwks())
-            .collect();
-        for (signer, alg) in kinds() {
-            let own = signer.jwks();
-            let kid = signer.kid.clone();
-            let (token, _) = issue(signer);
-            for jwks in &sets {
-                let verdict = verifier(jwks).verify(&token.text, None, NOW);
-                assert_eq!(verdict, Err(TokenRefused::UnknownKey));
-                // Even where a stranger's key goes by our key's name.
-                let mut set: serde_json::Value = serde_json::from_str(jwks).unwrap();
-                set["keys"][0]["kid"] = kid.clone().into();
-                let verdict = verifier(&set.to_string()).verify(&token.text, None, NOW);
-                let same_family = set["keys"][0]["alg"] == alg;
-                let expected = if same_family {
-                    TokenRefused::Signature
-                } else {
-                    TokenRefused::Alg
-                };
-                assert_eq!(verdict, Err(expected));
-            }
-            assert!(verifier(&own).verify(&token.text, None, NOW).is_ok());
-        }
-    }
-
-    /// Puts other octets in the place of a token's signature.
-    fn resigned(token: &str, signature: &[u8]) -> String {
-        let message = token.rsplit_once('.').unwrap().0;
-        format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
-    }
-
-    #[test]
-    fn signatures_of_elliptic_curves_have_one_form_and_are_within_range() {
-        // The orders of P-256 (big-endian) and of edwards25519 (little-endian).
-        const P256_ORDER: [u8; 32] = [
-            0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-            0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63,
-            0x25, 0x51,
-        ];
-        const ED25519_ORDER: [u8; 32] = [
-            0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9,
-            0xde, 0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
-        ];
-        for (signer, alg) in kinds().into_iter().skip(1) {
-            let verifier = verifier(&signer.jwks());
-            let (token, _) = issue(signer);
-            let honest = URL_SAFE_NO_PAD
-                .decode(token.text.rsplit('.').next().unwrap())
-                .unwrap();
-            assert_eq!(honest.len(), 64, "{alg}");
-            let (r, s) = honest.split_at(32);
-            let mut hostile = vec![
-                // CVE-2022-21449: r = s = 0.
-                vec![0; 64],
-                [r, &[0; 32]].concat(),
-                [&[0; 32], s].concat(),
-                honest[..63].to_vec(),
-                [&honest[..], &[0]].concat(),
-            ];
-            if alg == "ES256" {
-                hostile.push([r, &P256_ORDER].concat());
-                hostile.push([&P256_ORDER, s].concat());
-                // DER, as KMS and OpenSSL write it.
-                let der = [&[0x30, 68, 2, 32], r, &[2, 32], s].concat();
-                hostile.push(der);
-            } else {
-                // RFC 8032 section 5.1.7: S + L stands for the same number and must not pass.
-                let mut carry = 0;
-                let beyond = s.iter().zip(ED25519_ORDER).map(|(&s, l)| {
-                    carry += u16::from(s) + u16::from(l);
-                    let octet = u8::try_from(carry & 0xff).unwrap();
-                    carry >>= 8;
-                    octet
-                });
-                hostile.push([r, &beyond.collect::<Vec<_>>()].concat());
-            }
-            for signature in hostile {
-                let verdict = verifier.verify(&resigned(&token.text, &signature), None, NOW);
-                assert_eq!(
-                    verdict,
-                    Err(TokenRefused::Signature),
-                    "{alg} {signature:x?}"
-                );
-            }
-            assert!(
-                verifier
-                    .verify(&resigned(&token.text, &honest), None, NOW)
-                    .is_ok()
-            );
-        }
-    }
-
-    #[test]
-    fn lifetimes_are_spread_over_the_last_twentieth() {
-        let [(signer, _), ..] = kinds();
-        let issuer = issuer(signer);
-        let account = account();
-        let session = SessionId::new(NOW * 1000);
-        let issue = || {
-            block_on(issuer.issue(&account, session, None, NOW))
-                .unwrap()
-                .expires_in
-        };
-        let lifetimes: Vec<_> = (0..50).map(|_| issue()).collect();
-        assert!(
-            lifetimes
-                .iter()
-                .all(|lifetime| (855..=900).contains(lifetime)),
-            "{lifetimes:?}"
-        );
-        assert!(
-            lifetimes.iter().any(|lifetime| *lifetime != lifetimes[0]),
-            "{lifetimes:?}"
-        );
-    }
-
-    #[test]
-    fn the_issuer_is_derived_from_the_domain_where_none_is_set() {
-        let [_, (signer, _), _] = kinds();
-        let jwks = signer.jwks();
-        let lookup = |name: &str| (name == "JWKS").then(|| jwks.clone());
-        let env = Env::new(&lookup);
-        let verifier = Verifier::from_env(&env).unwrap();
-        let parties = Parties::from_env(&env).unwrap();
-        let issuer = Issuer {
-            signer,
-            parties,
-            lifetime: 900,
-        };
-        let session = SessionId::new(NOW * 1000);
-        let issue = |domain| block_on(issuer.issue(&account(), session, domain, NOW));
-        let token = issue(Some("api.example.com")).unwrap().text;
-        let claims = verifier
-            .verify(&token, Some("api.example.com"), NOW)
-            .unwrap();
-        assert_eq!(claims.iss, "https://api.example.com");
-        let other = verifier.verify(&token, Some("other.example.com"), NOW);
-        assert_eq!(other, Err(TokenRefused::Issuer));
-        assert_eq!(
-            verifier.verify(&token, None, NOW),
-            Err(TokenRefused::NoIssuer)
-        );
-        assert!(matches!(issue(None), Err(IssueError::NoIssuer)));
-    }
-
-    #[test]
-    fn what_is_published_is_public_and_named_by_its_thumbprint() {
-        for (signer, alg) in kinds() {
-            let jwks: serde_json::Value = serde_json::from_str(&signer.jwks()).unwrap();
-            let key = jwks["keys"][0].as_object().unwrap();
-            assert_eq!((&key["use"], &key["alg"]), (&"sig".into(), &alg.into()));
-            assert_eq!(key["kid"], signer.kid.as_str());
-            let public = ["kty", "kid", "use", "alg", "n", "e", "crv", "x", "y"];
-            assert!(
-                key.keys().all(|name| public.contains(&name.as_str())),
-                "{key:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn other_keys_do_not_sign() {
-        let p384 = ec(&ECDSA_P384_SHA384_FIXED_SIGNING);
-        for pem in ["", "not a key", &p384, &pem(b"not a key")] {
-            assert!(Signer::from_pem(pem).is_none(), "{pem}");
-        }
-        let lookup = |name: &str| (name == "SIGNING_KEY").then(|| "no/such/file".to_owned());
-        let Err(error) = Signer::from_env(&Env::new(&lookup)) else {
-            panic!("read a file that is not there");
-        };
-        let sentence = error.to_string();
-        assert!(
-            sentence.starts_with("SIGNING_KEY names the file \"no/such/file\""),
-            "{sentence}"
-        );
     }
 }

@@ -9,8 +9,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 
 use super::claims::{Claims, Header};
-use super::issuer::Parties;
 use super::keys::KeySet;
+use super::parties::Parties;
 use crate::config::{ConfigError, Env};
 
 /// Verifies access tokens against one issuer, one audience and one set of keys.

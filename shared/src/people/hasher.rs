@@ -1,0 +1,371 @@
+//! What is kept of passwords, and the work of hashing them.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use argon2::password_hash::phc::{self, Output, ParamsString, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use tokio::sync::Semaphore;
+use tokio::task;
+
+use super::password::Password;
+use crate::config::{ConfigError, Env};
+use crate::random;
+
+/// What is kept of a password: an Argon2id hash as a PHC string. It cannot be printed by accident.
+#[derive(Clone, PartialEq)]
+pub struct PasswordHash(phc::PasswordHash);
+
+impl PasswordHash {
+    /// Reads a kept hash.
+    ///
+    /// # Errors
+    ///
+    /// Where the text is no PHC string, not of Argon2id version 19, without salt or hash, or more
+    /// costly than any that we write.
+    pub fn from_phc(text: &str) -> Result<Self, UnusableHash> {
+        let hash = phc::PasswordHash::new(text).map_err(|_| UnusableHash)?;
+        let kept = Self(hash);
+        let (params, _, _) = kept.parts()?;
+        let bearable = params.m_cost() <= *Hasher::MEMORY_KIB.end()
+            && params.t_cost() <= *Hasher::ITERATIONS.end()
+            && params.p_cost() == Hasher::PARALLELISM;
+        let ours = kept.0.algorithm == Algorithm::Argon2id.ident()
+            && kept.0.version == Some(Version::V0x13.into());
+        if bearable && ours {
+            Ok(kept)
+        } else {
+            Err(UnusableHash)
+        }
+    }
+
+    /// The PHC string, to be kept.
+    pub fn to_phc(&self) -> String {
+        self.0.to_string()
+    }
+
+    fn parts(&self) -> Result<(Params, Salt, Output), UnusableHash> {
+        let params = Params::try_from(&self.0).map_err(|_| UnusableHash)?;
+        let salt = self.0.salt.ok_or(UnusableHash)?;
+        let hash = self.0.hash.ok_or(UnusableHash)?;
+        Ok((params, salt, hash))
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash")
+    }
+}
+
+/// A kept hash cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is not an Argon2id hash of a cost that is computed here")]
+pub struct UnusableHash;
+
+/// The work of hashing failed: not the password's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum HashError {
+    /// Argon2 refused its input.
+    #[error("argon2 failed")]
+    Argon2(#[from] argon2::Error),
+    /// A salt or an output is not as a PHC string has it.
+    #[error("the hash cannot be written")]
+    Phc(#[from] phc::Error),
+    /// The kept hash cannot be verified.
+    #[error("the kept hash")]
+    Kept(#[from] UnusableHash),
+    /// The thread that hashed is gone.
+    #[error("the hashing task failed")]
+    Task(#[source] task::JoinError),
+    /// The hasher is shutting down.
+    #[error("the hasher is closed")]
+    Closed,
+}
+
+/// Hashes and verifies passwords with Argon2id (RFC 9106).
+///
+/// Its memory is allocated once and reused, which saves a third of the time; hashes run on threads
+/// of their own, so that a handler can wait for DynamoDB meanwhile. No more of them run at once
+/// than there are processors.
+#[derive(Clone)]
+pub struct Hasher {
+    params: Params,
+    written_params: ParamsString,
+    permits: Arc<Semaphore>,
+    memory: Arc<Mutex<Vec<Vec<Block>>>>,
+}
+
+impl Hasher {
+    const MEMORY_KIB: RangeInclusive<u32> = 7168..=65536;
+    const ITERATIONS: RangeInclusive<u32> = 1..=10;
+    const PARALLELISM: u32 = 1;
+
+    /// Reads `ARGON2_MEMORY_KIB` (7168 to 65536, 19456 without it) and `ARGON2_ITERATIONS` (1 to
+    /// 10, 2 without it). The defaults are one of the equivalent sets of OWASP's Password Storage
+    /// Cheat Sheet; `p` is 1, since a Lambda function has about one processor.
+    ///
+    /// # Errors
+    ///
+    /// Where one of them is not such a number.
+    pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
+        let memory_kib = env.number("ARGON2_MEMORY_KIB", Self::MEMORY_KIB, 19456)?;
+        let iterations = env.number("ARGON2_ITERATIONS", Self::ITERATIONS, 2)?;
+        let refused =
+            || ConfigError::new("ARGON2_MEMORY_KIB and ARGON2_ITERATIONS do not go together");
+        let params =
+            Params::new(memory_kib, iterations, Self::PARALLELISM, None).map_err(|_| refused())?;
+        let written_params = ParamsString::try_from(&params).map_err(|_| refused())?;
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            params,
+            written_params,
+            permits: Arc::new(Semaphore::new(processors)),
+            memory: Arc::default(),
+        })
+    }
+
+    /// Hashes a password under a fresh salt.
+    ///
+    /// # Errors
+    ///
+    /// Where the work itself fails.
+    pub async fn hash(&self, password: &Password) -> Result<PasswordHash, HashError> {
+        let salt = Salt::new(&random::octets::<16>())?;
+        let hash = self.derive(&self.params, password, salt).await?;
+        Ok(self.assemble(salt, hash))
+    }
+
+    /// Whether `password` is the one that `kept` was made from.
+    ///
+    /// # Errors
+    ///
+    /// Where the work itself fails.
+    pub async fn verify(
+        &self,
+        password: &Password,
+        kept: &PasswordHash,
+    ) -> Result<bool, HashError> {
+        let (params, salt, hash) = kept.parts()?;
+        // The comparison of two `Output`s takes constant time.
+        Ok(self.derive(&params, password, salt).await? == hash)
+    }
+
+    /// A hash that no password matches and that takes as long to verify as any other: for
+    /// addresses that have no account.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hasher::hash`]; it does no work.
+    pub fn unmatchable(&self) -> Result<PasswordHash, HashError> {
+        let hash = Output::new(&random::octets::<{ Params::DEFAULT_OUTPUT_LEN }>())?;
+        Ok(self.assemble(Salt::new(&random::octets::<16>())?, hash))
+    }
+
+    /// Whether `kept` was made with other parameters than are configured now, and should be made
+    /// anew while the password is at hand.
+    pub fn is_obsolete(&self, kept: &PasswordHash) -> bool {
+        kept.0.params != self.written_params
+    }
+
+    fn assemble(&self, salt: Salt, hash: Output) -> PasswordHash {
+        PasswordHash(phc::PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: self.written_params.clone(),
+            salt: Some(salt),
+            hash: Some(hash),
+        })
+    }
+
+    async fn derive(
+        &self,
+        params: &Params,
+        password: &Password,
+        salt: Salt,
+    ) -> Result<Output, HashError> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        let _permit = permit.map_err(|_| HashError::Closed)?;
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+        let blocks = params.block_count();
+        let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+        let pool = Arc::clone(&self.memory);
+        let password = password.clone();
+        let work = move || -> Result<Output, HashError> {
+            let free = || pool.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut memory = free().pop().unwrap_or_default();
+            if memory.len() < blocks {
+                memory.resize(blocks, Block::new());
+            }
+            let mut octets = [0; Output::MAX_LENGTH];
+            let octets = octets
+                .get_mut(..length)
+                .ok_or(argon2::Error::OutputTooLong)?;
+            let filled = argon2.hash_password_into_with_memory(
+                password.octets(),
+                &salt,
+                octets,
+                &mut memory[..blocks],
+            );
+            free().push(memory);
+            filled?;
+            Ok(Output::new(octets)?)
+        };
+        task::spawn_blocking(work).await.map_err(HashError::Task)?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hasher(memory_kib: &str) -> Hasher {
+        let lookup = |name: &str| match name {
+            "ARGON2_MEMORY_KIB" => Some(memory_kib.to_owned()),
+            "ARGON2_ITERATIONS" => Some("1".to_owned()),
+            _ => None,
+        };
+        Hasher::from_env(&Env::new(&lookup)).unwrap()
+    }
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime.block_on(future)
+    }
+
+    fn password(text: &str) -> Password {
+        Password::presented(text).unwrap()
+    }
+
+    #[test]
+    fn a_password_matches_its_own_hash_and_no_other() {
+        block_on(async {
+            let hasher = hasher("7168");
+            let kept = hasher
+                .hash(&password("correct horse battery"))
+                .await
+                .unwrap();
+            assert!(kept.to_phc().starts_with("$argon2id$v=19$m=7168,t=1,p=1$"));
+            let read = PasswordHash::from_phc(&kept.to_phc()).unwrap();
+            assert!(
+                hasher
+                    .verify(&password("correct horse battery"), &read)
+                    .await
+                    .unwrap()
+            );
+            for wrong in [
+                "",
+                "Correct horse battery",
+                "correct horse battery ",
+                "correct\0horse",
+            ] {
+                assert!(
+                    !hasher.verify(&password(wrong), &read).await.unwrap(),
+                    "{wrong:?}"
+                );
+            }
+            let unmatchable = hasher.unmatchable().unwrap();
+            assert!(!hasher.verify(&password(""), &unmatchable).await.unwrap());
+        });
+    }
+
+    #[test]
+    fn octets_after_a_nul_count() {
+        block_on(async {
+            let hasher = hasher("7168");
+            let kept = hasher.hash(&password("nul\0one")).await.unwrap();
+            assert!(!hasher.verify(&password("nul\0two"), &kept).await.unwrap());
+        });
+    }
+
+    #[test]
+    fn two_ways_to_write_a_letter_are_one_password() {
+        block_on(async {
+            let hasher = hasher("7168");
+            let kept = hasher.hash(&password("Ang\u{e9}lique")).await.unwrap();
+            assert!(
+                hasher
+                    .verify(&password("Ange\u{301}lique"), &kept)
+                    .await
+                    .unwrap()
+            );
+        });
+    }
+
+    #[test]
+    fn two_hashes_of_one_password_differ() {
+        block_on(async {
+            let hasher = hasher("7168");
+            let one = hasher.hash(&password("the same password")).await.unwrap();
+            let two = hasher.hash(&password("the same password")).await.unwrap();
+            assert_ne!(one.to_phc(), two.to_phc());
+        });
+    }
+
+    #[test]
+    fn memory_is_reused_between_calls_and_grows_for_costlier_hashes() {
+        block_on(async {
+            let small = hasher("7168");
+            let kept = hasher("8192")
+                .hash(&password("from another time"))
+                .await
+                .unwrap();
+            for _ in 0..3 {
+                small.hash(&password("again and again")).await.unwrap();
+                assert!(
+                    small
+                        .verify(&password("from another time"), &kept)
+                        .await
+                        .unwrap()
+                );
+            }
+            let free = small.memory.lock().unwrap();
+            assert_eq!(free.iter().map(Vec::len).collect::<Vec<_>>(), [8192]);
+        });
+    }
+
+    #[test]
+    fn a_hash_of_other_parameters_is_obsolete() {
+        block_on(async {
+            let (now, before) = (hasher("8192"), hasher("7168"));
+            let kept = before.hash(&password("still valid")).await.unwrap();
+            assert!(now.is_obsolete(&kept));
+            assert!(!before.is_obsolete(&kept));
+        });
+    }
+
+    #[test]
+    fn neither_a_password_nor_its_hash_shows_in_debug_output() {
+        let hash = hasher("7168").unmatchable().unwrap();
+        assert_eq!(
+            format!("{:?} {hash:?}", password("secret")),
+            "Password PasswordHash"
+        );
+    }
+
+    #[test]
+    fn a_hash_of_another_kind_or_of_hostile_cost_is_unusable() {
+        let salt_and_hash = "c29tZXNhbHRzb21lc2FsdA$\
+                             MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI";
+        let phc = |head: &str| PasswordHash::from_phc(&format!("{head}${salt_and_hash}"));
+        assert!(phc("$argon2id$v=19$m=19456,t=2,p=1").is_ok());
+        for head in [
+            "$argon2i$v=19$m=19456,t=2,p=1",
+            "$argon2id$v=16$m=19456,t=2,p=1",
+            "$argon2id$v=19$m=4194304,t=2,p=1",
+            "$argon2id$v=19$m=19456,t=1000,p=1",
+            "$argon2id$v=19$m=19456,t=2,p=8",
+            "plain",
+        ] {
+            assert_eq!(phc(head), Err(UnusableHash), "{head}");
+        }
+        assert_eq!(
+            PasswordHash::from_phc("$argon2id$v=19$m=19456,t=2,p=1"),
+            Err(UnusableHash)
+        );
+        assert_eq!(PasswordHash::from_phc(""), Err(UnusableHash));
+    }
+}
