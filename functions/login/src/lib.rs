@@ -102,16 +102,18 @@ impl Handler for Login {
         let account = self.verify(&attempt).await?;
 
         // The token is signed before anything is written: a fault of the key leaves nothing behind.
-        let gateway = gateway_context(&request).unwrap_or_default();
-        let http = &gateway.http;
+        let gateway = gateway_context(&request);
+        let domain_name = gateway.and_then(|gateway| gateway.domain_name.as_deref());
+        let http = gateway.map(|gateway| &gateway.http);
         let device = Device::new(
-            http.source_ip.as_deref().unwrap_or_default(),
-            http.user_agent.as_deref().unwrap_or_default(),
+            http.and_then(|http| http.source_ip.as_deref())
+                .unwrap_or_default(),
+            http.and_then(|http| http.user_agent.as_deref())
+                .unwrap_or_default(),
         );
         let now = self.clock.now();
         let (session, refresh_token) =
             Session::begin(account.id, device, &self.sessions, self.clock.millis());
-        let domain_name = gateway.domain_name.as_deref();
         let access_token = self
             .issuer
             .issue(&account, session.id, domain_name, now)

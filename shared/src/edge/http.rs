@@ -87,11 +87,14 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Result<Response<Body>,
 /// The name under which an operator finds the request: the gateway's, which the client sees as
 /// `apigw-requestid`, or Lambda's own.
 fn request_id(request: &Request) -> String {
-    let gateway = gateway_context(request).and_then(|context| context.request_id);
-    gateway.filter(|id| !id.is_empty()).unwrap_or_else(|| {
+    let gateway = gateway_context(request).and_then(|context| context.request_id.clone());
+    let lambda = || {
         request
             .lambda_context_ref()
             .map(|context| context.request_id.clone())
-            .unwrap_or_default()
-    })
+    };
+    gateway
+        .filter(|id| !id.is_empty())
+        .or_else(lambda)
+        .unwrap_or_default()
 }

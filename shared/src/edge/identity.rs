@@ -1,17 +1,19 @@
 //! Who sends a request.
 
+use std::collections::HashMap;
+
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequestContext;
 use lambda_http::http::header::AUTHORIZATION;
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt as _};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::problem::{Problem, Refusal};
 use crate::clock::Clock;
 use crate::config::{ConfigError, Env};
 use crate::people::id::{Role, SessionId, UserId};
 use crate::tokens::bearer;
-use crate::tokens::verifier::Verifier;
+use crate::tokens::verifier::{TokenRefused, Verifier};
 
 /// Who sends a request, as a verified access token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,26 +56,21 @@ impl Authenticator {
     /// 401 with `WWW-Authenticate` where nobody is known to.
     pub fn identify(&self, request: &Request) -> Result<Identity, Problem> {
         let context = gateway_context(request);
-        let authorizer = context
-            .as_ref()
-            .and_then(|context| context.authorizer.as_ref());
+        let authorizer = context.and_then(|context| context.authorizer.as_ref());
         let now = self.clock.now();
         if let Some(authorizer) = authorizer.filter(|authorizer| !authorizer.fields.is_empty()) {
-            let fields = authorizer.fields.clone().into_iter().collect();
-            return Ok(from_context(&fields, now)?);
+            return Ok(from_context(&authorizer.fields, now)?);
         }
         let header = request
             .headers()
             .get(AUTHORIZATION)
             .ok_or(Problem::MissingToken)?;
         if request.headers().get_all(AUTHORIZATION).iter().count() > 1 {
-            return Err(Refusal::Token(crate::tokens::verifier::TokenRefused::NotBearer).into());
+            return Err(Refusal::Token(TokenRefused::NotBearer).into());
         }
         // Octets outside ASCII make no token; an empty text is refused as one.
         let token = bearer::token(header.to_str().unwrap_or_default())?;
-        let domain_name = context
-            .as_ref()
-            .and_then(|context| context.domain_name.as_deref());
+        let domain_name = context.and_then(|context| context.domain_name.as_deref());
         let claims = self.verifier.verify(token, domain_name, now)?;
         Ok(Identity {
             user_id: claims.sub,
@@ -84,16 +81,16 @@ impl Authenticator {
 }
 
 /// What API Gateway says of a request, or `None` where it did not come through one.
-pub fn gateway_context(request: &Request) -> Option<ApiGatewayV2httpRequestContext> {
+pub fn gateway_context(request: &Request) -> Option<&ApiGatewayV2httpRequestContext> {
     match request.request_context_ref() {
-        Some(RequestContext::ApiGatewayV2(context)) => Some(context.clone()),
+        Some(RequestContext::ApiGatewayV2(context)) => Some(context),
         _ => None,
     }
 }
 
 /// Reads the context that our authorizer gives: `sub`, `sid`, `roles` and `exp`. The gateway may
 /// have cached it past the token's end, so the end is checked here again.
-fn from_context(fields: &Map<String, Value>, now: u64) -> Result<Identity, Refusal> {
+fn from_context(fields: &HashMap<String, Value>, now: u64) -> Result<Identity, Refusal> {
     let text = |name| {
         fields
             .get(name)
@@ -146,7 +143,8 @@ mod tests {
                 fields.insert(name.clone(), value.clone());
             }
         }
-        from_context(fields, 1_000)
+        let fields = std::mem::take(fields).into_iter().collect();
+        from_context(&fields, 1_000)
     }
 
     #[test]
