@@ -8,6 +8,7 @@
 //! - [`functions`]: functions by name, in this process or under `cargo lambda watch`.
 //! - [`event`]: from HTTP to an event of payload format 2.0 and back.
 //! - [`gateway`]: routes, authorizer and CORS as API Gateway has them.
+//! - [`runtime_api`]: Lambda's runtime API, for tests and benchmarks of the real binaries.
 //!
 //! The functions are the ones that Lambda runs, reached through the same events.
 
@@ -16,6 +17,7 @@ pub mod event;
 pub mod functions;
 pub mod gateway;
 pub mod key;
+pub mod runtime_api;
 pub mod template;
 
 use std::collections::BTreeMap;

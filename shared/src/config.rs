@@ -3,14 +3,21 @@
 //! Each struct that needs configuration reads its variables in its own `from_env` and documents
 //! them there.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 /// A deployment fault: one sentence that says what to set. The function does not start.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("{0}")]
 pub struct ConfigError(String);
+
+/// The sentence itself: it is in this form that `main` prints the error it returns.
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 impl ConfigError {
     /// `sentence` names the variable and says what to do.

@@ -10,7 +10,7 @@
 mod agreement;
 mod app;
 mod authorizer;
-// mod bootstraps;
+mod bootstraps;
 mod events;
 mod faults;
 mod gateway;

@@ -1,0 +1,236 @@
+//! A Lambda runtime API for one function: starts a real bootstrap as a process and asks it, as
+//! Lambda does. For tests of the binaries, and for benchmarks.
+//!
+//! The interface: "Using the Lambda runtime API for custom runtimes" in the Lambda developer guide.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context as _, anyhow, bail};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path as Segment, State};
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+/// A function's process, and the API that it asks for events.
+pub struct Bootstrap {
+    child: Child,
+    api: Arc<Api>,
+    events: mpsc::UnboundedSender<(String, Value)>,
+    server: JoinHandle<()>,
+    started: Instant,
+    asked: u64,
+}
+
+type Answer = Result<Bytes, Bytes>;
+
+#[derive(Default)]
+struct Api {
+    queue: OnceLock<tokio::sync::Mutex<mpsc::UnboundedReceiver<(String, Value)>>>,
+    waiting: Mutex<HashMap<String, oneshot::Sender<Answer>>>,
+    ready: OnceLock<Instant>,
+    output: Mutex<String>,
+}
+
+impl Bootstrap {
+    /// Starts the binary at `path` with `environment` and what Lambda adds to it, and nothing of
+    /// this process's own.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such binary.
+    pub async fn start(
+        path: &Path,
+        environment: &BTreeMap<String, String>,
+    ) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let (events, queue) = mpsc::unbounded_channel();
+        let api = Arc::new(Api::default());
+        api.queue.get_or_init(|| tokio::sync::Mutex::new(queue));
+        let routes = Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(next))
+            .route(
+                "/2018-06-01/runtime/invocation/{id}/response",
+                post(response),
+            )
+            .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
+            .route("/2018-06-01/runtime/init/error", post(StatusCode::ACCEPTED))
+            .with_state(Arc::clone(&api));
+        let server = tokio::spawn(async move {
+            let _ = axum::serve(listener, routes).await;
+        });
+        let started = Instant::now();
+        let mut child = Command::new(path)
+            .env_clear()
+            .envs(environment)
+            .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
+            .env("AWS_LAMBDA_FUNCTION_NAME", "function")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_LAMBDA_LOG_FORMAT", "JSON")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("cannot start {}", path.display()))?;
+        if let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) {
+            tokio::spawn(collect(out, Arc::clone(&api)));
+            tokio::spawn(collect(err, Arc::clone(&api)));
+        }
+        Ok(Self {
+            child,
+            api,
+            events,
+            server,
+            started,
+            asked: 0,
+        })
+    }
+
+    /// Asks the function, and waits for its answer.
+    ///
+    /// # Errors
+    ///
+    /// Where the function fails, or its process ends: then with what it printed.
+    pub async fn invoke(&mut self, event: Value) -> anyhow::Result<Value> {
+        self.asked += 1;
+        let id = format!("00000000-0000-4000-8000-{:012}", self.asked);
+        let (sender, answer) = oneshot::channel();
+        lock(&self.api.waiting).insert(id.clone(), sender);
+        self.events.send((id, event))?;
+        tokio::select! {
+            answer = answer => match answer? {
+                Ok(body) => Ok(serde_json::from_slice(&body)?),
+                Err(body) => bail!("the function failed: {}", String::from_utf8_lossy(&body)),
+            },
+            status = self.child.wait() => Err(self.ended(status?).await),
+        }
+    }
+
+    /// Waits until the process ends, and tells how and with what output.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be waited for.
+    pub async fn end(&mut self) -> anyhow::Result<String> {
+        let status = self.child.wait().await?;
+        Ok(self.ended(status).await.to_string())
+    }
+
+    /// What the process has printed so far.
+    pub fn output(&self) -> String {
+        lock(&self.api.output).clone()
+    }
+
+    /// How long the process took from its start until it asked for an event.
+    pub fn time_to_ready(&self) -> Option<Duration> {
+        self.api
+            .ready
+            .get()
+            .map(|ready| ready.duration_since(self.started))
+    }
+
+    /// How long ago the process was started.
+    pub fn age(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The most memory that the process has had so far, in KiB. Linux only.
+    pub fn peak_memory_kib(&self) -> Option<u64> {
+        let status = format!("/proc/{}/status", self.child.id()?);
+        let status = std::fs::read_to_string(status).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+        line.split_whitespace().nth(1)?.parse().ok()
+    }
+
+    async fn ended(&self, status: std::process::ExitStatus) -> anyhow::Error {
+        /// Long enough for the pipes to be read to their ends.
+        const PIPES: Duration = Duration::from_millis(100);
+        tokio::time::sleep(PIPES).await;
+        anyhow!("the process ended ({status}): {}", self.output().trim())
+    }
+}
+
+impl Drop for Bootstrap {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn collect(mut pipe: impl AsyncRead + Unpin, api: Arc<Api>) {
+    let mut chunk = [0; 4096];
+    while let Ok(length @ 1..) = pipe.read(&mut chunk).await {
+        lock(&api.output).push_str(&String::from_utf8_lossy(&chunk[..length]));
+    }
+}
+
+async fn next(State(api): State<Arc<Api>>) -> impl IntoResponse {
+    api.ready.get_or_init(Instant::now);
+    let event = match api.queue.get() {
+        Some(queue) => queue.lock().await.recv().await,
+        None => None,
+    };
+    let (id, event) = event.ok_or(StatusCode::GONE)?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a deadline is the process's own time"
+    )]
+    let deadline = SystemTime::now() + Duration::from_secs(10);
+    let deadline = deadline
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let headers = [
+        ("lambda-runtime-aws-request-id", id),
+        (
+            "lambda-runtime-deadline-ms",
+            deadline.as_millis().to_string(),
+        ),
+        (
+            "lambda-runtime-invoked-function-arn",
+            "arn:aws:lambda:local:000000000000:function:function".to_owned(),
+        ),
+        ("content-type", "application/json".to_owned()),
+    ];
+    Ok::<_, StatusCode>((headers, event.to_string()))
+}
+
+async fn response(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+    body: Bytes,
+) -> StatusCode {
+    answer(&api, &id, Ok(body))
+}
+
+async fn error(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+    body: Bytes,
+) -> StatusCode {
+    answer(&api, &id, Err(body))
+}
+
+fn answer(api: &Api, id: &str, answer: Answer) -> StatusCode {
+    let waiting = lock(&api.waiting).remove(id);
+    match waiting.map(|waiting| waiting.send(answer)) {
+        Some(Ok(())) => StatusCode::ACCEPTED,
+        _ => StatusCode::NOT_FOUND,
+    }
+}

@@ -1,0 +1,232 @@
+//! The real binaries, as processes under a Lambda runtime API.
+//!
+//! They are those of this build, or, where `BOOTSTRAPS` names a folder such as `.aws-sam/build` or
+//! `target/lambda`, those in it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use local::Local;
+use local::runtime_api::Bootstrap;
+use serde_json::{Value, json};
+
+use crate::app::{PASSWORD, options, registration, root, text};
+
+/// The binary of a function.
+fn binary(function: &str) -> PathBuf {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the test's own choice, not Latchkey's"
+    )]
+    let folder = std::env::var("BOOTSTRAPS");
+    let Ok(folder) = folder else {
+        return built().join(function);
+    };
+    // cargo-lambda names the folder after the binary, SAM after the resource.
+    let capitalised = function[..1].to_uppercase() + &function[1..];
+    let bootstrap = |name: &str| Path::new(&folder).join(name).join("bootstrap");
+    let found = [bootstrap(function), bootstrap(&capitalised)]
+        .into_iter()
+        .find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("{folder} has no {function}/bootstrap"))
+}
+
+/// The folder with the binaries of this build: `cargo test` builds those of a test's own package
+/// only.
+fn built() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let this = std::env::current_exe().unwrap();
+        let profile = this.parent().unwrap().parent().unwrap();
+        let mut build = Command::new(env!("CARGO"));
+        build
+            .args(["build", "--quiet", "--workspace", "--bins"])
+            .current_dir(root());
+        build.arg("--target-dir").arg(profile.parent().unwrap());
+        if profile.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.status().unwrap().success());
+        profile.to_path_buf()
+    })
+}
+
+async fn start(function: &str, environment: &BTreeMap<String, String>) -> Bootstrap {
+    Bootstrap::start(&binary(function), environment)
+        .await
+        .unwrap()
+}
+
+fn event(method: &str, path: &str, body: Value, lambda: Option<Value>) -> Value {
+    let mut event = json!({
+        "version": "2.0", "routeKey": format!("{method} {path}"), "rawPath": path,
+        "rawQueryString": "", "headers": {"content-type": "application/json"},
+        "requestContext": {
+            "domainName": "127.0.0.1", "requestId": "r-1", "stage": "$default",
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7"},
+        },
+        "body": body.to_string(), "isBase64Encoded": false,
+    });
+    if let Some(context) = lambda {
+        event["requestContext"]["authorizer"] = json!({ "lambda": context });
+    }
+    event
+}
+
+/// The body of an answer that must have this status.
+#[track_caller]
+fn body(answer: &Value, status: u16) -> Value {
+    assert_eq!(answer["statusCode"], status, "{answer}");
+    serde_json::from_str(answer["body"].as_str().unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_opened_logged_into_and_read_by_the_real_binaries() {
+    let local = Local::start(options()).await.unwrap();
+    let mut environment = local.environment.clone();
+    for variables in environment.values_mut() {
+        // The most that anybody can switch on; nothing secret may come of it.
+        variables.insert("AWS_LAMBDA_LOG_LEVEL".to_owned(), "TRACE".to_owned());
+        variables.insert("RUST_LOG".to_owned(), "trace".to_owned());
+    }
+
+    let mut register = start("register", &environment["register"]).await;
+    let asked = event("POST", "/register", registration("ada@example.com"), None);
+    let account = body(&register.invoke(asked).await.unwrap(), 201);
+
+    let mut login = start("login", &environment["login"]).await;
+    let credentials = json!({"email": "ada@example.com", "password": PASSWORD});
+    let asked = event("POST", "/login", credentials, None);
+    let tokens = body(&login.invoke(asked.clone()).await.unwrap(), 200);
+    let access_token = text(&tokens, "access_token");
+    // Warm: the same process, another session.
+    let again = body(&login.invoke(asked).await.unwrap(), 200);
+    assert_ne!(again["refresh_token"], tokens["refresh_token"]);
+    let wrong = json!({"email": "ada@example.com", "password": "not the password"});
+    body(
+        &login
+            .invoke(event("POST", "/login", wrong, None))
+            .await
+            .unwrap(),
+        401,
+    );
+
+    let mut authorizer = start("authorizer", &environment["authorizer"]).await;
+    let ask =
+        |header: String| json!({"version": "2.0", "type": "REQUEST", "identitySource": [header]});
+    let verdict = authorizer
+        .invoke(ask(format!("Bearer {access_token}")))
+        .await
+        .unwrap();
+    assert_eq!(verdict["isAuthorized"], true, "{verdict}");
+    assert_eq!(verdict["context"]["sub"], account["id"]);
+    let refused = authorizer
+        .invoke(ask("Bearer a.b.c".to_owned()))
+        .await
+        .unwrap();
+    assert_eq!(refused, json!({"isAuthorized": false}));
+
+    let mut profile = start("profile", &environment["profile"]).await;
+    let context = Some(verdict["context"].clone());
+    let shown = profile
+        .invoke(event("GET", "/profile", Value::Null, context))
+        .await
+        .unwrap();
+    assert_eq!(body(&shown, 200)["email"], "ada@example.com");
+    let bare = profile
+        .invoke(event("GET", "/profile", Value::Null, None))
+        .await
+        .unwrap();
+    assert_eq!(bare["headers"]["www-authenticate"], "Bearer");
+    body(&bare, 401);
+
+    let output = [&register, &login, &authorizer, &profile]
+        .map(Bootstrap::output)
+        .join("\n");
+    assert!(
+        output.contains("\"status\":201"),
+        "one line a request, in JSON: {output}"
+    );
+    let secrets = [
+        PASSWORD,
+        &access_token,
+        &text(&tokens, "refresh_token"),
+        "$argon2id$",
+    ];
+    for secret in secrets {
+        assert!(!output.contains(secret), "{secret} in {output}");
+    }
+    local.stop().await;
+}
+
+#[tokio::test]
+async fn a_binary_without_its_configuration_ends_with_one_sentence() {
+    let local = Local::start(options()).await.unwrap();
+    for (function, missing, sentence) in [
+        (
+            "register",
+            "TABLE_NAME",
+            "TABLE_NAME is not set; set it to the name of the DynamoDB table",
+        ),
+        (
+            "login",
+            "SIGNING_KEY",
+            "SIGNING_KEY is not set; set it to the path of a private key",
+        ),
+        (
+            "profile",
+            "JWKS",
+            "JWKS is not set; set it to a JSON Web Key Set",
+        ),
+        (
+            "authorizer",
+            "JWKS",
+            "JWKS is not set; set it to a JSON Web Key Set",
+        ),
+    ] {
+        let mut environment = local.environment[function].clone();
+        environment.remove(missing);
+        let ended = start(function, &environment).await.end().await.unwrap();
+        assert!(ended.contains(sentence), "{function}: {ended}");
+        assert!(ended.contains("exit status: 1"), "{function}: {ended}");
+        assert_eq!(ended.lines().count(), 1, "{function}: {ended}");
+    }
+    local.stop().await;
+}
+
+#[test]
+fn the_authorizer_links_neither_the_aws_sdk_nor_a_password_hash_nor_tls() {
+    let tree = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--offline",
+            "-p",
+            "authorizer",
+            "-e",
+            "normal",
+            "--prefix",
+            "none",
+        ])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(
+        tree.status.success(),
+        "{}",
+        String::from_utf8_lossy(&tree.stderr)
+    );
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    assert!(tree.contains("jsonwebtoken"), "{tree}");
+    for heavy in [
+        "aws-sdk",
+        "aws-smithy",
+        "rustls",
+        "argon2",
+        "rusqlite",
+        "lambda_http",
+    ] {
+        assert!(!tree.contains(heavy), "{heavy} in\n{tree}");
+    }
+}
