@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task;
 
-use crate::asked_to_stop;
+use crate::{asked_to_stop, key};
 
 /// The table's name on a laptop.
 pub const TABLE: &str = "latchkey";
@@ -33,12 +33,20 @@ pub enum Storage {
 pub fn open(storage: &Storage, properties: &Value, table: &str) -> anyhow::Result<Database> {
     let database = match storage {
         Storage::Memory => Database::memory().context("cannot open a database in memory")?,
-        Storage::File(path) => Database::new(&path.to_string_lossy()).with_context(|| {
-            format!(
-                "cannot open the database \"{}\": choose another folder with --data-dir",
-                path.display()
-            )
-        })?,
+        Storage::File(path) => {
+            // SQLite gives its other files the same mode.
+            let opened = key::private_file()
+                .append(true)
+                .open(path)
+                .map_err(anyhow::Error::from);
+            let opened = opened.and_then(|_| Ok(Database::new(&path.to_string_lossy())?));
+            opened.with_context(|| {
+                format!(
+                    "cannot open the database \"{}\": choose another folder with --data-dir",
+                    path.display()
+                )
+            })?
+        }
     };
     let described = database.describe_table(serde_json::from_value(json!({ "TableName": table }))?);
     if described.is_ok() {

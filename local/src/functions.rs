@@ -46,25 +46,23 @@ impl Default for Functions {
 }
 
 impl Functions {
-    /// Adds the function of that name, made from `env` in this process.
+    /// Adds the function of that name, made from `env` in this process; `false` where it is none of
+    /// those that run in one.
     ///
     /// # Errors
     ///
-    /// Where there is no such function, or its configuration is wrong.
-    pub fn add(&mut self, name: &str, env: &Env<'_>, clock: &Clock) -> anyhow::Result<()> {
+    /// Where its configuration is wrong.
+    pub fn add(&mut self, name: &str, env: &Env<'_>, clock: &Clock) -> anyhow::Result<bool> {
         let clock = clock.clone();
         let function = match name {
             "authorizer" => in_process_authorizer(Authorizer::from_env(env, clock)?),
             "login" => in_process(Login::from_env(env, clock)?),
             "profile" => in_process(Profile::from_env(env, clock)?),
             "register" => in_process(Register::from_env(env, clock)?),
-            _ => bail!(
-                "template.yaml has the function {name}, which does not run here yet: add it to \
-                 local/src/functions.rs, or run it with `cargo lambda watch` and --functions"
-            ),
+            _ => return Ok(false),
         };
         self.by_name.insert(name.to_owned(), function);
-        Ok(())
+        Ok(true)
     }
 
     /// Adds the function of that name, as it runs under `cargo lambda watch` at `url`.
@@ -118,7 +116,7 @@ impl Functions {
                 }
                 Ok(serde_json::from_slice(&body)?)
             }
-            None => bail!("there is no function {name}"),
+            None => bail!("the function {name} does not run here: see --functions"),
         }
     }
 }

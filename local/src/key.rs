@@ -61,17 +61,24 @@ fn generate() -> anyhow::Result<String> {
 /// Writes a file that only its owner reads, whole or not at all.
 fn write_privately(path: &Path, text: &str) -> anyhow::Result<()> {
     let unfinished = path.with_extension("unfinished");
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let write = || {
-        let mut file = options.open(&unfinished)?;
+        // Left by a start that was cut short.
+        let _ = fs::remove_file(&unfinished);
+        let mut file = private_file().write(true).open(&unfinished)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&unfinished, path)
     };
     write().with_context(|| cannot("write", path))
+}
+
+/// How to open a file that is made, where it is not there, for its owner only.
+pub(crate) fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
 }
 
 fn cannot(verb: &str, path: &Path) -> String {

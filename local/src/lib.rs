@@ -126,7 +126,13 @@ impl Local {
                 Some(url) => functions.add_remote(name, url)?,
                 None => {
                     let lookup = |variable: &str| variables.get(variable).cloned();
-                    functions.add(name, &Env::new(&lookup), &options.clock)?;
+                    if !functions.add(name, &Env::new(&lookup), &options.clock)? {
+                        tracing::warn!(
+                            function = name,
+                            "runs elsewhere only, so its routes answer 500: add it to \
+                             local/src/functions.rs, or run it with cargo lambda watch"
+                        );
+                    }
                 }
             }
             environment.insert(name.clone(), variables);

@@ -1,7 +1,7 @@
 //! Reads template.yaml: routes, authorizer, CORS, environments, table.
 //!
 //! It understands the part of CloudFormation that the template uses for these: `Ref` to parameters,
-//! `Fn::If`, `Fn::Split`, and conditions of `Fn::Equals`, `Fn::Not`, `Condition`.
+//! `Fn::If`, `Fn::Split`, and conditions of `Fn::Equals` and `Fn::Not`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -74,11 +74,9 @@ impl Template {
         for (id, resource) in resources {
             match resource["Type"].as_str() {
                 Some("AWS::Serverless::Function") => {
+                    // One in another language has its resource's name, and runs elsewhere.
                     let binary = resource["Metadata"]["BuildProperties"]["Binary"].as_str();
-                    let binary = binary.with_context(|| {
-                        format!("the function {id} has no Metadata.BuildProperties.Binary")
-                    })?;
-                    names.insert(id.as_str(), binary);
+                    names.insert(id.as_str(), binary.unwrap_or(id));
                 }
                 Some("AWS::Serverless::HttpApi") => api = Some(resource),
                 Some("AWS::DynamoDB::Table") => table = Some(resource),
@@ -199,7 +197,7 @@ fn read_route(
 /// Resolves intrinsic functions.
 struct Resolver<'a> {
     parameters: BTreeMap<&'a str, Value>,
-    conditions: &'a Value,
+    conditions: BTreeMap<&'a str, bool>,
 }
 
 impl<'a> Resolver<'a> {
@@ -217,13 +215,24 @@ impl<'a> Resolver<'a> {
         {
             bail!("it has no parameter {unknown}");
         }
-        Ok(Self {
+        let mut resolver = Self {
             parameters,
-            conditions: &document["Conditions"],
-        })
+            conditions: BTreeMap::new(),
+        };
+        for (name, condition) in document["Conditions"].as_object().into_iter().flatten() {
+            let holds = resolver.holds(condition).with_context(|| {
+                format!(
+                    "the condition {name} is not one of Fn::Equals and Fn::Not, which is all \
+                         that is understood here"
+                )
+            })?;
+            resolver.conditions.insert(name, holds);
+        }
+        Ok(resolver)
     }
 
-    /// The value with its intrinsic functions carried out; `None` for `AWS::NoValue`.
+    /// The value with its intrinsic functions carried out; `None` for `AWS::NoValue`. Functions
+    /// that nothing here depends on stay as they are.
     fn resolve(&self, value: &Value) -> Option<Value> {
         match value {
             Value::Object(members) => {
@@ -235,8 +244,10 @@ impl<'a> Resolver<'a> {
                     };
                 }
                 if let Some([condition, yes, no]) = arguments(members, "Fn::If") {
-                    let holds = condition.as_str().is_some_and(|name| self.condition(name));
-                    return self.resolve(if holds { yes } else { no });
+                    let holds = condition
+                        .as_str()
+                        .and_then(|name| self.conditions.get(name));
+                    return self.resolve(if holds == Some(&true) { yes } else { no });
                 }
                 if let Some([separator, text]) = arguments(members, "Fn::Split") {
                     let text = scalar(&self.resolve(text)?);
@@ -253,25 +264,22 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn condition(&self, name: &str) -> bool {
-        self.holds(&self.conditions[name])
+    /// Whether a condition holds; `None` where it is of a kind that is not understood.
+    fn holds(&self, condition: &Value) -> Option<bool> {
+        let members = condition.as_object()?;
+        if let Some([left, right]) = arguments(members, "Fn::Equals") {
+            return Some(self.text(left)? == self.text(right)?);
+        }
+        let [inner] = arguments(members, "Fn::Not")?;
+        self.holds(inner).map(|holds| !holds)
     }
 
-    fn holds(&self, condition: &Value) -> bool {
-        let Some(members) = condition.as_object() else {
-            return false;
-        };
-        if let Some([left, right]) = arguments(members, "Fn::Equals") {
-            let text = |value| self.resolve(value).map(|value| scalar(&value));
-            return text(left) == text(right);
+    /// A scalar, or a reference to a parameter.
+    fn text(&self, value: &Value) -> Option<String> {
+        match self.resolve(value)? {
+            Value::Object(_) | Value::Array(_) => None,
+            resolved => Some(scalar(&resolved)),
         }
-        if let Some([inner]) = arguments(members, "Fn::Not") {
-            return !self.holds(inner);
-        }
-        members
-            .get("Condition")
-            .and_then(Value::as_str)
-            .is_some_and(|name| self.condition(name))
     }
 }
 
@@ -435,11 +443,8 @@ Resources:
             broken("Resources: {}"),
             "it has no AWS::Serverless::HttpApi"
         );
-        let no_binary = TEXT.replace("Binary: things", "Other: things");
-        assert_eq!(
-            broken(&no_binary),
-            "the function Things has no Metadata.BuildProperties.Binary"
-        );
+        let condition = TEXT.replace("!Not [!Equals [!Ref Name, \"\"]]", "!Or [true, false]");
+        assert!(broken(&condition).starts_with("the condition HasName is not one of"));
         assert!(broken("a: [").contains("line"), "{}", broken("a: ["));
     }
 }

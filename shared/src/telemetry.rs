@@ -11,8 +11,8 @@ use tracing_subscriber::registry::Registry;
 
 use crate::config::Env;
 
-/// The crates whose events are logged at the level asked for. All others are logged at WARN and
-/// above only: the runtime and the SDK print payloads at their lower levels.
+/// The crates whose events are logged at the level asked for. Of all others only errors are: the
+/// runtime and the SDK print payloads at their lower levels.
 const OURS: [&str; 6] = [
     "authorizer",
     "latchkey",
@@ -34,7 +34,7 @@ pub fn init(env: &Env<'_>) {
         .unwrap_or(LevelFilter::INFO)
         .min(LevelFilter::DEBUG);
     let filter = Targets::new()
-        .with_default(level.min(LevelFilter::WARN))
+        .with_default(level.min(LevelFilter::ERROR))
         .with_targets(OURS.map(|name| (name, level)));
     let json = env
         .optional("AWS_LAMBDA_LOG_FORMAT")

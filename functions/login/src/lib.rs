@@ -74,7 +74,8 @@ impl Login {
         } = match credential {
             Some(credential) => credential,
             None => Credential {
-                user_id: UserId::NONE,
+                // Nobody's: reading it costs what reading an account does, and no one key gets hot.
+                user_id: UserId::new(self.clock.millis()),
                 password: self.hasher.unmatchable()?,
             },
         };

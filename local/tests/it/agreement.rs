@@ -140,7 +140,9 @@ fn variables_of(function: &str) -> BTreeSet<String> {
         there.get(name).cloned()
     };
     let made = Functions::default().add(function, &Env::new(&lookup), &Clock::System);
-    made.unwrap_or_else(|error| panic!("{function} under cargo lambda watch: {error:#}"));
+    let known =
+        made.unwrap_or_else(|error| panic!("{function} under cargo lambda watch: {error:#}"));
+    assert!(known, "add {function} to local/src/functions.rs");
     asked.into_inner()
 }
 

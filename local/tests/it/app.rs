@@ -280,7 +280,7 @@ pub fn options() -> Options {
         template: root().join("template.yaml"),
         parameters: BTreeMap::from([
             ("Argon2MemoryKib".to_owned(), "7168".to_owned()),
-            ("Argon2Iterations".to_owned(), "1".to_owned()),
+            ("Argon2Iterations".to_owned(), "5".to_owned()),
         ]),
         host: IpAddr::V4(Ipv4Addr::LOCALHOST),
         port: 0,

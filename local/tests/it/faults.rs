@@ -17,6 +17,7 @@ use shared::clock::Clock;
 use shared::config::Env;
 
 use crate::app::{App, PASSWORD, registration, text};
+use crate::authorizer::bare_event;
 
 /// What is done to one request.
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +80,7 @@ impl Troubled {
                 other => variables.get(other).cloned(),
             };
             let clock = Clock::Manual(app.clock.clone());
-            functions.add(name, &Env::new(&lookup), &clock).unwrap();
+            assert!(functions.add(name, &Env::new(&lookup), &clock).unwrap());
         }
         functions
     }
@@ -352,6 +353,32 @@ async fn a_login_whose_session_is_not_kept_gives_no_token() {
     assert!(!body.to_string().contains("token"), "{body}");
     assert!(troubled.app.items_of("SESSION#").await.is_empty());
     assert_eq!(troubled.login().await.0, 200);
+}
+
+#[tokio::test]
+async fn a_change_whose_answer_was_lost_is_still_a_200() {
+    let troubled = Troubled::start().await;
+    let ada = troubled.app.user("ada@example.com").await;
+    let patch = async |tag: &str, name: &str| {
+        let mut event = bare_event(Some(&format!("Bearer {}", ada.access_token)));
+        event["requestContext"]["http"]["method"] = json!("PATCH");
+        event["headers"]["content-type"] = json!("application/json");
+        event["headers"]["if-match"] = json!(tag);
+        event["body"] = json!(json!({ "first_name": name }).to_string());
+        let answer = troubled.functions.invoke("profile", event).await.unwrap();
+        (
+            answer["statusCode"].clone(),
+            answer["headers"]["etag"].clone(),
+        )
+    };
+    troubled.will("UpdateItem", &[Fault::AnswerLost]);
+    assert_eq!(
+        patch("\"1\"", "Augusta").await,
+        (json!(200), json!("\"2\""))
+    );
+    // Another change at the same version is none of ours.
+    assert_eq!(patch("\"1\"", "Byron").await.0, json!(412));
+    assert_eq!(patch("\"2\"", "Byron").await, (json!(200), json!("\"3\"")));
 }
 
 #[tokio::test]

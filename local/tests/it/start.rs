@@ -95,6 +95,7 @@ async fn only_its_owner_reads_the_data_folder() {
     let _ = std::fs::remove_dir_all(&data_dir);
     let local = Local::start(Options {
         data_dir: data_dir.clone(),
+        ephemeral: false,
         ..options()
     })
     .await
@@ -102,7 +103,9 @@ async fn only_its_owner_reads_the_data_folder() {
     let mode =
         |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&data_dir), 0o700);
-    assert_eq!(mode(&data_dir.join("signing-key.pem")), 0o600);
+    for file in ["signing-key.pem", "dynamodb.sqlite", "dynamodb.sqlite-wal"] {
+        assert_eq!(mode(&data_dir.join(file)), 0o600, "{file}");
+    }
     local.stop().await;
 }
 
@@ -219,6 +222,28 @@ async fn a_wrong_parameter_or_url_is_one_sentence() {
         sentence.starts_with("--functions is \"localhost\""),
         "{sentence}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_in_another_language_leaves_the_others_running() {
+    let template = std::fs::read_to_string(options().template).unwrap();
+    let notes = "Resources:\n  Notes:\n    Type: AWS::Serverless::Function\n    Properties:\n      \
+                 Runtime: python3.13\n      Events:\n        List: {Type: HttpApi, Properties: \
+                 {Method: GET, Path: /notes, Auth: {Authorizer: NONE}}}\n";
+    let path = folder("languages").join("template.yaml");
+    std::fs::write(&path, template.replacen("Resources:\n", notes, 1)).unwrap();
+    let local = Local::start(Options {
+        template: path,
+        ..options()
+    })
+    .await
+    .unwrap();
+    let (status, _) = ask(&local, "GET", "/notes", String::new(), Value::Null).await;
+    assert_eq!(status, 500);
+    let body = registration("ada@example.com");
+    let (status, _) = ask(&local, "POST", "/register", String::new(), body).await;
+    assert_eq!(status, 201);
+    local.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

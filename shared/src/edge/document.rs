@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// A member's value. Requests have texts only; of anything else the kind is enough.
 pub(super) enum Member {
@@ -15,6 +15,8 @@ pub(super) enum Member {
 /// A JSON text: an object with all its members, repeated ones too, or something else.
 pub(super) enum Document {
     Object(Vec<(String, Member)>),
+    /// An object with more members than any request has.
+    Crowded,
     Other,
 }
 
@@ -72,7 +74,8 @@ impl<'de> Visitor<'de> for DocumentVisitor {
         let mut members = Vec::new();
         while let Some(member) = map.next_entry()? {
             if members.len() == MAX_MEMBERS {
-                return Err(A::Error::custom("too many members"));
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                return Ok(Document::Crowded);
             }
             members.push(member);
         }

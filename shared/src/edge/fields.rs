@@ -87,10 +87,11 @@ impl Fields {
                 members,
                 faults: Vec::new(),
             }),
-            Ok(Document::Other) => {
-                let reason = Reason::new("wrong-type", "is not a JSON object");
-                Err(Problem::InvalidFields(vec![Fault::of_body(reason)]))
-            }
+            Ok(Document::Other) => Err(of_body(Reason::new("wrong-type", "is not a JSON object"))),
+            Ok(Document::Crowded) => Err(of_body(Reason::new(
+                "too-many-members",
+                "has more members than are read",
+            ))),
             // The library's own words may quote the text, which may be a password.
             Err(error) => Err(Problem::MalformedJson {
                 place: format!("line {}, column {}", error.line(), error.column()),
@@ -173,6 +174,10 @@ impl Fields {
     }
 }
 
+fn of_body(reason: Reason) -> Problem {
+    Problem::InvalidFields(vec![Fault::of_body(reason)])
+}
+
 fn concerns(fault: &Fault, name: &str) -> bool {
     fault.pointer.strip_prefix('/') == Some(name)
 }
@@ -242,7 +247,6 @@ mod tests {
     #[test]
     fn what_is_not_json_is_a_400_that_quotes_nothing() {
         let deep = "[".repeat(200);
-        let crowded = format!("{{{}\"z\":0}}", "\"a\":0,".repeat(64));
         for body in [
             "",
             "{",
@@ -258,7 +262,6 @@ mod tests {
             "{\"a\":NaN}",
             "nul",
             &deep,
-            &crowded,
         ] {
             match json(body) {
                 Err(Problem::MalformedJson { place }) => assert!(!place.contains("secret")),
@@ -284,6 +287,16 @@ mod tests {
                 Ok(_) => panic!("{body} was read"),
             }
         }
+    }
+
+    #[test]
+    fn a_body_full_of_members_is_one_fault() {
+        let members = |count| format!("{{{}\"z\":0}}", "\"a\":0,".repeat(count));
+        assert!(json(members(63)).is_ok());
+        let Err(problem) = json(members(64)) else {
+            panic!("65 members were read");
+        };
+        assert_eq!(faults(problem), [(String::new(), "too-many-members")]);
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub async fn respond(handler: &impl Handler, request: Request) -> Response<Body>
         .entry(CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
     let status = response.status().as_u16();
-    let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
+    let duration_ms = started.elapsed().as_micros() as f64 / 1000.0;
     let code = problem.as_ref().map(Problem::code);
     let cause = problem
         .as_ref()

@@ -39,10 +39,11 @@ pub fn at_version(headers: &HeaderMap) -> Result<AtVersion, Problem> {
             .and_then(|rest| rest.strip_suffix('"'));
         versions.extend(
             digits
-                .and_then(|digits| digits.parse().ok())
+                .and_then(|digits| digits.parse::<u64>().ok())
                 .filter(|v| etag(*v) == tag),
         );
     }
+    versions.sort_unstable();
     versions.dedup();
     versions.truncate(MAX_TAGS);
     if versions.is_empty() {

@@ -31,8 +31,6 @@ pub enum Problem {
     MissingToken,
     /// 401: there is a token, and it is refused. The reason is for the log.
     InvalidToken(Refusal),
-    /// 404: nothing is at this path.
-    NotFound,
     /// 405: something is at this path, but not with this method.
     MethodNotAllowed {
         /// The methods that are, as in the `Allow` header.
@@ -136,7 +134,6 @@ impl Problem {
                 "invalid-token",
                 "The access token is refused",
             ),
-            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Nothing is here"),
             Self::MethodNotAllowed { .. } => (
                 StatusCode::METHOD_NOT_ALLOWED,
                 "method-not-allowed",
@@ -192,7 +189,6 @@ impl Problem {
             Self::InvalidToken(_) => {
                 "It is malformed, expired, or not one of ours. Log in again.".to_owned()
             }
-            Self::NotFound => "No route has this path.".to_owned(),
             Self::MethodNotAllowed { allow } => format!("This path takes {allow}."),
             Self::EmailTaken => {
                 "Log in, or register with another address. Letter case makes no difference."

@@ -101,19 +101,30 @@ impl Hasher {
     const MEMORY_KIB: RangeInclusive<u32> = 7168..=65536;
     const ITERATIONS: RangeInclusive<u32> = 1..=10;
     const PARALLELISM: u32 = 1;
+    /// The equivalent sets of OWASP's Password Storage Cheat Sheet: memory in KiB, and passes.
+    const LEAST: [(u32, u32); 5] = [(47104, 1), (19456, 2), (12288, 3), (9216, 4), (7168, 5)];
 
     /// Reads `ARGON2_MEMORY_KIB` (7168 to 65536, 19456 without it) and `ARGON2_ITERATIONS` (1 to
-    /// 10, 2 without it). The defaults are one of the equivalent sets of OWASP's Password Storage
-    /// Cheat Sheet; `p` is 1, since a Lambda function has about one processor.
+    /// 10, 2 without it). `p` is 1, since a Lambda function has about one processor.
     ///
     /// # Errors
     ///
-    /// Where one of them is not such a number.
+    /// Where one of them is not such a number, or both together are weaker than what OWASP asks
+    /// for.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         let memory_kib = env.number("ARGON2_MEMORY_KIB", Self::MEMORY_KIB, 19456)?;
         let iterations = env.number("ARGON2_ITERATIONS", Self::ITERATIONS, 2)?;
-        let refused =
-            || ConfigError::new("ARGON2_MEMORY_KIB and ARGON2_ITERATIONS do not go together");
+        let refused = || {
+            ConfigError::new(format!(
+                "ARGON2_MEMORY_KIB is {memory_kib} with ARGON2_ITERATIONS {iterations}, which is \
+                 too little work; set them to a pair no weaker than 47104 and 1, 19456 and 2, \
+                 12288 and 3, 9216 and 4, or 7168 and 5"
+            ))
+        };
+        let strong = |(memory, passes)| memory_kib >= memory && iterations >= passes;
+        if !Self::LEAST.into_iter().any(strong) {
+            return Err(refused());
+        }
         let params =
             Params::new(memory_kib, iterations, Self::PARALLELISM, None).map_err(|_| refused())?;
         let written_params = ParamsString::try_from(&params).map_err(|_| refused())?;
@@ -223,7 +234,7 @@ mod tests {
     fn hasher(memory_kib: &str) -> Hasher {
         let lookup = |name: &str| match name {
             "ARGON2_MEMORY_KIB" => Some(memory_kib.to_owned()),
-            "ARGON2_ITERATIONS" => Some("1".to_owned()),
+            "ARGON2_ITERATIONS" => Some("5".to_owned()),
             _ => None,
         };
         Hasher::from_env(&Env::new(&lookup)).unwrap()
@@ -248,7 +259,7 @@ mod tests {
                 .hash(&password("correct horse battery"))
                 .await
                 .unwrap();
-            assert!(kept.to_phc().starts_with("$argon2id$v=19$m=7168,t=1,p=1$"));
+            assert!(kept.to_phc().starts_with("$argon2id$v=19$m=7168,t=5,p=1$"));
             let read = PasswordHash::from_phc(&kept.to_phc()).unwrap();
             assert!(
                 hasher
@@ -325,6 +336,29 @@ mod tests {
             let free = small.memory.lock().unwrap();
             assert_eq!(free.iter().map(Vec::len).collect::<Vec<_>>(), [8192]);
         });
+    }
+
+    #[test]
+    fn parameters_weaker_than_owasp_s_stop_the_start() {
+        let from = |memory: &'static str, passes: &'static str| {
+            let lookup = |name: &str| match name {
+                "ARGON2_MEMORY_KIB" => Some(memory.to_owned()),
+                _ => Some(passes.to_owned()),
+            };
+            Hasher::from_env(&Env::new(&lookup)).map(|_| ())
+        };
+        for (memory, passes) in [
+            ("19456", "2"),
+            ("65536", "1"),
+            ("7168", "5"),
+            ("10000", "4"),
+        ] {
+            assert!(from(memory, passes).is_ok(), "{memory} {passes}");
+        }
+        for (memory, passes) in [("7168", "4"), ("19455", "2"), ("47103", "1")] {
+            let sentence = from(memory, passes).unwrap_err().to_string();
+            assert!(sentence.starts_with("ARGON2_MEMORY_KIB is"), "{sentence}");
+        }
     }
 
     #[test]

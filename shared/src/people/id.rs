@@ -75,12 +75,6 @@ id! {
     SessionId
 }
 
-impl UserId {
-    /// No account's identifier. Login reads it where the address is unknown, so that its work is
-    /// the same either way.
-    pub const NONE: Self = Self(Uuid::nil());
-}
-
 /// A role that an operator has given to an account, such as `admin` or `billing:read`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]

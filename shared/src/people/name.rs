@@ -50,10 +50,15 @@ impl fmt::Debug for Name {
     }
 }
 
-/// Control characters, and those that reorder the text around them (Unicode TR 36 section 2.5).
+/// Control characters, those that reorder the text around them, and those that show nothing
+/// (Unicode TR 36 section 2.5). Joiners stay: some scripts and emoji need them.
 fn is_unprintable(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(
+            c,
+            '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
+        )
 }
 
 #[cfg(test)]
@@ -85,6 +90,7 @@ mod tests {
             ("Ada\nLovelace", "control-character"),
             ("Ada\0", "control-character"),
             ("\u{202e}adA", "control-character"),
+            ("\u{200b}", "control-character"),
         ] {
             assert_eq!(Name::parse(text).unwrap_err().code, code, "{text:?}");
         }

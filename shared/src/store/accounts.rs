@@ -182,10 +182,8 @@ impl Store {
         match fault.as_service_error() {
             Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
                 match &refused.item {
-                    Some(old) if read_account(id, old)?.status == Status::Active => {
-                        Ok(Changed::Stale)
-                    }
-                    _ => Ok(Changed::Gone),
+                    Some(found) => Ok(refused_change(read_account(id, found)?, change, at)),
+                    None => Ok(Changed::Gone),
                 }
             }
             _ => Err(unavailable("change the profile")(fault)),
@@ -252,6 +250,28 @@ impl Store {
             .consistent_read(true);
         let answer = request.send().await.map_err(unavailable(operation))?;
         Ok(answer.item)
+    }
+}
+
+/// What became of a change whose condition did not hold, as `found` tells.
+fn refused_change(found: Account, change: &ProfileChange, at: &AtVersion) -> Changed {
+    if found.status != Status::Active {
+        return Changed::Gone;
+    }
+    let is = |wanted: &Option<Name>, name| wanted.as_ref().is_none_or(|wanted| wanted == name);
+    let as_wanted =
+        is(&change.first_name, &found.first_name) && is(&change.last_name, &found.last_name);
+    match at {
+        // One version on and as it was to be: an earlier try was carried out, its answer lost.
+        AtVersion::OneOf(versions)
+            if as_wanted
+                && versions
+                    .iter()
+                    .any(|version| version.checked_add(1) == Some(found.version)) =>
+        {
+            Changed::Done(Box::new(found))
+        }
+        _ => Changed::Stale,
     }
 }
 

@@ -164,7 +164,7 @@ impl Verifier {
     }
 }
 
-/// A JSON object in strict base64url: UTF-8, nothing before or behind it, its known members once.
+/// A JSON object in strict base64url: UTF-8, nothing but blanks behind it, its known members once.
 fn decode<T: DeserializeOwned>(segment: &str) -> Option<T> {
     let octets = URL_SAFE_NO_PAD.decode(segment).ok()?;
     // serde would also read a struct from an array.
