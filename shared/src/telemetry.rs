@@ -13,9 +13,10 @@ use crate::config::Env;
 
 /// The crates whose events are logged at the level asked for. Of all others only errors are: the
 /// runtime and the SDK print payloads at their lower levels.
-const OURS: [&str; 6] = [
+pub const OURS: [&str; 7] = [
     "authorizer",
     "latchkey",
+    "local",
     "login",
     "profile",
     "register",

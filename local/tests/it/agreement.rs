@@ -11,6 +11,7 @@ use local::template::{Route, Template};
 use serde_json::Value;
 use shared::clock::Clock;
 use shared::config::Env;
+use shared::telemetry::OURS;
 
 use crate::app::{App, root, text};
 
@@ -205,6 +206,18 @@ fn every_function_crate_is_a_function_of_the_template() {
         assert!(
             yaml.contains(&format!("CodeUri: functions/{name}")),
             "{name}"
+        );
+    }
+}
+
+#[test]
+fn every_crate_s_log_lines_are_shown() {
+    let workspace = workspace();
+    for package in workspace["packages"].as_array().unwrap() {
+        let name = text(package, "name");
+        assert!(
+            name == "bench" || OURS.contains(&name.as_str()),
+            "add {name} to telemetry::OURS"
         );
     }
 }
