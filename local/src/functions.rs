@@ -16,9 +16,11 @@ use hyper_util::rt::TokioExecutor;
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Context, LambdaEvent, Service as _, service_fn};
 use login::Login;
+use password::ChangePassword;
 use profile::Profile;
 use register::Register;
 use serde_json::Value;
+use session::Sessions;
 use shared::clock::Clock;
 use shared::config::Env;
 use shared::edge::http::{Handler, respond};
@@ -57,8 +59,10 @@ impl Functions {
         let function = match name {
             "authorizer" => in_process_authorizer(Authorizer::from_env(env, clock)?),
             "login" => in_process(Login::from_env(env, clock)?),
+            "password" => in_process(ChangePassword::from_env(env, clock)?),
             "profile" => in_process(Profile::from_env(env, clock)?),
             "register" => in_process(Register::from_env(env, clock)?),
+            "session" => in_process(Sessions::from_env(env, clock)?),
             _ => return Ok(false),
         };
         self.by_name.insert(name.to_owned(), function);

@@ -13,13 +13,15 @@ use crate::config::Env;
 
 /// The crates whose events are logged at the level asked for. Of all others only errors are: the
 /// runtime and the SDK print payloads at their lower levels.
-pub const OURS: [&str; 7] = [
+pub const OURS: [&str; 9] = [
     "authorizer",
     "latchkey",
     "local",
     "login",
+    "password",
     "profile",
     "register",
+    "session",
     "shared",
 ];
 

@@ -3,15 +3,14 @@
 //! Whatever is wrong, the work is the same: an unknown address, a wrong password and a disabled
 //! account each cost two reads and one hash, and get the same answer.
 
-use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
-use serde::Serialize;
 use shared::clock::Clock;
 use shared::config::{ConfigError, Env};
 use shared::edge::fields::{Fields, Media};
-use shared::edge::http::{Handler, json};
+use shared::edge::http::Handler;
 use shared::edge::identity::gateway_context;
 use shared::edge::problem::Problem;
+use shared::edge::tokens::tokens;
 use shared::people::account::{Account, Status};
 use shared::people::email::Email;
 use shared::people::hasher::Hasher;
@@ -19,7 +18,7 @@ use shared::people::id::UserId;
 use shared::people::password::Password;
 use shared::people::session::{Device, Session, SessionPolicy};
 use shared::store::Store;
-use shared::store::accounts::Credential;
+use shared::store::credentials::Credential;
 use shared::tokens::issuer::Issuer;
 
 /// Logs people in.
@@ -35,18 +34,6 @@ pub struct Login {
 struct Attempt {
     email: Email,
     password: Password,
-}
-
-/// The tokens of a new session (RFC 6749 section 5.1).
-#[derive(Serialize)]
-struct Tokens {
-    access_token: String,
-    token_type: &'static str,
-    /// Seconds.
-    expires_in: u64,
-    refresh_token: String,
-    /// Seconds.
-    refresh_expires_in: u64,
 }
 
 impl Login {
@@ -71,12 +58,14 @@ impl Login {
         let Credential {
             user_id,
             password: kept,
+            password_epoch: epoch,
         } = match credential {
             Some(credential) => credential,
             None => Credential {
                 // Nobody's: reading it costs what reading an account does, and no one key gets hot.
                 user_id: UserId::new(self.clock.millis()),
                 password: self.hasher.unmatchable()?,
+                password_epoch: 0,
             },
         };
         let (matches, account) = tokio::join!(
@@ -84,7 +73,12 @@ impl Login {
             self.store.account(user_id),
         );
         let account = match (matches?, account?) {
-            (true, Some(account)) if account.status == Status::Active => account,
+            // An account of another epoch has got another password since the credential was read.
+            (true, Some(account))
+                if account.status == Status::Active && account.password_epoch == epoch =>
+            {
+                account
+            }
             _ => return Err(Problem::InvalidCredentials),
         };
         if self.hasher.is_obsolete(&kept) {
@@ -112,9 +106,9 @@ impl Handler for Login {
             http.and_then(|http| http.user_agent.as_deref())
                 .unwrap_or_default(),
         );
-        let now = self.clock.now();
         let (session, refresh_token) =
-            Session::begin(account.id, device, &self.sessions, self.clock.millis());
+            Session::begin(&account, device, &self.sessions, self.clock.millis());
+        let now = session.created_at;
         let access_token = self
             .issuer
             .issue(&account, session.id, domain_name, now)
@@ -125,16 +119,7 @@ impl Handler for Login {
             self.store.record_login(account.id, now),
         );
         kept.and(recorded)?;
-        json(
-            StatusCode::OK,
-            &Tokens {
-                access_token: access_token.text,
-                token_type: "Bearer",
-                expires_in: access_token.expires_in,
-                refresh_token: refresh_token.expose(),
-                refresh_expires_in: self.sessions.idle_seconds,
-            },
-        )
+        tokens(&access_token, &refresh_token, &session, now)
     }
 }
 

@@ -1,28 +1,33 @@
-//! `GET PUT PATCH /profile`: shows and changes an account's profile.
+//! `GET PUT PATCH DELETE /profile`: shows and changes an account's profile, and deletes the account.
 
 use lambda_http::http::header::ETAG;
 use lambda_http::http::{HeaderValue, Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use shared::clock::Clock;
 use shared::config::{ConfigError, Env};
+use shared::edge::confirm::verify;
 use shared::edge::fields::{Fields, Media};
-use shared::edge::http::{Handler, json};
+use shared::edge::http::{Handler, json, no_content};
 use shared::edge::identity::{Authenticator, Identity};
 use shared::edge::if_match::{at_version, etag};
 use shared::edge::problem::{Problem, Refusal};
 use shared::people::account::{Account, ProfileChange, Status};
+use shared::people::hasher::Hasher;
 use shared::people::name::Name;
+use shared::people::password::Password;
 use shared::store::Store;
 use shared::store::accounts::{AtVersion, Changed};
+use shared::store::credentials::Owned;
 
-/// Shows and changes profiles, each to its owner only.
+/// Shows, changes and deletes accounts, each for its owner only.
 pub struct Profile {
     store: Store,
+    hasher: Hasher,
     authenticator: Authenticator,
 }
 
 impl Profile {
-    /// Reads what [`Store`] and [`Authenticator`] read.
+    /// Reads what [`Store`], [`Hasher`] and [`Authenticator`] read.
     ///
     /// # Errors
     ///
@@ -30,6 +35,7 @@ impl Profile {
     pub fn from_env(env: &Env<'_>, clock: Clock) -> Result<Self, ConfigError> {
         Ok(Self {
             store: Store::from_env(env)?,
+            hasher: Hasher::from_env(env)?,
             authenticator: Authenticator::from_env(env, clock)?,
         })
     }
@@ -65,6 +71,29 @@ impl Profile {
     }
 }
 
+impl Profile {
+    /// Deletes the account: first, in one write, nobody can log in or refresh any more and the
+    /// address is free; then the rest goes. A call that finds the first part done does the rest.
+    async fn delete(&self, owner: &Identity, password: &Password) -> Result<(), Problem> {
+        let account = self.store.account(owner.user_id).await?;
+        let account = account.ok_or(Refusal::Account)?;
+        match account.status {
+            Status::Disabled => return Err(Refusal::Account.into()),
+            // Its password is gone already; the token says whose it is.
+            Status::Deleting => {}
+            Status::Active => {
+                let hash = verify(&self.store, &self.hasher, &account, password).await?;
+                match self.store.begin_deletion(&account, &hash).await? {
+                    Owned::Done => {}
+                    Owned::PasswordChanged => return Err(Problem::WrongPassword),
+                    Owned::Gone => return Err(Refusal::Account.into()),
+                }
+            }
+        }
+        Ok(self.store.finish_deletion(account.id).await?)
+    }
+}
+
 impl Handler for Profile {
     async fn handle(&self, request: Request) -> Result<Response<Body>, Problem> {
         let owner = self.authenticator.identify(&request)?;
@@ -78,9 +107,13 @@ impl Handler for Profile {
                 let (change, at) = (patch(&request)?, at_version(request.headers())?);
                 self.change(&owner, &change, &at).await?
             }
+            Method::DELETE => {
+                self.delete(&owner, &confirmation(&request)?).await?;
+                return Ok(no_content());
+            }
             _ => {
                 return Err(Problem::MethodNotAllowed {
-                    allow: "GET, PUT, PATCH",
+                    allow: "GET, PUT, PATCH, DELETE",
                 });
             }
         };
@@ -104,6 +137,13 @@ fn replacement(request: &Request) -> Result<ProfileChange, Problem> {
             last_name: Some(last_name?),
         })
     })
+}
+
+/// The body of `DELETE`: the password, so that a stolen token cannot do it.
+fn confirmation(request: &Request) -> Result<Password, Problem> {
+    let mut fields = Fields::read(request, Media::Json)?;
+    let password = fields.required("password", Password::presented);
+    fields.finish(|| password)
 }
 
 /// The body of `PATCH`: a merge patch (RFC 7396). `null` would remove a name, and none can be.

@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::task::Poll;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use local::{Local, Options, dynamodb, key};
 use serde_json::{Value, json};
 use shared::clock::{Clock, ManualClock};
@@ -34,6 +37,7 @@ pub struct User<'a> {
     /// The account, as register answered.
     pub account: Value,
     pub access_token: String,
+    pub refresh_token: String,
 }
 
 impl App {
@@ -97,7 +101,14 @@ impl App {
             email: email.to_owned(),
             account,
             access_token: text(&tokens, "access_token"),
+            refresh_token: text(&tokens, "refresh_token"),
         }
+    }
+
+    pub async fn refresh(&self, token: &str) -> Answer {
+        self.post("/refresh", json!({ "refresh_token": token }))
+            .send()
+            .await
     }
 
     /// All that lies in the table.
@@ -147,8 +158,23 @@ impl User<'_> {
         text(&self.account, "id")
     }
 
+    /// The session of the access token.
+    pub fn session_id(&self) -> String {
+        text(&claims(&self.access_token), "sid")
+    }
+
     pub fn get(&self, path: &str) -> Call<'_> {
         self.app.get(path).bearer(&self.access_token)
+    }
+
+    pub fn post(&self, path: &str, body: Value) -> Call<'_> {
+        self.app.post(path, body).bearer(&self.access_token)
+    }
+
+    pub fn delete(&self, path: &str) -> Call<'_> {
+        self.app
+            .call(Method::DELETE, path)
+            .bearer(&self.access_token)
     }
 
     pub fn put(&self, path: &str, body: Value) -> Call<'_> {
@@ -245,6 +271,38 @@ impl Answer {
             .unwrap_or_else(|| panic!("no {name}: {self:?}"));
         value.to_str().unwrap()
     }
+}
+
+/// The claims of a token.
+pub fn claims(token: &str) -> Value {
+    segment(token, 1)
+}
+
+/// A segment of a JWT.
+pub fn segment(token: &str, place: usize) -> Value {
+    let segment = token.split('.').nth(place).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(segment).unwrap()).unwrap()
+}
+
+/// Polls all futures at once: the gateway runs each function as a task of its own.
+pub async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut pending: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
+    std::future::poll_fn(|context| {
+        for (future, output) in &mut pending {
+            if output.is_none()
+                && let Poll::Ready(value) = future.as_mut().poll(context)
+            {
+                *output = Some(value);
+            }
+        }
+        let done = pending.iter().all(|(_, output)| output.is_some());
+        if done { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    pending
+        .into_iter()
+        .filter_map(|(_, output)| output)
+        .collect()
 }
 
 /// The pointers and codes of a 422.

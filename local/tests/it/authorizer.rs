@@ -227,7 +227,7 @@ async fn a_method_that_the_function_does_not_know_is_a_405() {
     event["requestContext"]["http"]["method"] = json!("POST");
     let answer = app.local.functions.invoke("profile", event).await.unwrap();
     assert_eq!(answer["statusCode"], 405);
-    assert_eq!(answer["headers"]["allow"], "GET, PUT, PATCH");
+    assert_eq!(answer["headers"]["allow"], "GET, PUT, PATCH, DELETE");
     app.call(Method::POST, "/profile")
         .bearer(&ada.access_token)
         .send()

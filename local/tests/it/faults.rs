@@ -149,6 +149,16 @@ async fn ask(
     (status, body)
 }
 
+/// An event for a route with a body, and with a token where it needs one.
+fn event(method: &str, path: &str, body: &Value, token: Option<&str>) -> Value {
+    let mut event = bare_event(token.map(|token| format!("Bearer {token}")).as_deref());
+    event["rawPath"] = json!(path);
+    event["requestContext"]["http"] = json!({"method": method, "path": path});
+    event["headers"]["content-type"] = json!("application/json");
+    event["body"] = json!(body.to_string());
+    event
+}
+
 async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Body> {
     let (head, body) = request.into_parts();
     let target = head.headers["x-amz-target"].to_str().unwrap();

@@ -7,13 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::app::{Answer, App, BEGINNING, PASSWORD, faults, text};
-
-/// A segment of a JWT.
-fn segment(token: &str, place: usize) -> Value {
-    let segment = token.split('.').nth(place).unwrap();
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(segment).unwrap()).unwrap()
-}
+use crate::app::{Answer, App, BEGINNING, PASSWORD, faults, segment, text};
 
 fn hash_in(item: &BTreeMap<String, AttributeValue>) -> String {
     item["password"].as_s().unwrap().clone()

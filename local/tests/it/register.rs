@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::app::{App, PASSWORD, faults, registration, text};
+use crate::app::{App, PASSWORD, faults, join_all, registration, text};
 
 #[tokio::test]
 async fn an_account_is_opened_and_shown_without_its_password() {
@@ -174,30 +174,6 @@ async fn of_a_hundred_registrations_at_once_one_succeeds_and_no_item_is_orphaned
     );
     let pk = format!("USER#{}", text(&winner, "id"));
     assert_eq!(*accounts[0]["pk"].as_s().unwrap(), pk);
-}
-
-/// Polls all futures at once: the gateway runs each function as a task of its own.
-async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut pending: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
-    std::future::poll_fn(|context| {
-        for (future, output) in &mut pending {
-            if output.is_none()
-                && let std::task::Poll::Ready(value) = future.as_mut().poll(context)
-            {
-                *output = Some(value);
-            }
-        }
-        if pending.iter().all(|(_, output)| output.is_some()) {
-            std::task::Poll::Ready(())
-        } else {
-            std::task::Poll::Pending
-        }
-    })
-    .await;
-    pending
-        .into_iter()
-        .filter_map(|(_, output)| output)
-        .collect()
 }
 
 #[tokio::test]

@@ -84,6 +84,13 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Result<Response<Body>,
     Ok(response)
 }
 
+/// An answer without a body.
+pub fn no_content() -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
 /// The name under which an operator finds the request: the gateway's, which the client sees as
 /// `apigw-requestid`, or Lambda's own.
 fn request_id(request: &Request) -> String {

@@ -31,6 +31,12 @@ pub enum Problem {
     MissingToken,
     /// 401: there is a token, and it is refused. The reason is for the log.
     InvalidToken(Refusal),
+    /// 401: the refresh token is unknown, expired, revoked or used before: one answer.
+    InvalidRefreshToken,
+    /// 403: the password is not the account's.
+    WrongPassword,
+    /// 404: there is no such thing.
+    NotFound,
     /// 405: something is at this path, but not with this method.
     MethodNotAllowed {
         /// The methods that are, as in the `Allow` header.
@@ -73,6 +79,9 @@ pub enum Refusal {
     /// The account is gone or disabled.
     #[error("the account is gone or disabled")]
     Account,
+    /// The session has ended.
+    #[error("the session has ended")]
+    Session,
 }
 
 /// The body of a problem (RFC 9457 section 3.1, and the members of ours).
@@ -134,6 +143,17 @@ impl Problem {
                 "invalid-token",
                 "The access token is refused",
             ),
+            Self::InvalidRefreshToken => (
+                StatusCode::UNAUTHORIZED,
+                "invalid-refresh-token",
+                "The refresh token is refused",
+            ),
+            Self::WrongPassword => (
+                StatusCode::FORBIDDEN,
+                "wrong-password",
+                "The password is wrong",
+            ),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is no such thing"),
             Self::MethodNotAllowed { .. } => (
                 StatusCode::METHOD_NOT_ALLOWED,
                 "method-not-allowed",
@@ -189,6 +209,9 @@ impl Problem {
             Self::InvalidToken(_) => {
                 "It is malformed, expired, or not one of ours. Log in again.".to_owned()
             }
+            Self::InvalidRefreshToken => "Log in again.".to_owned(),
+            Self::WrongPassword => "It is not the password of this account.".to_owned(),
+            Self::NotFound => "Nothing of that name is yours.".to_owned(),
             Self::MethodNotAllowed { allow } => format!("This path takes {allow}."),
             Self::EmailTaken => {
                 "Log in, or register with another address. Letter case makes no difference."

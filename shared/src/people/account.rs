@@ -40,6 +40,9 @@ pub struct Account {
     pub status: Status,
     /// How often the profile has changed: the number behind its `ETag`.
     pub version: u64,
+    /// How often the password has changed. Credential, account and sessions carry it, and what
+    /// carries another than the account has ended.
+    pub password_epoch: u64,
 }
 
 /// Whether an account may be used.
@@ -49,6 +52,8 @@ pub enum Status {
     Active,
     /// An operator has shut it.
     Disabled,
+    /// Its owner is deleting it; what is left of it is about to go.
+    Deleting,
 }
 
 /// A change to a profile; what is `None` stays as it is.
@@ -85,6 +90,7 @@ impl Account {
             roles: Vec::new(),
             status: Status::Active,
             version: 1,
+            password_epoch: 1,
         }
     }
 
@@ -111,7 +117,7 @@ impl ProfileChange {
 
 /// Seconds since the epoch as RFC 3339 writes them in UTC. Seconds past the year 9999, which no
 /// clock gives, are shown as the epoch.
-fn rfc3339(seconds: u64) -> String {
+pub fn rfc3339(seconds: u64) -> String {
     i64::try_from(seconds)
         .ok()
         .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())

@@ -27,6 +27,11 @@ macro_rules! id {
                 Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
             }
 
+            /// The identifier of 16 octets.
+            pub fn from_bytes(octets: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(octets))
+            }
+
             /// The 16 octets.
             pub fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()

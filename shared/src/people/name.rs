@@ -52,7 +52,7 @@ impl fmt::Debug for Name {
 
 /// Control characters, those that reorder the text around them, and those that show nothing
 /// (Unicode TR 36 section 2.5). Joiners stay: some scripts and emoji need them.
-fn is_unprintable(c: char) -> bool {
+pub(super) fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(
             c,

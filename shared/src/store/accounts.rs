@@ -1,4 +1,4 @@
-//! Accounts and the credentials that open them.
+//! Accounts.
 
 use std::collections::HashMap;
 
@@ -6,10 +6,11 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
-    CancellationReason, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 
 use super::item::{self, Attributes, Key, Reader, Writer};
+use super::transaction::{reasons, refused_by_condition};
 use super::{Conflicts, Store, StoreError, retry_conflicts, unavailable};
 use crate::people::account::{Account, ProfileChange, Status};
 use crate::people::email::Email;
@@ -25,15 +26,6 @@ pub enum Created {
     Done,
     /// Its address has an account already, and nothing was written.
     EmailTaken,
-}
-
-/// What an address logs in with.
-#[derive(Debug, Clone)]
-pub struct Credential {
-    /// Whose it is.
-    pub user_id: UserId,
-    /// The hash of the password.
-    pub password: PasswordHash,
 }
 
 /// What became of a change to a profile.
@@ -72,6 +64,7 @@ impl Store {
         let credential = Writer::new(Key::credential(&account.email))
             .text("user_id", account.id.to_string())
             .text("password", password.to_phc())
+            .number("password_epoch", account.password_epoch)
             .finish();
         let mut request = self.client.transact_write_items();
         for item in [credential, write_account(account)] {
@@ -93,24 +86,10 @@ impl Store {
                 // What stands there is this very account: an earlier try was carried out, and its
                 // answer was lost.
                 Some(refused) if found_user(refused) == Some(account.id) => Ok(Created::Done),
-                Some(refused) if cancelled_with(refused, CONDITION_FAILED) => {
-                    Ok(Created::EmailTaken)
-                }
+                Some(refused) if refused_by_condition(refused) => Ok(Created::EmailTaken),
                 _ => Err(unavailable("create the account")(fault)),
             },
         }
-    }
-
-    /// The credential of an address, if it has one. Strongly consistent: whoever has just
-    /// registered can log in.
-    ///
-    /// # Errors
-    ///
-    /// Where DynamoDB does not answer, or the item is unreadable.
-    pub async fn credential(&self, email: &Email) -> Result<Option<Credential>, StoreError> {
-        let key = Key::credential(email);
-        let item = self.get(key, "read the credential").await?;
-        item.as_ref().map(read_credential).transpose()
     }
 
     /// An account, if it is there. Strongly consistent: whoever has just changed it sees the
@@ -210,34 +189,7 @@ impl Store {
         )
     }
 
-    /// Puts `new` in the place of the hash `old`, both of the password that was just verified. A
-    /// password that has been changed meanwhile stays.
-    ///
-    /// # Errors
-    ///
-    /// Where DynamoDB does not answer.
-    pub async fn replace_hash(
-        &self,
-        email: &Email,
-        old: &PasswordHash,
-        new: &PasswordHash,
-    ) -> Result<(), StoreError> {
-        let request = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(Key::credential(email).attributes()))
-            .update_expression("SET password = :new")
-            .condition_expression("password = :old")
-            .expression_attribute_values(":new", item::text(new.to_phc()))
-            .expression_attribute_values(":old", item::text(old.to_phc()));
-        unless_refused(
-            retry_conflicts(|| request.clone().send()).await,
-            "replace the password's hash",
-        )
-    }
-
-    async fn get(
+    pub(super) async fn get(
         &self,
         key: Key,
         operation: &'static str,
@@ -276,7 +228,7 @@ fn refused_change(found: Account, change: &ProfileChange, at: &AtVersion) -> Cha
 }
 
 /// An update whose condition does not hold is as good as done: what it was about has gone.
-fn unless_refused<T>(
+pub(super) fn unless_refused<T>(
     answer: Result<T, SdkError<UpdateItemError>>,
     operation: &'static str,
 ) -> Result<(), StoreError> {
@@ -293,8 +245,9 @@ fn unless_refused<T>(
     }
 }
 
-const ACTIVE: &str = "active";
+pub(super) const ACTIVE: &str = "active";
 const DISABLED: &str = "disabled";
+pub(super) const DELETING: &str = "deleting";
 
 fn write_account(account: &Account) -> Attributes {
     Writer::new(Key::account(account.id))
@@ -309,13 +262,15 @@ fn write_account(account: &Account) -> Attributes {
             match account.status {
                 Status::Active => ACTIVE,
                 Status::Disabled => DISABLED,
+                Status::Deleting => DELETING,
             },
         )
         .number("version", account.version)
+        .number("password_epoch", account.password_epoch)
         .finish()
 }
 
-fn read_account(id: UserId, attributes: &Attributes) -> Result<Account, StoreError> {
+pub(super) fn read_account(id: UserId, attributes: &Attributes) -> Result<Account, StoreError> {
     let item = Reader {
         item: "account",
         attributes,
@@ -331,54 +286,18 @@ fn read_account(id: UserId, attributes: &Attributes) -> Result<Account, StoreErr
         status: item.text("status", |text| match text {
             ACTIVE => Ok(Status::Active),
             DISABLED => Ok(Status::Disabled),
+            DELETING => Ok(Status::Deleting),
             _ => Err(()),
         })?,
         version: item.number("version")?,
+        password_epoch: item.number("password_epoch")?,
     })
-}
-
-fn read_credential(attributes: &Attributes) -> Result<Credential, StoreError> {
-    let item = Reader {
-        item: "credential",
-        attributes,
-    };
-    Ok(Credential {
-        user_id: item.parsed("user_id")?,
-        password: item.text("password", PasswordHash::from_phc)?,
-    })
-}
-
-const CONDITION_FAILED: &str = "ConditionalCheckFailed";
-
-/// Whether a transaction was cancelled, with `code` as the reason of one of its actions.
-fn cancelled_with(fault: &TransactWriteItemsError, code: &str) -> bool {
-    reasons(fault)
-        .iter()
-        .any(|reason| reason.code() == Some(code))
 }
 
 /// Whose credential stood where a transaction was to put another.
 fn found_user(fault: &TransactWriteItemsError) -> Option<UserId> {
     let credential = reasons(fault).first()?.item()?;
     credential.get("user_id")?.as_s().ok()?.parse().ok()
-}
-
-fn reasons(fault: &TransactWriteItemsError) -> &[CancellationReason] {
-    match fault {
-        TransactWriteItemsError::TransactionCanceledException(cancelled) => {
-            cancelled.cancellation_reasons()
-        }
-        _ => &[],
-    }
-}
-
-impl Conflicts for TransactWriteItemsError {
-    fn conflicts(&self) -> bool {
-        // Where a condition does not hold either, trying again will not mend it.
-        !cancelled_with(self, CONDITION_FAILED)
-            && (cancelled_with(self, "TransactionConflict")
-                || self.is_transaction_in_progress_exception())
-    }
 }
 
 impl Conflicts for UpdateItemError {

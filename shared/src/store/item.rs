@@ -20,6 +20,9 @@ pub(super) const PK: &str = "pk";
 /// The sort key's attribute.
 pub(super) const SK: &str = "sk";
 
+/// With what the sort key of a session begins.
+pub(super) const SESSION: &str = "SESSION#";
+
 /// The key of an item.
 #[derive(Debug, Clone)]
 pub(super) struct Key {
@@ -39,7 +42,7 @@ impl Key {
     /// An account.
     pub(super) fn account(user: UserId) -> Self {
         Self {
-            pk: format!("USER#{user}"),
+            pk: Self::partition(user),
             sk: "ACCOUNT".to_owned(),
         }
     }
@@ -47,9 +50,14 @@ impl Key {
     /// One of an account's sessions.
     pub(super) fn session(user: UserId, session: SessionId) -> Self {
         Self {
-            pk: format!("USER#{user}"),
-            sk: format!("SESSION#{session}"),
+            pk: Self::partition(user),
+            sk: format!("{SESSION}{session}"),
         }
+    }
+
+    /// The partition of an account: itself and its sessions.
+    pub(super) fn partition(user: UserId) -> String {
+        format!("USER#{user}")
     }
 
     /// The key's two attributes.
@@ -90,7 +98,7 @@ impl Writer {
 
     /// Octets.
     pub(super) fn octets(self, name: &str, value: &[u8]) -> Self {
-        self.attribute(name, AttributeValue::B(Blob::new(value)))
+        self.attribute(name, octets(value))
     }
 
     /// A list of texts.
@@ -156,6 +164,15 @@ impl Reader<'_> {
         }
     }
 
+    /// Octets of a fixed number.
+    pub(super) fn octets<const N: usize>(&self, name: &'static str) -> Result<[u8; N], StoreError> {
+        let octets = match self.attributes.get(name) {
+            Some(AttributeValue::B(octets)) => octets.as_ref().try_into().ok(),
+            _ => None,
+        };
+        octets.ok_or_else(|| self.corrupt(name))
+    }
+
     /// A list of texts in the one form of their type.
     pub(super) fn list<T: FromStr>(&self, name: &'static str) -> Result<Vec<T>, StoreError> {
         let Some(AttributeValue::L(values)) = self.attributes.get(name) else {
@@ -174,6 +191,11 @@ impl Reader<'_> {
             attribute,
         }
     }
+}
+
+/// Octets as an attribute.
+pub(super) fn octets(value: &[u8]) -> AttributeValue {
+    AttributeValue::B(Blob::new(value))
 }
 
 /// A text as an attribute.

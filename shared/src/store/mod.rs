@@ -4,8 +4,10 @@
 //! A refusal that the rules foresee is a value; only a fault is an error.
 
 pub mod accounts;
+pub mod credentials;
 mod item;
 pub mod sessions;
+mod transaction;
 
 use std::error::Error;
 use std::time::Duration;
@@ -95,7 +97,7 @@ impl Store {
     }
 }
 
-/// How often a write that collides with a transaction is tried.
+/// How often a write that collides with a transaction, or a batch, is tried.
 const CONFLICT_ATTEMPTS: u32 = 5;
 
 /// Tries `attempt` again while it collides with another transaction on the same item. DynamoDB
@@ -105,28 +107,43 @@ where
     F: Future<Output = Result<T, SdkError<E>>>,
     E: Conflicts,
 {
-    let mut tries = 1;
-    loop {
+    for tries in 0..CONFLICT_ATTEMPTS - 1 {
         match attempt().await {
-            Err(SdkError::ServiceError(fault)) if fault.err().conflicts() => {
-                if tries == CONFLICT_ATTEMPTS {
-                    return Err(SdkError::ServiceError(fault));
-                }
-                // Full jitter: two writers that collided once shall not collide again in step.
-                let ceiling_ms = 10_u64 << tries;
-                let draw = u64::from(u16::from_be_bytes(random::octets()));
-                let wait = Duration::from_millis(draw * ceiling_ms / u64::from(u16::MAX));
-                tokio::time::sleep(wait).await;
-                tries += 1;
-            }
+            Err(SdkError::ServiceError(fault)) if fault.err().conflicts() => jitter(tries).await,
             answer => return answer,
         }
     }
+    attempt().await
 }
 
 /// Whether a fault says that another transaction held an item, and nothing else was wrong.
 trait Conflicts {
     fn conflicts(&self) -> bool;
+}
+
+/// Waits before what DynamoDB left undone of a batch is asked for again.
+///
+/// # Errors
+///
+/// Where that has been tried often enough.
+async fn unprocessed(attempt: u32, operation: &'static str) -> Result<(), StoreError> {
+    if attempt + 1 == CONFLICT_ATTEMPTS {
+        let source = "a part of the batch was left undone again and again".into();
+        return Err(StoreError::Unavailable { operation, source });
+    }
+    jitter(attempt).await;
+    Ok(())
+}
+
+/// Waits a random while, longer for later attempts. Full jitter: two callers that collided once
+/// shall not collide again in step.
+async fn jitter(attempt: u32) {
+    let ceiling_ms = 20_u64 << attempt;
+    let draw = u64::from(u16::from_be_bytes(random::octets()));
+    tokio::time::sleep(Duration::from_millis(
+        draw * ceiling_ms / u64::from(u16::MAX),
+    ))
+    .await;
 }
 
 /// A fault of DynamoDB while it was to `operation`.

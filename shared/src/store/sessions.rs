@@ -1,8 +1,41 @@
 //! Sessions.
 
-use super::item::{Key, Writer};
-use super::{Store, StoreError, unavailable};
-use crate::people::session::Session;
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{
+    DeleteRequest, KeysAndAttributes, ReturnValuesOnConditionCheckFailure, WriteRequest,
+};
+
+use super::accounts::read_account;
+use super::item::{self, Attributes, Key, Reader, SESSION, SK, Writer};
+use super::{Store, StoreError, retry_conflicts, unavailable, unprocessed};
+use crate::people::account::Account;
+use crate::people::id::{SessionId, UserId};
+use crate::people::session::{Device, RefreshToken, Session};
+
+/// What became of a session's rotation.
+#[derive(Debug)]
+#[must_use]
+pub enum Rotated {
+    /// The session is as it was to be.
+    Done,
+    /// The session is not as it was read, and nothing was written; as it is now, if it is there.
+    Refused(Option<Box<Session>>),
+}
+
+/// A part of an account's sessions, and where the next part begins.
+#[derive(Debug)]
+pub struct SessionPage {
+    /// The account itself, where the part is the first.
+    pub account: Option<Account>,
+    /// In the order in which they began; ended ones that are not removed yet are among them.
+    pub sessions: Vec<Session>,
+    /// The last session of this part, where others may follow.
+    pub last: Option<SessionId>,
+}
 
 impl Store {
     /// Keeps a new session: the hash of its refresh token, never the token.
@@ -15,6 +48,8 @@ impl Store {
             .octets("refresh_hash", &session.refresh_hash)
             .number("counter", session.counter)
             .octets("nonce", &session.nonce)
+            .number("rotated_at", session.rotated_at)
+            .number("password_epoch", session.password_epoch)
             .number("created_at", session.created_at)
             .number("last_used_at", session.last_used_at)
             .number("expires_at", session.expires_at)
@@ -32,4 +67,320 @@ impl Store {
             .map_err(unavailable("keep the session"))?;
         Ok(())
     }
+
+    /// The session that a refresh token claims to be of and its account, in one request, both
+    /// strongly consistent.
+    ///
+    /// # Errors
+    ///
+    /// Where DynamoDB does not answer, or an item is unreadable.
+    pub async fn session_and_account(
+        &self,
+        token: &RefreshToken,
+    ) -> Result<(Option<Session>, Option<Account>), StoreError> {
+        const OPERATION: &str = "read the session and its account";
+        let user = token.user_id();
+        let keys = [Key::session(user, token.session_id()), Key::account(user)];
+        let wanted = KeysAndAttributes::builder()
+            .set_keys(Some(keys.map(Key::attributes).into()))
+            .consistent_read(true)
+            .build()
+            .map_err(|error| StoreError::Unavailable {
+                operation: OPERATION,
+                source: error.into(),
+            })?;
+        let mut wanted = Some(HashMap::from([(self.table.clone(), wanted)]));
+        let (mut session, mut account) = (None, None);
+        for attempt in 0.. {
+            let request = self.client.batch_get_item().set_request_items(wanted);
+            let answer = request.send().await.map_err(unavailable(OPERATION))?;
+            let BatchGetItemOutput {
+                responses,
+                unprocessed_keys,
+                ..
+            } = answer;
+            for item in responses.into_iter().flatten().flat_map(|(_, items)| items) {
+                if is_session(&item) {
+                    session = Some(read_session(user, &item)?);
+                } else {
+                    account = Some(read_account(user, &item)?);
+                }
+            }
+            wanted = unprocessed_keys.filter(|keys| !keys.is_empty());
+            if wanted.is_none() {
+                break;
+            }
+            unprocessed(attempt, OPERATION).await?;
+        }
+        Ok((session, account))
+    }
+
+    /// Puts `next` in the place of `current`, if that is how the session still is and it is live:
+    /// of any number of rotations of one token, one is carried out.
+    ///
+    /// # Errors
+    ///
+    /// Where DynamoDB does not answer, or the item is unreadable. Then the rotation may be carried
+    /// out or not; presenting the token again finds out.
+    pub async fn rotate_session(
+        &self,
+        current: &Session,
+        next: &Session,
+        began_after: u64,
+    ) -> Result<Rotated, StoreError> {
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::session(current.user_id, current.id).attributes()))
+            .update_expression(
+                "SET refresh_hash = :next, #counter = :counter, rotated_at = :now, \
+                 last_used_at = :now, expires_at = :end",
+            )
+            .condition_expression(
+                "refresh_hash = :current AND #counter = :before AND expires_at > :now \
+                 AND created_at > :began_after",
+            )
+            .expression_attribute_names("#counter", "counter")
+            .expression_attribute_values(":next", item::octets(&next.refresh_hash))
+            .expression_attribute_values(":counter", item::number(next.counter))
+            .expression_attribute_values(":now", item::number(next.rotated_at))
+            .expression_attribute_values(":end", item::number(next.expires_at))
+            .expression_attribute_values(":current", item::octets(&current.refresh_hash))
+            .expression_attribute_values(":before", item::number(current.counter))
+            .expression_attribute_values(":began_after", item::number(began_after))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let fault = match retry_conflicts(|| request.clone().send()).await {
+            Ok(_) => return Ok(Rotated::Done),
+            Err(fault) => fault,
+        };
+        match fault.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                let found = refused.item.as_ref();
+                let found = found
+                    .map(|item| read_session(current.user_id, item))
+                    .transpose()?;
+                Ok(Rotated::Refused(found.map(Box::new)))
+            }
+            _ => Err(unavailable("rotate the session")(fault)),
+        }
+    }
+
+    /// Ends the session whose current refresh token is `token`; otherwise leaves it, and gives it
+    /// as it is.
+    ///
+    /// # Errors
+    ///
+    /// Where DynamoDB does not answer, or the item is unreadable.
+    pub async fn end_session_of(
+        &self,
+        token: &RefreshToken,
+    ) -> Result<Option<Session>, StoreError> {
+        let request = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(
+                Key::session(token.user_id(), token.session_id()).attributes(),
+            ))
+            .condition_expression("refresh_hash = :hash AND #counter = :counter")
+            .expression_attribute_names("#counter", "counter")
+            .expression_attribute_values(":hash", item::octets(&token.hash()))
+            .expression_attribute_values(":counter", item::number(token.counter()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let fault = match retry_conflicts(|| request.clone().send()).await {
+            Ok(_) => return Ok(None),
+            Err(fault) => fault,
+        };
+        match fault.as_service_error() {
+            Some(DeleteItemError::ConditionalCheckFailedException(refused)) => {
+                let found = refused.item.as_ref();
+                found
+                    .map(|item| read_session(token.user_id(), item))
+                    .transpose()
+            }
+            _ => Err(unavailable("end the session")(fault)),
+        }
+    }
+
+    /// Ends a session; whether it was there and live at `now`.
+    ///
+    /// # Errors
+    ///
+    /// Where DynamoDB does not answer.
+    pub async fn end_session(
+        &self,
+        user: UserId,
+        session: SessionId,
+        now: u64,
+    ) -> Result<bool, StoreError> {
+        let request = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::session(user, session).attributes()))
+            .condition_expression("expires_at > :now")
+            .expression_attribute_values(":now", item::number(now));
+        match retry_conflicts(|| request.clone().send()).await {
+            Ok(_) => Ok(true),
+            Err(fault)
+                if fault
+                    .as_service_error()
+                    .is_some_and(DeleteItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(false)
+            }
+            Err(fault) => Err(unavailable("end the session")(fault)),
+        }
+    }
+
+    /// A part of an account's sessions, behind `after`, with at most `most` of them; the first
+    /// part has the account, which lies before its sessions. One request.
+    ///
+    /// # Errors
+    ///
+    /// Where DynamoDB does not answer, or an item is unreadable.
+    pub async fn sessions(
+        &self,
+        user: UserId,
+        after: Option<SessionId>,
+        most: i32,
+    ) -> Result<SessionPage, StoreError> {
+        let after = after.map(|session| Key::session(user, session).attributes());
+        // The account takes a place of the first part.
+        let places = if after.is_none() {
+            most.saturating_add(1)
+        } else {
+            most
+        };
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", item::text(Key::partition(user)))
+            .consistent_read(true)
+            .limit(places)
+            .set_exclusive_start_key(after)
+            .send()
+            .await
+            .map_err(unavailable("list the sessions"))?;
+        let mut page = SessionPage {
+            account: None,
+            sessions: Vec::new(),
+            last: None,
+        };
+        for item in answer.items.as_deref().unwrap_or_default() {
+            if is_session(item) {
+                page.sessions.push(read_session(user, item)?);
+            } else {
+                page.account = Some(read_account(user, item)?);
+            }
+        }
+        if answer.last_evaluated_key.is_some() {
+            page.last = page.sessions.last().map(|session| session.id);
+        }
+        Ok(page)
+    }
+
+    /// Ends all sessions of an account but `except`, however many there are.
+    ///
+    /// # Errors
+    ///
+    /// Where DynamoDB does not answer; then some may have ended and others not.
+    pub async fn end_sessions(
+        &self,
+        user: UserId,
+        except: Option<SessionId>,
+    ) -> Result<(), StoreError> {
+        const OPERATION: &str = "end the sessions";
+        /// The most that one `BatchWriteItem` takes.
+        const BATCH: usize = 25;
+        let except = except.map(|session| format!("{SESSION}{session}"));
+        let mut start = None;
+        loop {
+            let answer = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("pk = :pk AND begins_with(sk, :session)")
+                .projection_expression("pk, sk")
+                .expression_attribute_values(":pk", item::text(Key::partition(user)))
+                .expression_attribute_values(":session", item::text(SESSION))
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(unavailable(OPERATION))?;
+            let keys = answer.items.unwrap_or_default();
+            let keys: Vec<_> = keys
+                .into_iter()
+                .filter(|key| key.get(SK).and_then(|sk| sk.as_s().ok()) != except.as_ref())
+                .collect();
+            for batch in keys.chunks(BATCH) {
+                self.delete_batch(batch, OPERATION).await?;
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn delete_batch(
+        &self,
+        keys: &[Attributes],
+        operation: &'static str,
+    ) -> Result<(), StoreError> {
+        let mut deletes = Vec::with_capacity(keys.len());
+        for key in keys {
+            let delete = DeleteRequest::builder().set_key(Some(key.clone())).build();
+            let delete = delete.map_err(|error| StoreError::Unavailable {
+                operation,
+                source: error.into(),
+            })?;
+            deletes.push(WriteRequest::builder().delete_request(delete).build());
+        }
+        let mut wanted = Some(HashMap::from([(self.table.clone(), deletes)]));
+        for attempt in 0.. {
+            let request = self.client.batch_write_item().set_request_items(wanted);
+            let answer = request.send().await.map_err(unavailable(operation))?;
+            wanted = answer.unprocessed_items.filter(|items| !items.is_empty());
+            if wanted.is_none() {
+                break;
+            }
+            unprocessed(attempt, operation).await?;
+        }
+        Ok(())
+    }
+}
+
+fn is_session(item: &Attributes) -> bool {
+    let sk = item.get(SK).and_then(|sk| sk.as_s().ok());
+    sk.is_some_and(|sk| sk.starts_with(SESSION))
+}
+
+fn read_session(user_id: UserId, attributes: &Attributes) -> Result<Session, StoreError> {
+    let item = Reader {
+        item: "session",
+        attributes,
+    };
+    let id = |sk: &str| sk.strip_prefix(SESSION).unwrap_or_default().parse();
+    let text = |text: &str| Ok::<_, ()>(text.to_owned());
+    Ok(Session {
+        user_id,
+        id: item.text(SK, id)?,
+        refresh_hash: item.octets("refresh_hash")?,
+        counter: item.number("counter")?,
+        nonce: item.octets("nonce")?,
+        rotated_at: item.number("rotated_at")?,
+        password_epoch: item.number("password_epoch")?,
+        created_at: item.number("created_at")?,
+        last_used_at: item.number("last_used_at")?,
+        expires_at: item.number("expires_at")?,
+        device: Device {
+            ip: item.text("ip", text)?,
+            user_agent: item.text("user_agent", text)?,
+        },
+    })
 }

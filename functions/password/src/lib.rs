@@ -1,0 +1,91 @@
+//! `POST /password/change`: changes the password.
+
+use lambda_http::{Body, Request, Response};
+use shared::clock::Clock;
+use shared::config::{ConfigError, Env};
+use shared::edge::confirm::verify;
+use shared::edge::fields::{Fields, Media};
+use shared::edge::http::{Handler, no_content};
+use shared::edge::identity::Authenticator;
+use shared::edge::problem::{Problem, Refusal};
+use shared::people::account::Status;
+use shared::people::hasher::Hasher;
+use shared::people::password::{Password, PasswordPolicy};
+use shared::store::Store;
+use shared::store::credentials::Owned;
+
+/// Changes passwords, each for its owner only.
+pub struct ChangePassword {
+    store: Store,
+    hasher: Hasher,
+    policy: PasswordPolicy,
+    authenticator: Authenticator,
+}
+
+/// The password that is, and the one that is to be.
+struct Change {
+    current: Password,
+    new: Password,
+}
+
+impl ChangePassword {
+    /// Reads what [`Store`], [`Hasher`], [`PasswordPolicy`] and [`Authenticator`] read.
+    ///
+    /// # Errors
+    ///
+    /// Where any of it is missing or unusable.
+    pub fn from_env(env: &Env<'_>, clock: Clock) -> Result<Self, ConfigError> {
+        Ok(Self {
+            store: Store::from_env(env)?,
+            hasher: Hasher::from_env(env)?,
+            policy: PasswordPolicy::from_env(env)?,
+            authenticator: Authenticator::from_env(env, clock)?,
+        })
+    }
+
+    fn read(&self, request: &Request) -> Result<Change, Problem> {
+        let mut fields = Fields::read(request, Media::Json)?;
+        let current = fields.required("current_password", Password::presented);
+        let new = fields.required("new_password", |text| self.policy.choose(text));
+        fields.finish(|| {
+            Some(Change {
+                current: current?,
+                new: new?,
+            })
+        })
+    }
+}
+
+impl Handler for ChangePassword {
+    async fn handle(&self, request: Request) -> Result<Response<Body>, Problem> {
+        let owner = self.authenticator.identify(&request)?;
+        let change = self.read(&request)?;
+        let account = self.store.account(owner.user_id).await?;
+        let account = account.filter(|account| account.status == Status::Active);
+        let account = account.ok_or(Refusal::Account)?;
+        let old = verify(&self.store, &self.hasher, &account, &change.current).await?;
+        let new = self.hasher.hash(&change.new).await?;
+        match self
+            .store
+            .change_password(&account, owner.session_id, &old, &new)
+            .await?
+        {
+            Owned::Done => {}
+            Owned::PasswordChanged => return Err(Problem::WrongPassword),
+            Owned::Gone => return Err(Refusal::Session.into()),
+        }
+        // The other sessions have ended with the write above; this removes what is left of them,
+        // and where it fails their time to live does.
+        let removed = self
+            .store
+            .end_sessions(account.id, Some(owner.session_id))
+            .await;
+        if let Err(error) = removed {
+            tracing::warn!(
+                error = shared::telemetry::chain(&error),
+                "ended sessions were left"
+            );
+        }
+        Ok(no_content())
+    }
+}

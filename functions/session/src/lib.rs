@@ -1,0 +1,91 @@
+//! `POST /refresh`, `POST /logout`, `GET DELETE /sessions`, `DELETE /sessions/{id}`: keeps, shows
+//! and ends sessions.
+
+mod list;
+mod logout;
+mod refresh;
+
+use lambda_http::http::Method;
+use lambda_http::{Body, Request, RequestExt as _, Response};
+use shared::clock::Clock;
+use shared::config::{ConfigError, Env};
+use shared::edge::fields::{Fields, Media};
+use shared::edge::http::{Handler, no_content};
+use shared::edge::identity::Authenticator;
+use shared::edge::problem::Problem;
+use shared::people::session::{RefreshToken, SessionPolicy};
+use shared::store::Store;
+use shared::tokens::issuer::Issuer;
+
+/// Keeps, shows and ends sessions.
+pub struct Sessions {
+    store: Store,
+    issuer: Issuer,
+    policy: SessionPolicy,
+    grace_seconds: u64,
+    authenticator: Authenticator,
+    clock: Clock,
+}
+
+impl Sessions {
+    /// Reads what [`Store`], [`Issuer`], [`SessionPolicy`] and [`Authenticator`] read, and
+    /// `REFRESH_GRACE_SECONDS`: how long after its replacement a refresh token may still come, 0 to
+    /// 60, 10 without it.
+    ///
+    /// # Errors
+    ///
+    /// Where any of it is missing or unusable.
+    pub fn from_env(env: &Env<'_>, clock: Clock) -> Result<Self, ConfigError> {
+        Ok(Self {
+            store: Store::from_env(env)?,
+            issuer: Issuer::from_env(env)?,
+            policy: SessionPolicy::from_env(env)?,
+            grace_seconds: env.number("REFRESH_GRACE_SECONDS", 0..=60, 10)?,
+            authenticator: Authenticator::from_env(env, clock.clone())?,
+            clock,
+        })
+    }
+}
+
+impl Handler for Sessions {
+    async fn handle(&self, request: Request) -> Result<Response<Body>, Problem> {
+        // The end of the path: a custom domain may have put a prefix before it.
+        let path = request.uri().path().to_owned();
+        let id = request
+            .path_parameters_ref()
+            .and_then(|parameters| parameters.first("id"));
+        match (request.method().clone(), id) {
+            (Method::POST, None) if path.ends_with("/refresh") => self.refresh(&request).await,
+            (Method::POST, None) if path.ends_with("/logout") => self.logout(&request).await,
+            (Method::GET, None) if path.ends_with("/sessions") => self.list(&request).await,
+            (Method::DELETE, None) if path.ends_with("/sessions") => {
+                let owner = self.authenticator.identify(&request)?;
+                self.store.end_sessions(owner.user_id, None).await?;
+                Ok(no_content())
+            }
+            (Method::DELETE, Some(id)) => {
+                let owner = self.authenticator.identify(&request)?;
+                // What is no identifier names no session.
+                let id = id.parse().map_err(|_| Problem::NotFound)?;
+                if self
+                    .store
+                    .end_session(owner.user_id, id, self.clock.now())
+                    .await?
+                {
+                    Ok(no_content())
+                } else {
+                    Err(Problem::NotFound)
+                }
+            }
+            _ => Err(Problem::NotFound),
+        }
+    }
+}
+
+/// The body of `/refresh` and `/logout`; `None` where the token is not even shaped like one, which
+/// is no other answer than that of a token nobody knows.
+fn token(request: &Request) -> Result<Option<RefreshToken>, Problem> {
+    let mut fields = Fields::read(request, Media::Json)?;
+    let token = fields.required("refresh_token", |text| Ok(RefreshToken::parse(text)));
+    fields.finish(|| token)
+}

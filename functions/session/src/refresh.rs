@@ -1,0 +1,90 @@
+//! `POST /refresh`: exchanges a refresh token for an access token and the next refresh token.
+//!
+//! Two requests to DynamoDB, one after the other: a read of session and account, and one
+//! conditional write. The access token is signed between them, so that a fault of the key costs
+//! nothing; whoever gets no answer presents the same token again.
+
+use lambda_http::{Body, Request, Response};
+use shared::edge::identity::gateway_context;
+use shared::edge::problem::Problem;
+use shared::edge::tokens::tokens;
+use shared::people::account::{Account, Status};
+use shared::people::session::{Presented, RefreshToken, Session};
+use shared::store::sessions::Rotated;
+
+use crate::{Sessions, token};
+
+impl Sessions {
+    pub(crate) async fn refresh(&self, request: &Request) -> Result<Response<Body>, Problem> {
+        let token = token(request)?.ok_or(Problem::InvalidRefreshToken)?;
+        let now = self.clock.now();
+        let (session, account) = self.store.session_and_account(&token).await?;
+        let session = session.ok_or(Problem::InvalidRefreshToken)?;
+        let presented = session.present(&token, &self.policy, self.grace_seconds, now);
+        match presented {
+            Presented::Current { .. } | Presented::JustReplaced(_) => {}
+            Presented::Reused => return self.reused(&session).await,
+            Presented::Unknown => return Err(Problem::InvalidRefreshToken),
+        }
+        let account = account.filter(|account| may_continue(account, &session));
+        let account = account.ok_or(Problem::InvalidRefreshToken)?;
+        let gateway = gateway_context(request);
+        let domain_name = gateway.and_then(|gateway| gateway.domain_name.as_deref());
+        let access_token = self
+            .issuer
+            .issue(&account, session.id, domain_name, now)
+            .await?;
+
+        let (kept, successor) = match presented {
+            Presented::Current { next, successor } => {
+                let began_after = now.saturating_sub(self.policy.max_seconds);
+                match self
+                    .store
+                    .rotate_session(&session, &next, began_after)
+                    .await?
+                {
+                    Rotated::Done => (next, successor),
+                    // Another call was quicker, or the answer to an earlier try was lost.
+                    Rotated::Refused(Some(found)) => self.overtaken(&token, *found, now).await?,
+                    Rotated::Refused(None) => return Err(Problem::InvalidRefreshToken),
+                }
+            }
+            Presented::JustReplaced(successor) => (session, successor),
+            Presented::Reused | Presented::Unknown => return Err(Problem::InvalidRefreshToken),
+        };
+        tokens(&access_token, &successor, &kept, now)
+    }
+
+    /// What a token is worth whose session has changed since it was read.
+    async fn overtaken(
+        &self,
+        token: &RefreshToken,
+        found: Session,
+        now: u64,
+    ) -> Result<(Session, RefreshToken), Problem> {
+        match found.present(token, &self.policy, self.grace_seconds, now) {
+            Presented::JustReplaced(successor) => Ok((found, successor)),
+            Presented::Reused => self.reused(&found).await,
+            Presented::Current { .. } | Presented::Unknown => Err(Problem::InvalidRefreshToken),
+        }
+    }
+
+    /// Ends a session of whose token somebody has a copy.
+    async fn reused<T>(&self, session: &Session) -> Result<T, Problem> {
+        tracing::warn!(
+            event = "refresh_token_reused",
+            user_id = %session.user_id,
+            session_id = %session.id,
+            "a refresh token came again after its replacement; its session is ended"
+        );
+        self.store
+            .end_session(session.user_id, session.id, 0)
+            .await?;
+        Err(Problem::InvalidRefreshToken)
+    }
+}
+
+/// Whether the account may be used and the password that the session was begun with is still its.
+fn may_continue(account: &Account, session: &Session) -> bool {
+    account.status == Status::Active && account.password_epoch == session.password_epoch
+}

@@ -1,0 +1,45 @@
+//! The answer that carries tokens.
+
+use lambda_http::http::StatusCode;
+use lambda_http::{Body, Response};
+use serde::Serialize;
+
+use super::http::json;
+use super::problem::Problem;
+use crate::people::session::{RefreshToken, Session};
+use crate::tokens::issuer::AccessToken;
+
+/// RFC 6749 section 5.1, and how long the refresh token is good for.
+#[derive(Serialize)]
+struct Tokens<'a> {
+    access_token: &'a str,
+    token_type: &'static str,
+    /// Seconds.
+    expires_in: u64,
+    refresh_token: String,
+    /// Seconds.
+    refresh_expires_in: u64,
+}
+
+/// The tokens of `session` at `now`.
+///
+/// # Errors
+///
+/// As [`json`].
+pub fn tokens(
+    access_token: &AccessToken,
+    refresh_token: &RefreshToken,
+    session: &Session,
+    now: u64,
+) -> Result<Response<Body>, Problem> {
+    json(
+        StatusCode::OK,
+        &Tokens {
+            access_token: &access_token.text,
+            token_type: "Bearer",
+            expires_in: access_token.expires_in,
+            refresh_token: refresh_token.expose(),
+            refresh_expires_in: session.expires_at.saturating_sub(now),
+        },
+    )
+}

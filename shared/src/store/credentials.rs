@@ -1,0 +1,271 @@
+//! Credentials: what addresses log in with, and the writes that change them together with their
+//! accounts.
+
+use aws_sdk_dynamodb::error::{BuildError, SdkError};
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+
+use super::accounts::{ACTIVE, DELETING, unless_refused};
+use super::item::{self, Attributes, Key, Reader};
+use super::transaction::{reasons, refuses};
+use super::{Conflicts, Store, StoreError, retry_conflicts, unavailable};
+use crate::people::account::Account;
+use crate::people::email::Email;
+use crate::people::hasher::PasswordHash;
+use crate::people::id::{SessionId, UserId};
+
+/// What an address logs in with.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    /// Whose it is.
+    pub user_id: UserId,
+    /// The hash of the password.
+    pub password: PasswordHash,
+    /// How often the password has changed; the account says the same.
+    pub password_epoch: u64,
+}
+
+/// What became of a write that only the owner of a password may make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Owned {
+    /// It is done.
+    Done,
+    /// The password is no longer the one that was verified, and nothing was written.
+    PasswordChanged,
+    /// The account may not be used, or the session has ended, and nothing was written.
+    Gone,
+}
+
+impl Store {
+    /// The credential of an address, if it has one. Strongly consistent: whoever has just
+    /// registered can log in.
+    ///
+    /// # Errors
+    ///
+    /// Where DynamoDB does not answer, or the item is unreadable.
+    pub async fn credential(&self, email: &Email) -> Result<Option<Credential>, StoreError> {
+        let key = Key::credential(email);
+        let item = self.get(key, "read the credential").await?;
+        item.as_ref().map(read_credential).transpose()
+    }
+
+    /// Puts `new` in the place of the hash `old`, both of the password that was just verified. A
+    /// password that has been changed meanwhile stays.
+    ///
+    /// # Errors
+    ///
+    /// Where DynamoDB does not answer.
+    pub async fn replace_hash(
+        &self,
+        email: &Email,
+        old: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<(), StoreError> {
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::credential(email).attributes()))
+            .update_expression("SET password = :new")
+            .condition_expression("password = :old")
+            .expression_attribute_values(":new", item::text(new.to_phc()))
+            .expression_attribute_values(":old", item::text(old.to_phc()));
+        unless_refused(
+            retry_conflicts(|| request.clone().send()).await,
+            "replace the password's hash",
+        )
+    }
+
+    /// Puts `new` in the place of the verified hash `old`, and ends all sessions of the account but
+    /// `session`, at once: they carry another epoch than the account from here on. Their items may
+    /// be removed later.
+    ///
+    /// # Errors
+    ///
+    /// Where DynamoDB does not answer; then all of it is done or nothing.
+    pub async fn change_password(
+        &self,
+        account: &Account,
+        session: SessionId,
+        old: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<Owned, StoreError> {
+        const OPERATION: &str = "change the password";
+        let before = item::number(account.password_epoch);
+        let after = item::number(account.password_epoch.saturating_add(1));
+        let credential = Update::builder()
+            .set_key(Some(Key::credential(&account.email).attributes()))
+            .update_expression("SET password = :new, password_epoch = :after")
+            .condition_expression("password = :old")
+            .expression_attribute_values(":new", item::text(new.to_phc()))
+            .expression_attribute_values(":old", item::text(old.to_phc()))
+            .expression_attribute_values(":after", after.clone())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let owner = Update::builder()
+            .set_key(Some(Key::account(account.id).attributes()))
+            .update_expression("SET password_epoch = :after")
+            .condition_expression("password_epoch = :before AND #status = :active")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":active", item::text(ACTIVE))
+            .expression_attribute_values(":before", before.clone())
+            .expression_attribute_values(":after", after.clone());
+        let current = Update::builder()
+            .set_key(Some(Key::session(account.id, session).attributes()))
+            .update_expression("SET password_epoch = :after")
+            .condition_expression("password_epoch = :before")
+            .expression_attribute_values(":before", before)
+            .expression_attribute_values(":after", after);
+        let mut actions = Vec::new();
+        for update in [credential, owner, current] {
+            let update = update
+                .table_name(&self.table)
+                .build()
+                .map_err(incomplete(OPERATION))?;
+            actions.push(TransactWriteItem::builder().update(update).build());
+        }
+        let Err(fault) = self.transact(actions).await else {
+            return Ok(Owned::Done);
+        };
+        match fault.as_service_error().map(reasons) {
+            Some([credential, others @ ..]) => {
+                let found = credential.item().and_then(|item| item.get("password"));
+                if refuses(credential) && found == Some(&item::text(new.to_phc())) {
+                    // An earlier try was carried out, and its answer was lost.
+                    Ok(Owned::Done)
+                } else if refuses(credential) {
+                    Ok(Owned::PasswordChanged)
+                } else if others.iter().any(refuses) {
+                    Ok(Owned::Gone)
+                } else {
+                    Err(unavailable(OPERATION)(fault))
+                }
+            }
+            _ => Err(unavailable(OPERATION)(fault)),
+        }
+    }
+
+    /// Begins to delete an account whose password was verified as `hash`: nobody can log in or
+    /// refresh from here on, and the address is free. [`Store::finish_deletion`] does the rest.
+    ///
+    /// # Errors
+    ///
+    /// Where DynamoDB does not answer; then all of it is done or nothing.
+    pub async fn begin_deletion(
+        &self,
+        account: &Account,
+        hash: &PasswordHash,
+    ) -> Result<Owned, StoreError> {
+        const OPERATION: &str = "delete the account";
+        let credential = Delete::builder()
+            .table_name(&self.table)
+            .set_key(Some(Key::credential(&account.email).attributes()))
+            .condition_expression("password = :hash")
+            .expression_attribute_values(":hash", item::text(hash.to_phc()))
+            .build()
+            .map_err(incomplete(OPERATION))?;
+        let owner = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(Key::account(account.id).attributes()))
+            .update_expression("SET #status = :deleting")
+            .condition_expression("#status = :active")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":deleting", item::text(DELETING))
+            .expression_attribute_values(":active", item::text(ACTIVE))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(incomplete(OPERATION))?;
+        let actions = vec![
+            TransactWriteItem::builder().delete(credential).build(),
+            TransactWriteItem::builder().update(owner).build(),
+        ];
+        let Err(fault) = self.transact(actions).await else {
+            return Ok(Owned::Done);
+        };
+        match fault.as_service_error().map(reasons) {
+            Some([credential, owner]) => {
+                let status = owner.item().and_then(|item| item.get("status"));
+                if refuses(owner) && status == Some(&item::text(DELETING)) {
+                    Ok(Owned::Done)
+                } else if refuses(owner) {
+                    Ok(Owned::Gone)
+                } else if refuses(credential) {
+                    Ok(Owned::PasswordChanged)
+                } else {
+                    Err(unavailable(OPERATION)(fault))
+                }
+            }
+            _ => Err(unavailable(OPERATION)(fault)),
+        }
+    }
+
+    /// Removes all sessions of an account whose deletion has begun, then the account. It can be
+    /// asked for again until it is done.
+    ///
+    /// # Errors
+    ///
+    /// Where DynamoDB does not answer.
+    pub async fn finish_deletion(&self, user: UserId) -> Result<(), StoreError> {
+        self.end_sessions(user, None).await?;
+        let request = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::account(user).attributes()))
+            .condition_expression("#status = :deleting")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":deleting", item::text(DELETING));
+        match retry_conflicts(|| request.clone().send()).await {
+            Ok(_) => Ok(()),
+            // Another call was quicker.
+            Err(fault)
+                if fault
+                    .as_service_error()
+                    .is_some_and(DeleteItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(())
+            }
+            Err(fault) => Err(unavailable("delete the account")(fault)),
+        }
+    }
+
+    async fn transact(
+        &self,
+        actions: Vec<TransactWriteItem>,
+    ) -> Result<(), SdkError<TransactWriteItemsError>> {
+        let request = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(actions));
+        retry_conflicts(|| request.clone().send()).await.map(|_| ())
+    }
+}
+
+/// A request that cannot even be built; none of ours.
+fn incomplete(operation: &'static str) -> impl Fn(BuildError) -> StoreError {
+    move |error| StoreError::Unavailable {
+        operation,
+        source: error.into(),
+    }
+}
+
+fn read_credential(attributes: &Attributes) -> Result<Credential, StoreError> {
+    let item = Reader {
+        item: "credential",
+        attributes,
+    };
+    Ok(Credential {
+        user_id: item.parsed("user_id")?,
+        password: item.text("password", PasswordHash::from_phc)?,
+        password_epoch: item.number("password_epoch")?,
+    })
+}
+
+impl Conflicts for DeleteItemError {
+    fn conflicts(&self) -> bool {
+        self.is_transaction_conflict_exception()
+    }
+}
