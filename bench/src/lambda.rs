@@ -175,17 +175,22 @@ async fn prepare(folder: &Path) -> anyhow::Result<[Function; 2]> {
 }
 
 async fn issue(issuer: &Issuer) -> anyhow::Result<String> {
+    let clock = Clock::System;
+    let session = SessionId::new(clock.millis());
+    let account = account(clock.millis())?;
+    Ok(issuer
+        .issue(&account, session, None, clock.now())
+        .await?
+        .text)
+}
+
+/// Somebody's account.
+pub fn account(millis: u64) -> anyhow::Result<Account> {
     let refused = |reason: shared::fault::Reason| anyhow::anyhow!("{}", reason.detail);
     let new = NewAccount {
         email: Email::parse("ada@example.com").map_err(refused)?,
         first_name: Name::parse("Ada").map_err(refused)?,
         last_name: Name::parse("Lovelace").map_err(refused)?,
     };
-    let clock = Clock::System;
-    let account = Account::open(new, clock.millis());
-    let session = SessionId::new(clock.millis());
-    Ok(issuer
-        .issue(&account, session, None, clock.now())
-        .await?
-        .text)
+    Ok(Account::open(new, millis))
 }

@@ -4,6 +4,7 @@
 
 mod hash;
 mod lambda;
+mod ratchet;
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ async fn main() -> anyhow::Result<()> {
     println!("|---|---|---|---|---|");
     lambda::measure().await?;
     hash::measure().await?;
+    ratchet::measure()?;
     Ok(())
 }
 

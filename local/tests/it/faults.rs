@@ -93,7 +93,8 @@ impl Troubled {
             .insert(operation, faults.iter().copied().collect());
     }
 
-    /// The operations asked for since the last time, sorted.
+    /// The operations asked for since the last time, each with the capacity units that it
+    /// consumed, sorted.
     fn seen(&self) -> Vec<String> {
         let mut seen = std::mem::take(&mut *self.proxy.seen.lock().unwrap());
         seen.sort();
@@ -163,7 +164,6 @@ async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Bod
     let (head, body) = request.into_parts();
     let target = head.headers["x-amz-target"].to_str().unwrap();
     let operation = target.rsplit('.').next().unwrap().to_owned();
-    proxy.seen.lock().unwrap().push(operation.clone());
     let fault = {
         let mut faults = proxy.faults.lock().unwrap();
         faults
@@ -171,10 +171,13 @@ async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Bod
             .and_then(VecDeque::pop_front)
     };
     let body = to_bytes(body, usize::MAX).await.unwrap();
+    if !matches!(fault, None | Some(Fault::AnswerLost)) {
+        proxy.seen.lock().unwrap().push(operation.clone());
+    }
     match fault {
-        None => forward(&proxy, head, body).await,
+        None => forward(&proxy, head, body, &operation).await,
         Some(Fault::AnswerLost) => {
-            forward(&proxy, head, body).await;
+            forward(&proxy, head, body, &operation).await;
             refusal(
                 500,
                 json!({"__type": "InternalServerError", "message": "lost"}),
@@ -217,15 +220,30 @@ async fn forward(
     proxy: &Proxy,
     mut head: axum::http::request::Parts,
     body: Bytes,
+    operation: &str,
 ) -> Response<Body> {
+    let mut body: Value = serde_json::from_slice(&body).unwrap();
+    body["ReturnConsumedCapacity"] = json!("TOTAL");
+    let body = body.to_string();
     head.uri = format!("{}/", proxy.upstream).parse().unwrap();
+    head.headers.insert("content-length", body.len().into());
     let client = Client::builder(TokioExecutor::new()).build_http();
     let answer = client
         .request(Request::from_parts(head, Body::from(body)))
         .await
         .unwrap();
     let (head, body) = answer.into_parts();
-    Response::from_parts(head, Body::from(body.collect().await.unwrap().to_bytes()))
+    let body = body.collect().await.unwrap().to_bytes();
+    let answer: Value = serde_json::from_slice(&body).unwrap();
+    // One object, or one a table.
+    let consumed = &answer["ConsumedCapacity"];
+    let units = consumed.get(0).unwrap_or(consumed)["CapacityUnits"].as_f64();
+    let seen = match units {
+        Some(units) => format!("{operation} {units}"),
+        None => operation.to_owned(),
+    };
+    proxy.seen.lock().unwrap().push(seen);
+    Response::from_parts(head, Body::from(body))
 }
 
 fn refusal(status: u16, body: Value) -> Response<Body> {
@@ -239,14 +257,14 @@ fn refusal(status: u16, body: Value) -> Response<Body> {
 async fn each_call_costs_the_requests_of_the_design() {
     let troubled = Troubled::start().await;
     assert_eq!(troubled.register().await.0, 201);
-    assert_eq!(troubled.seen(), ["TransactWriteItems"]);
+    assert_eq!(troubled.seen(), ["TransactWriteItems 4"]);
     assert_eq!(troubled.register().await.0, 409);
     assert_eq!(troubled.seen(), ["TransactWriteItems"]);
 
     let (_, tokens) = troubled.login().await;
     assert_eq!(
         troubled.seen(),
-        ["GetItem", "GetItem", "PutItem", "UpdateItem"]
+        ["GetItem 1", "GetItem 1", "PutItem 1", "UpdateItem 1"]
     );
     let unknown = json!({"email": "nobody@example.com", "password": PASSWORD});
     assert_eq!(
@@ -255,7 +273,7 @@ async fn each_call_costs_the_requests_of_the_design() {
             .0,
         401
     );
-    assert_eq!(troubled.seen(), ["GetItem", "GetItem"]);
+    assert_eq!(troubled.seen(), ["GetItem 1", "GetItem 1"]);
     let wrong = json!({"email": "ada@example.com", "password": "not the password"});
     assert_eq!(
         ask(&troubled.functions, "login", "POST", &wrong, None)
@@ -263,7 +281,7 @@ async fn each_call_costs_the_requests_of_the_design() {
             .0,
         401
     );
-    assert_eq!(troubled.seen(), ["GetItem", "GetItem"]);
+    assert_eq!(troubled.seen(), ["GetItem 1", "GetItem 1"]);
 
     let token = text(&tokens, "access_token");
     let profile = async |method, body: Value| {
@@ -272,9 +290,9 @@ async fn each_call_costs_the_requests_of_the_design() {
             .0
     };
     assert_eq!(profile("GET", json!({})).await, 200);
-    assert_eq!(troubled.seen(), ["GetItem"]);
+    assert_eq!(troubled.seen(), ["GetItem 1"]);
     assert_eq!(profile("PATCH", json!({"first_name": "A"})).await, 200);
-    assert_eq!(troubled.seen(), ["UpdateItem"]);
+    assert_eq!(troubled.seen(), ["UpdateItem 1"]);
 
     // The authorizer asks nobody.
     let asked = json!({"identitySource": [format!("Bearer {token}")]});
@@ -432,4 +450,203 @@ async fn a_store_that_keeps_silent_is_a_503_before_the_function_s_own_time_is_up
     // Well below the ten seconds that template.yaml gives the function; the SDK's clock is real.
     let answer = tokio::time::timeout(std::time::Duration::from_secs(9), troubled.register());
     assert_eq!(answer.await.unwrap().0, 503);
+}
+
+/// A call with its status and body; an empty body is null.
+async fn call(functions: &Functions, function: &str, event: Value) -> (u16, Value) {
+    let answer = functions.invoke(function, event).await.unwrap();
+    let status = u16::try_from(answer["statusCode"].as_u64().unwrap()).unwrap();
+    if status == 503 {
+        assert_eq!(answer["headers"]["retry-after"], "2", "{answer}");
+    }
+    let body = answer["body"].as_str().unwrap_or_default();
+    (status, serde_json::from_str(body).unwrap_or_default())
+}
+
+impl Troubled {
+    async fn refresh(&self, token: &str) -> (u16, Value) {
+        let body = json!({ "refresh_token": token });
+        call(
+            &self.functions,
+            "session",
+            event("POST", "/refresh", &body, None),
+        )
+        .await
+    }
+}
+
+#[tokio::test]
+async fn sessions_cost_the_requests_of_the_design() {
+    let troubled = Troubled::start().await;
+    let ada = troubled.app.user("ada@example.com").await;
+    let token = Some(ada.access_token.as_str());
+    let session = |event| call(&troubled.functions, "session", event);
+
+    let (status, tokens) = troubled.refresh(&ada.refresh_token).await;
+    assert_eq!(
+        (status, troubled.seen()),
+        (200, vec!["BatchGetItem 2".into(), "UpdateItem 1".into()])
+    );
+    // The repeat writes nothing.
+    assert_eq!(troubled.refresh(&ada.refresh_token).await.0, 200);
+    assert_eq!(troubled.seen(), ["BatchGetItem 2"]);
+    // What is not even shaped like a token asks nobody.
+    assert_eq!(troubled.refresh("lkr_x").await.0, 401);
+    assert!(troubled.seen().is_empty());
+
+    assert_eq!(
+        session(event("GET", "/sessions", &Value::Null, token))
+            .await
+            .0,
+        200
+    );
+    assert_eq!(troubled.seen(), ["Query 1"]);
+    let body = json!({ "refresh_token": tokens["refresh_token"] });
+    assert_eq!(session(event("POST", "/logout", &body, None)).await.0, 204);
+    assert_eq!(troubled.seen(), ["DeleteItem 1"]);
+}
+
+#[tokio::test]
+async fn what_needs_the_password_again_costs_what_it_must() {
+    let troubled = Troubled::start().await;
+    let ada = troubled.app.user("ada@example.com").await;
+    let token = Some(ada.access_token.as_str());
+    let new = "another good password";
+    let body = json!({"current_password": PASSWORD, "new_password": new});
+    let change = event("POST", "/password/change", &body, token);
+    assert_eq!(call(&troubled.functions, "password", change).await.0, 204);
+    assert_eq!(
+        troubled.seen(),
+        ["GetItem 1", "GetItem 1", "Query 1", "TransactWriteItems 6"]
+    );
+
+    let delete = event("DELETE", "/profile", &json!({ "password": new }), token);
+    assert_eq!(call(&troubled.functions, "profile", delete).await.0, 204);
+    let expected = [
+        "BatchWriteItem 1",
+        "DeleteItem 1",
+        "GetItem 1",
+        "GetItem 1",
+        "Query 1",
+        "TransactWriteItems 4",
+    ];
+    assert_eq!(troubled.seen(), expected);
+}
+
+#[tokio::test]
+async fn a_fault_during_a_refresh_never_loses_the_session() {
+    let troubled = Troubled::start().await;
+    let ada = troubled.app.user("ada@example.com").await;
+    for (operation, fault) in [
+        ("BatchGetItem", Fault::Broken),
+        ("BatchGetItem", Fault::Throttled),
+        ("UpdateItem", Fault::Broken),
+        ("UpdateItem", Fault::WriteConflict),
+    ] {
+        troubled.will(operation, &[fault; 20]);
+        assert_eq!(
+            troubled.refresh(&ada.refresh_token).await.0,
+            503,
+            "{operation} {fault:?}"
+        );
+        troubled.will(operation, &[]);
+    }
+    let (status, tokens) = troubled.refresh(&ada.refresh_token).await;
+    assert_eq!(status, 200);
+    let next = text(&tokens, "refresh_token");
+
+    // The write is carried out, and its answer is lost: the SDK's next try finds it done.
+    troubled.will("UpdateItem", &[Fault::AnswerLost]);
+    let (status, tokens) = troubled.refresh(&next).await;
+    assert_eq!(status, 200);
+    let next = text(&tokens, "refresh_token");
+    // Every answer is lost: the client presents its token again.
+    troubled.will(
+        "UpdateItem",
+        &[Fault::AnswerLost, Fault::Broken, Fault::Broken],
+    );
+    assert_eq!(troubled.refresh(&next).await.0, 503);
+    let (status, tokens) = troubled.refresh(&next).await;
+    assert_eq!(status, 200);
+    assert_eq!(
+        troubled.refresh(&text(&tokens, "refresh_token")).await.0,
+        200
+    );
+}
+
+#[tokio::test]
+async fn credential_and_account_never_disagree() {
+    for faults in [
+        &[Fault::Broken; 3][..],
+        &[Fault::AnswerLost; 3],
+        &[Fault::Conflict, Fault::Broken, Fault::Broken, Fault::Broken],
+        &[Fault::AnswerLost, Fault::Conflict],
+    ] {
+        let troubled = Troubled::start().await;
+        let ada = troubled.app.user("ada@example.com").await;
+        let new = "another good password";
+        let body = json!({"current_password": PASSWORD, "new_password": new});
+        let change = || event("POST", "/password/change", &body, Some(&ada.access_token));
+        troubled.will("TransactWriteItems", faults);
+        let (status, _) = call(&troubled.functions, "password", change()).await;
+        assert!([204, 503].contains(&status), "{faults:?}: {status}");
+        // One of the two passwords is it, and with it everything works.
+        let with_new = troubled.app.login(&ada.email, new).await.status == 200;
+        let with_old = troubled.app.login(&ada.email, PASSWORD).await.status == 200;
+        assert_ne!(with_new, with_old, "{faults:?}");
+        assert!(with_new || status == 503, "{faults:?}");
+        troubled.app.refresh(&ada.refresh_token).await.expect(200);
+        if with_old {
+            assert_eq!(call(&troubled.functions, "password", change()).await.0, 204);
+        }
+        let credential = &troubled.app.items_of("CREDENTIAL").await[0];
+        let account = &troubled.app.items_of("ACCOUNT").await[0];
+        assert_eq!(credential["password_epoch"], account["password_epoch"]);
+    }
+}
+
+#[tokio::test]
+async fn sessions_whose_removal_fails_have_ended_all_the_same() {
+    let troubled = Troubled::start().await;
+    let ada = troubled.app.user("ada@example.com").await;
+    let other = troubled.app.login(&ada.email, PASSWORD).await.json();
+    let body = json!({"current_password": PASSWORD, "new_password": "another good password"});
+    troubled.will("Query", &[Fault::Broken; 3]);
+    let change = event("POST", "/password/change", &body, Some(&ada.access_token));
+    assert_eq!(call(&troubled.functions, "password", change).await.0, 204);
+    assert_eq!(troubled.app.items_of("SESSION#").await.len(), 2);
+    let refreshed = troubled.app.refresh(&text(&other, "refresh_token")).await;
+    refreshed.problem(401, "invalid-refresh-token");
+}
+
+#[tokio::test]
+async fn a_deletion_that_fails_half_way_is_finished_by_the_next_call() {
+    for (operation, faults) in [
+        ("TransactWriteItems", &[Fault::Broken; 3][..]),
+        ("TransactWriteItems", &[Fault::AnswerLost; 3]),
+        ("Query", &[Fault::Broken; 3]),
+        ("BatchWriteItem", &[Fault::Broken; 3]),
+        ("BatchWriteItem", &[Fault::AnswerLost; 3]),
+        ("DeleteItem", &[Fault::Broken; 3]),
+    ] {
+        let troubled = Troubled::start().await;
+        let ada = troubled.app.user("ada@example.com").await;
+        let body = json!({ "password": PASSWORD });
+        let delete = || event("DELETE", "/profile", &body, Some(&ada.access_token));
+        troubled.will(operation, faults);
+        assert_eq!(
+            call(&troubled.functions, "profile", delete()).await.0,
+            503,
+            "{operation}"
+        );
+        let begun = troubled.app.items_of("CREDENTIAL").await.is_empty();
+        let login = troubled.app.login(&ada.email, PASSWORD).await.status;
+        assert_eq!(login == 401, begun, "{operation}: no login in between");
+        assert_eq!(
+            call(&troubled.functions, "profile", delete()).await.0,
+            204,
+            "{operation}"
+        );
+        assert!(troubled.app.items().await.is_empty(), "{operation}");
+    }
 }

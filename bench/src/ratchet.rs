@@ -1,0 +1,48 @@
+//! The refresh token's ratchet: what it costs to recognise an old token.
+
+use std::time::Instant;
+
+use anyhow::{Context as _, bail};
+use shared::people::session::{Device, Presented, RefreshToken, Session, SessionPolicy};
+
+use crate::lambda::account;
+use crate::{median, row};
+
+/// How often a token is replaced in a session of 90 days by a client that is always there.
+const GENERATIONS: u32 = 8_640;
+const RUNS: usize = 20;
+
+/// Prints the ratchet's line.
+pub fn measure() -> anyhow::Result<()> {
+    let policy = SessionPolicy {
+        idle_seconds: 1000,
+        max_seconds: 1000,
+    };
+    let (mut session, first) = Session::begin(&account(0)?, Device::default(), &policy, 0);
+    let mut current = RefreshToken::parse(&first.expose()).context("its own form")?;
+    for _ in 0..GENERATIONS {
+        match session.present(&current, &policy, 0, 0) {
+            Presented::Current { next, successor } => (session, current) = (next, successor),
+            other => bail!("{other:?}"),
+        }
+    }
+    let (mut oldest, mut newest) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        for (token, times) in [(&first, &mut oldest), (&current, &mut newest)] {
+            let began = Instant::now();
+            std::hint::black_box(session.present(token, &policy, 0, 0));
+            times.push(began.elapsed());
+        }
+    }
+    let oldest = median(&mut oldest).context("nothing was measured")?;
+    let newest = median(&mut newest).context("nothing was measured")?;
+    let step = oldest.as_secs_f64() * 1e6 / f64::from(GENERATIONS);
+    row(
+        "refresh token, 8,640 generations old",
+        format!("{:.0} µs, {step:.2} µs a step", oldest.as_secs_f64() * 1e6),
+        format!("{:.1} µs, the current one", newest.as_secs_f64() * 1e6),
+        oldest.as_secs_f64() / newest.as_secs_f64(),
+        "",
+    );
+    Ok(())
+}
