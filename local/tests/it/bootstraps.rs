@@ -142,9 +142,35 @@ async fn an_account_is_opened_logged_into_and_read_by_the_real_binaries() {
     assert_eq!(bare["headers"]["www-authenticate"], "Bearer");
     body(&bare, 401);
 
-    let output = [&register, &login, &authorizer, &profile]
-        .map(Bootstrap::output)
-        .join("\n");
+    let mut session = start("session", &environment["session"]).await;
+    let presented = json!({ "refresh_token": tokens["refresh_token"] });
+    let asked = event("POST", "/refresh", presented, None);
+    let refreshed = body(&session.invoke(asked).await.unwrap(), 200);
+
+    let mut password = start("password", &environment["password"]).await;
+    let change = json!({"current_password": PASSWORD, "new_password": "another good password"});
+    let asked = event(
+        "POST",
+        "/password/change",
+        change,
+        Some(verdict["context"].clone()),
+    );
+    let changed = password.invoke(asked).await.unwrap();
+    assert_eq!(changed["statusCode"], 204, "{changed}");
+    let presented = json!({ "refresh_token": refreshed["refresh_token"] });
+    let asked = event("POST", "/refresh", presented, None);
+    body(&session.invoke(asked).await.unwrap(), 200);
+
+    let output = [
+        &register,
+        &login,
+        &authorizer,
+        &profile,
+        &session,
+        &password,
+    ]
+    .map(Bootstrap::output)
+    .join("\n");
     assert!(
         output.contains("\"status\":201"),
         "one line a request, in JSON: {output}"
@@ -153,6 +179,8 @@ async fn an_account_is_opened_logged_into_and_read_by_the_real_binaries() {
         PASSWORD,
         &access_token,
         &text(&tokens, "refresh_token"),
+        &text(&refreshed, "refresh_token"),
+        "another good password",
         "$argon2id$",
     ];
     for secret in secrets {
@@ -174,6 +202,16 @@ async fn a_binary_without_its_configuration_ends_with_one_sentence() {
             "login",
             "SIGNING_KEY",
             "SIGNING_KEY is not set; set it to the path of a private key",
+        ),
+        (
+            "session",
+            "SIGNING_KEY",
+            "SIGNING_KEY is not set; set it to the path of a private key",
+        ),
+        (
+            "password",
+            "JWKS",
+            "JWKS is not set; set it to a JSON Web Key Set",
         ),
         (
             "profile",
