@@ -15,8 +15,11 @@ use local::functions::Functions;
 use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::config::Env;
+use shared::people::session::{Presented, RefreshToken, Session, SessionPolicy};
+use shared::store::Store;
+use shared::store::sessions::Rotated;
 
-use crate::app::{App, PASSWORD, registration, text};
+use crate::app::{App, BEGINNING, PASSWORD, registration, text};
 use crate::authorizer::bare_event;
 
 /// What is done to one request.
@@ -649,4 +652,65 @@ async fn a_deletion_that_fails_half_way_is_finished_by_the_next_call() {
         );
         assert!(troubled.app.items().await.is_empty(), "{operation}");
     }
+}
+
+#[tokio::test]
+async fn a_token_that_cannot_be_signed_costs_neither_login_nor_refresh_anything() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    // Without an issuer nothing can be signed: none is set, and the event names no domain.
+    let mut functions = Functions::default();
+    for name in ["login", "session"] {
+        let variables = &app.local.environment[name];
+        let lookup = |variable: &str| match variable {
+            "ISSUER" => None,
+            other => variables.get(other).cloned(),
+        };
+        let clock = Clock::Manual(app.clock.clone());
+        assert!(functions.add(name, &Env::new(&lookup), &clock).unwrap());
+    }
+    let before = app.items().await;
+    let body = json!({ "refresh_token": ada.refresh_token });
+    let mut refresh = event("POST", "/refresh", &body, None);
+    refresh["requestContext"]["domainName"] = Value::Null;
+    assert_eq!(call(&functions, "session", refresh).await.0, 500);
+    let body = json!({"email": ada.email, "password": PASSWORD});
+    let mut login = event("POST", "/login", &body, None);
+    login["requestContext"]["domainName"] = Value::Null;
+    assert_eq!(call(&functions, "login", login).await.0, 500);
+    assert_eq!(app.items().await, before);
+    app.refresh(&ada.refresh_token).await.expect(200);
+}
+
+#[tokio::test]
+async fn the_store_itself_rotates_no_session_that_is_over() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let variables = &app.local.environment["session"];
+    let lookup = |variable: &str| variables.get(variable).cloned();
+    let store = Store::from_env(&Env::new(&lookup)).unwrap();
+    let policy = SessionPolicy::from_env(&Env::new(&lookup)).unwrap();
+    let token = RefreshToken::parse(&ada.refresh_token).unwrap();
+    let (session, account) = store.session_and_account(&token).await.unwrap();
+    let session = session.unwrap();
+    assert_eq!(account.unwrap().id, session.user_id);
+    let next = |now: u64| match session.present(&token, &policy, 10, BEGINNING) {
+        Presented::Current { next, .. } => Session {
+            rotated_at: now,
+            ..next
+        },
+        other => panic!("{other:?}"),
+    };
+    let rotate = async |now: u64, began_after: u64| {
+        let rotated = store
+            .rotate_session(&session, &next(now), began_after)
+            .await
+            .unwrap();
+        matches!(rotated, Rotated::Done)
+    };
+    // Neither after its idle time nor after its whole time, whatever the caller believes.
+    assert!(!rotate(session.expires_at, 0).await);
+    assert!(!rotate(BEGINNING, session.created_at).await);
+    assert!(rotate(BEGINNING, session.created_at - 1).await);
+    assert!(!rotate(BEGINNING, 0).await, "it has been rotated");
 }

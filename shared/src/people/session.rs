@@ -244,7 +244,7 @@ impl RefreshToken {
     const PREFIX: &str = "lkr_";
     /// Its octets: two identifiers, the counter, the secret.
     const LENGTH: usize = 16 + 16 + 8 + 32;
-    /// The furthest that an old token is led forward: about 20 ms of work. With the shortest access
+    /// The furthest that an old token is led forward: about 30 ms of work. With the shortest access
     /// tokens, a session gets there in 45 days.
     pub const MAX_STEPS: u64 = 65_536;
 
