@@ -69,9 +69,7 @@ impl Profile {
             Changed::Gone => Err(Refusal::Account.into()),
         }
     }
-}
 
-impl Profile {
     /// Deletes the account: first, in one write, nobody can log in or refresh any more and the
     /// address is free; then the rest goes. A call that finds the first part done does the rest.
     async fn delete(&self, owner: &Identity, password: &Password) -> Result<(), Problem> {

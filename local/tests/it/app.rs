@@ -128,6 +128,21 @@ impl App {
         items
     }
 
+    /// Puts copies of the one session into the table, under other identifiers.
+    pub async fn copy_session(&self, count: u32) {
+        let session = self.items_of("SESSION#").await.remove(0);
+        for n in 0..count {
+            let mut copy = session.clone();
+            let id = format!("SESSION#018bcfe5-687b-7000-8000-{n:012}");
+            copy.insert("sk".to_owned(), AttributeValue::S(id));
+            let put = self.dynamodb().put_item().table_name(dynamodb::TABLE);
+            put.set_item(Some(copy.into_iter().collect()))
+                .send()
+                .await
+                .unwrap();
+        }
+    }
+
     pub fn dynamodb(&self) -> Client {
         let credentials = Credentials::new("local", "local", None, None, "test");
         let config = Config::builder()

@@ -263,17 +263,7 @@ async fn a_deletion_that_was_cut_short_is_finished_by_the_next_call() {
 async fn sessions_beyond_one_transaction_go_too() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
-    let session = app.items_of("SESSION#").await.remove(0);
-    for n in 0..130 {
-        let mut copy = session.clone();
-        let id = format!("SESSION#018bcfe5-687b-7000-8000-{n:012}");
-        copy.insert("sk".to_owned(), AttributeValue::S(id));
-        let put = app.dynamodb().put_item().table_name("latchkey");
-        put.set_item(Some(copy.into_iter().collect()))
-            .send()
-            .await
-            .unwrap();
-    }
+    app.copy_session(130).await;
     delete(&ada, PASSWORD).await.expect(204);
     assert!(app.items().await.is_empty());
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 
 use crate::app::{App, PASSWORD, claims, faults, text};
@@ -143,26 +142,11 @@ async fn all_sessions_are_ended_at_once_this_one_too() {
     app.login(&ada.email, PASSWORD).await.expect(200);
 }
 
-/// Puts copies of the account's one session into the table.
-async fn many(app: &App, count: u32) {
-    let session = app.items_of("SESSION#").await.remove(0);
-    for n in 0..count {
-        let mut copy = session.clone();
-        let id = format!("SESSION#018bcfe5-687b-7000-8000-{n:012}");
-        copy.insert("sk".to_owned(), AttributeValue::S(id));
-        let put = app.dynamodb().put_item().table_name("latchkey");
-        put.set_item(Some(copy.into_iter().collect()))
-            .send()
-            .await
-            .unwrap();
-    }
-}
-
 #[tokio::test]
 async fn a_long_list_comes_in_parts() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
-    many(&app, 230).await;
+    app.copy_session(230).await;
     let mut all = Vec::new();
     let mut path = "/sessions".to_owned();
     let mut parts = 0;
@@ -200,7 +184,7 @@ async fn a_long_list_comes_in_parts() {
 async fn any_number_of_sessions_is_ended() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
-    many(&app, 130).await;
+    app.copy_session(130).await;
     ada.delete("/sessions").send().await.expect(204);
     assert!(app.items_of("SESSION#").await.is_empty());
     assert_eq!(app.items_of("ACCOUNT").await.len(), 1);
