@@ -9,6 +9,7 @@ use anyhow::{Context as _, anyhow, bail};
 use authorizer::Authorizer;
 use axum::body::{Body, Bytes};
 use axum::http::{Request, Uri};
+use discovery::Discovery;
 use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -58,6 +59,7 @@ impl Functions {
         let clock = clock.clone();
         let function = match name {
             "authorizer" => in_process_authorizer(Authorizer::from_env(env, clock)?),
+            "discovery" => in_process(Discovery::from_env(env)?),
             "login" => in_process(Login::from_env(env, clock)?),
             "password" => in_process(ChangePassword::from_env(env, clock)?),
             "profile" => in_process(Profile::from_env(env, clock)?),

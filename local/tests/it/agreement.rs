@@ -16,7 +16,9 @@ use shared::telemetry::OURS;
 use crate::app::{App, root, text};
 
 /// The routes that nobody needs a token for. A route is closed unless it is named here.
-const PUBLIC: [&str; 4] = [
+const PUBLIC: [&str; 6] = [
+    "GET /.well-known/jwks.json",
+    "GET /.well-known/openid-configuration",
     "POST /login",
     "POST /logout",
     "POST /refresh",

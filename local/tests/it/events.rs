@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::app::{App, root};
 
 /// The status of each outcome that is no problem.
-const SUCCESSES: [(&str, u16); 11] = [
+const SUCCESSES: [(&str, u16); 12] = [
     ("changed", 204),
     ("created", 201),
     ("deleted", 204),
@@ -20,6 +20,7 @@ const SUCCESSES: [(&str, u16); 11] = [
     ("logged-in", 200),
     ("logged-out", 204),
     ("patched", 200),
+    ("published", 200),
     ("refreshed", 200),
     ("replaced", 200),
     ("shown", 200),

@@ -72,7 +72,8 @@ impl Issuer {
     ) -> Result<AccessToken, IssueError> {
         let issuer = self
             .parties
-            .issuer(domain_name)
+            .issuer
+            .at(domain_name)
             .ok_or(IssueError::NoIssuer)?;
         let draw = u64::from(u16::from_be_bytes(random::octets()));
         let expires_in = self.lifetime - self.lifetime * draw / u64::from(u16::MAX) / 20;

@@ -83,19 +83,25 @@ impl KeySet {
     ///
     /// Where it is missing, unreadable or unusable.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
+        Self::parse(&Self::document(env)?).map_err(unusable)
+    }
+
+    /// The text that [`KeySet::from_env`] reads.
+    ///
+    /// # Errors
+    ///
+    /// Where it is missing or unreadable.
+    pub fn document(env: &Env<'_>) -> Result<String, ConfigError> {
         let value = env.required("JWKS", "a JSON Web Key Set or the path of a file with one")?;
-        let document = if value.trim_start().starts_with('{') {
-            value
-        } else {
-            fs::read_to_string(&value).map_err(|error| {
-                ConfigError::new(format!(
-                    "JWKS names the file \"{value}\", which cannot be read ({error}); on a laptop \
-                     `cargo run` makes it"
-                ))
-            })?
-        };
-        Self::parse(&document)
-            .map_err(|error| ConfigError::new(format!("JWKS {error}; set it to a usable key set")))
+        if value.trim_start().starts_with('{') {
+            return Ok(value);
+        }
+        fs::read_to_string(&value).map_err(|error| {
+            ConfigError::new(format!(
+                "JWKS names the file \"{value}\", which cannot be read ({error}); on a laptop \
+                 `cargo run` makes it"
+            ))
+        })
     }
 
     /// Parses a key set.
@@ -125,10 +131,41 @@ impl KeySet {
         }
     }
 
+    /// What may be published of the keys of `document`: their public members and nothing else,
+    /// and the algorithms that they are for.
+    ///
+    /// # Errors
+    ///
+    /// As [`KeySet::parse`].
+    #[cfg(feature = "accounts")]
+    pub fn published(document: &str) -> Result<(String, Vec<&'static str>), KeySetError> {
+        let keys = Self::parse(document)?;
+        let read: serde_json::Value = serde_json::from_str(document).unwrap_or_default();
+        let entries = read["keys"].as_array().into_iter().flatten();
+        let entries: Vec<_> = keys
+            .0
+            .iter()
+            .zip(entries)
+            .map(|(key, entry)| key.published(entry))
+            .collect();
+        let mut algorithms: Vec<_> = keys.0.iter().map(|key| name(key.algorithm)).collect();
+        algorithms.sort_unstable();
+        algorithms.dedup();
+        Ok((
+            serde_json::json!({ "keys": entries }).to_string(),
+            algorithms,
+        ))
+    }
+
     /// The key that is named `kid`, letter for letter.
     pub fn get(&self, kid: &str) -> Option<&Key> {
         self.0.iter().find(|key| key.kid == kid)
     }
+}
+
+/// A deployment fault: the key set of `JWKS` cannot be used.
+pub fn unusable(error: KeySetError) -> ConfigError {
+    ConfigError::new(format!("JWKS {error}; set it to a usable key set"))
 }
 
 impl Key {
@@ -183,6 +220,18 @@ impl Key {
             }),
             Err(_) => Err(KeySetError::Unsupported(kid)),
         }
+    }
+
+    #[cfg(feature = "accounts")]
+    fn published(&self, entry: &serde_json::Value) -> serde_json::Value {
+        const MEMBERS: [&str; 7] = ["kty", "kid", "crv", "n", "e", "x", "y"];
+        let members = MEMBERS
+            .iter()
+            .filter_map(|name| Some(((*name).into(), entry.get(name)?.clone())));
+        let mut published: serde_json::Map<_, _> = members.collect();
+        published.insert("use".into(), "sig".into());
+        published.insert("alg".into(), name(self.algorithm).into());
+        published.into()
     }
 
     /// Whether `alg` of a token's header is this key's algorithm, letter for letter.
@@ -284,6 +333,20 @@ mod tests {
             KeySet::parse("[]"),
             Err(KeySetError::Unreadable { line: 1, .. })
         ));
+    }
+
+    #[test]
+    #[cfg(feature = "accounts")]
+    fn what_is_published_has_public_members_only() {
+        let key = ed(r#","kid":"a","key_ops":["verify"],"x5c":["AA"],"internal":"secret""#);
+        let (document, algorithms) =
+            KeySet::published(&format!(r#"{{"keys":[{key}],"note":1}}"#)).unwrap();
+        let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+        let expected = serde_json::json!({
+            "keys": [{"kty": "OKP", "kid": "a", "crv": "Ed25519", "x": X, "use": "sig", "alg": "EdDSA"}],
+        });
+        assert_eq!(document, expected);
+        assert_eq!(algorithms, ["EdDSA"]);
     }
 
     #[test]

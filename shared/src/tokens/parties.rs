@@ -8,21 +8,16 @@ use crate::config::{ConfigError, Env};
 /// clients only and does not tell them apart.
 pub const CLIENT_ID: &str = "latchkey";
 
-/// The `iss` and `aud` of the tokens that are issued and accepted (RFC 7519 section 4.1).
+/// Who issues tokens: the `iss` (RFC 7519 section 4.1.1).
 #[derive(Debug, Clone)]
-pub struct Parties {
-    issuer: Option<String>,
-    /// The `aud`.
-    pub audience: String,
-}
+pub struct IssuerName(Option<String>);
 
-impl Parties {
-    /// Reads `ISSUER` (a URL; without it the issuer is derived from each request's domain name)
-    /// and `AUDIENCE` (`latchkey` without it).
+impl IssuerName {
+    /// Reads `ISSUER`, a URL; without it the issuer is derived from each request's domain name.
     ///
     /// # Errors
     ///
-    /// Where `ISSUER` is no URL of a host, or ends with a slash.
+    /// Where it is no URL of a host, or ends with a slash.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         let issuer = env.optional("ISSUER");
         if let Some(issuer) = &issuer {
@@ -37,16 +32,13 @@ impl Parties {
                 )));
             }
         }
-        let audience = env
-            .optional("AUDIENCE")
-            .unwrap_or_else(|| "latchkey".to_owned());
-        Ok(Self { issuer, audience })
+        Ok(Self(issuer))
     }
 
     /// The issuer for a request that reached `domain_name`: API Gateway routes by that name, so a
     /// client cannot choose another. `None` where neither is known.
-    pub fn issuer(&self, domain_name: Option<&str>) -> Option<Cow<'_, str>> {
-        match (&self.issuer, domain_name) {
+    pub fn at(&self, domain_name: Option<&str>) -> Option<Cow<'_, str>> {
+        match (&self.0, domain_name) {
             (Some(issuer), _) => Some(Cow::Borrowed(issuer)),
             (None, Some(domain)) if !domain.is_empty() => Some(format!("https://{domain}").into()),
             (None, _) => None,
@@ -54,29 +46,52 @@ impl Parties {
     }
 }
 
+/// The `iss` and `aud` of the tokens that are issued and accepted (RFC 7519 section 4.1).
+#[derive(Debug, Clone)]
+pub struct Parties {
+    /// The `iss`.
+    pub issuer: IssuerName,
+    /// The `aud`.
+    pub audience: String,
+}
+
+impl Parties {
+    /// Reads what [`IssuerName::from_env`] reads, and `AUDIENCE` (`latchkey` without it).
+    ///
+    /// # Errors
+    ///
+    /// Where the issuer is unusable.
+    pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
+        let audience = env
+            .optional("AUDIENCE")
+            .unwrap_or_else(|| "latchkey".to_owned());
+        Ok(Self {
+            issuer: IssuerName::from_env(env)?,
+            audience,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parties(issuer: &str) -> Result<Parties, ConfigError> {
+    fn named(issuer: &str) -> Result<IssuerName, ConfigError> {
         let lookup = |name: &str| (name == "ISSUER").then(|| issuer.to_owned());
-        Parties::from_env(&Env::new(&lookup))
+        IssuerName::from_env(&Env::new(&lookup))
     }
 
     #[test]
     fn a_configured_issuer_wins_over_the_domain_name() {
-        let fixed = parties("https://auth.example.com").unwrap();
+        let fixed = named("https://auth.example.com").unwrap();
         assert_eq!(
-            fixed.issuer(Some("x.example")).unwrap(),
+            fixed.at(Some("x.example")).unwrap(),
             "https://auth.example.com"
         );
-        let derived = parties("").unwrap();
-        assert_eq!(
-            derived.issuer(Some("x.example")).unwrap(),
-            "https://x.example"
-        );
-        assert_eq!(derived.issuer(None), None);
-        assert_eq!(derived.issuer(Some("")), None);
+        let derived = named("").unwrap();
+        assert_eq!(derived.at(Some("x.example")).unwrap(), "https://x.example");
+        assert_eq!(derived.at(None), None);
+        assert_eq!(derived.at(Some("")), None);
     }
 
     #[test]
@@ -87,7 +102,7 @@ mod tests {
             "https://a.example/",
             "https://a b",
         ] {
-            let sentence = parties(issuer).unwrap_err().to_string();
+            let sentence = named(issuer).unwrap_err().to_string();
             assert!(sentence.starts_with("ISSUER is"), "{sentence}");
         }
     }

@@ -142,7 +142,8 @@ impl Verifier {
         }
         let issuer = self
             .parties
-            .issuer(domain_name)
+            .issuer
+            .at(domain_name)
             .ok_or(TokenRefused::NoIssuer)?;
         if claims.iss != issuer {
             return Err(TokenRefused::Issuer);

@@ -1,0 +1,112 @@
+//! `GET /.well-known/jwks.json`, `GET /.well-known/openid-configuration`: publishes the keys that
+//! verify tokens, so that other services can verify them too. It needs no permission.
+
+use std::borrow::Cow;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use lambda_http::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use lambda_http::{Body, Request, Response};
+use shared::config::{ConfigError, Env};
+use shared::edge::http::Handler;
+use shared::edge::identity::gateway_context;
+use shared::edge::problem::Problem;
+use shared::tokens::keys::{KeySet, unusable};
+use shared::tokens::parties::IssuerName;
+
+/// Publishes the keys that verify tokens.
+pub struct Discovery {
+    issuer: IssuerName,
+    jwks: String,
+}
+
+impl Discovery {
+    /// Reads what [`KeySet::document`] and [`IssuerName`] read.
+    ///
+    /// # Errors
+    ///
+    /// Where any of it is missing or unusable.
+    pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
+        let (jwks, _) = KeySet::published(&KeySet::document(env)?).map_err(unusable)?;
+        Ok(Self {
+            issuer: IssuerName::from_env(env)?,
+            jwks,
+        })
+    }
+
+    /// Authorization server metadata (RFC 8414 section 2), at the place where OpenID Connect
+    /// Discovery 1.0 has it and API Gateway looks. It says what is true: there are keys, and no
+    /// grant that goes through a browser.
+    fn metadata(&self, request: &Request) -> Result<String, Problem> {
+        let domain_name =
+            gateway_context(request).and_then(|gateway| gateway.domain_name.as_deref());
+        let issuer = self.issuer.at(domain_name);
+        let issuer =
+            issuer.ok_or_else(|| Problem::Internal("the issuer is unknown: set ISSUER".into()))?;
+        let metadata = serde_json::json!({
+            "issuer": issuer,
+            "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
+            "response_types_supported": [],
+            "grant_types_supported": [],
+        });
+        Ok(metadata.to_string())
+    }
+}
+
+impl Handler for Discovery {
+    async fn handle(&self, request: Request) -> Result<Response<Body>, Problem> {
+        if *request.method() != Method::GET {
+            return Err(Problem::MethodNotAllowed { allow: "GET" });
+        }
+        let path = request.uri().path();
+        let document = if path.ends_with("/jwks.json") {
+            Cow::Borrowed(self.jwks.as_str())
+        } else if path.ends_with("/openid-configuration") {
+            Cow::Owned(self.metadata(&request)?)
+        } else {
+            return Err(Problem::NotFound);
+        };
+        Ok(cacheable(&document, request.headers()))
+    }
+}
+
+/// A document that anybody may keep for five minutes: as long as a new key must be published
+/// before it signs.
+fn cacheable(document: &str, asked: &HeaderMap) -> Response<Body> {
+    let hash = digest(&SHA256, document.as_bytes());
+    let hash: String = hash
+        .as_ref()
+        .iter()
+        .take(16)
+        .map(|octet| format!("{octet:02x}"))
+        .collect();
+    let etag = format!("\"{hash}\"");
+    let known = asked
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let mut known = known.flat_map(|value| value.split(',')).map(str::trim);
+    // RFC 9110 section 13.1.2: the comparison is weak.
+    let is_known = known.any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag);
+    let mut response = if is_known {
+        let mut response = Response::new(Body::Empty);
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response
+    } else {
+        let mut response = Response::new(Body::from(document));
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    };
+    let headers = response.headers_mut();
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=300"),
+    );
+    // Digits and letters between quotes are always a header's value.
+    if let Ok(etag) = HeaderValue::from_str(&etag) {
+        headers.insert(ETAG, etag);
+    }
+    response
+}
