@@ -116,9 +116,15 @@ impl Handler for Login {
 
         let (kept, recorded) = tokio::join!(
             self.store.create_session(&session),
-            self.store.record_login(account.id, now),
+            self.store.record_login(&account, now),
         );
-        kept.and(recorded)?;
+        kept?;
+        if !recorded? {
+            // The account was deleted, or its password changed, since it was read: whoever did that
+            // has ended the sessions that were there, and this one may have come later.
+            self.store.end_session(account.id, session.id, now).await?;
+            return Err(Problem::InvalidCredentials);
+        }
         tokens(&access_token, &refresh_token, &session, now)
     }
 }

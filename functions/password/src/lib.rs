@@ -3,7 +3,7 @@
 use lambda_http::{Body, Request, Response};
 use shared::clock::Clock;
 use shared::config::{ConfigError, Env};
-use shared::edge::confirm::verify;
+use shared::edge::confirm::verify_password;
 use shared::edge::fields::{Fields, Media};
 use shared::edge::http::{Handler, no_content};
 use shared::edge::identity::Authenticator;
@@ -20,6 +20,7 @@ pub struct ChangePassword {
     hasher: Hasher,
     policy: PasswordPolicy,
     authenticator: Authenticator,
+    clock: Clock,
 }
 
 /// The password that is, and the one that is to be.
@@ -39,7 +40,8 @@ impl ChangePassword {
             store: Store::from_env(env)?,
             hasher: Hasher::from_env(env)?,
             policy: PasswordPolicy::from_env(env)?,
-            authenticator: Authenticator::from_env(env, clock)?,
+            authenticator: Authenticator::from_env(env, clock.clone())?,
+            clock,
         })
     }
 
@@ -63,11 +65,11 @@ impl Handler for ChangePassword {
         let account = self.store.account(owner.user_id).await?;
         let account = account.filter(|account| account.status == Status::Active);
         let account = account.ok_or(Refusal::Account)?;
-        let old = verify(&self.store, &self.hasher, &account, &change.current).await?;
+        verify_password(&self.store, &self.hasher, &account, &change.current).await?;
         let new = self.hasher.hash(&change.new).await?;
         match self
             .store
-            .change_password(&account, owner.session_id, &old, &new)
+            .change_password(&account, owner.session_id, &new, self.clock.now())
             .await?
         {
             Owned::Done => {}

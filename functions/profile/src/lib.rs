@@ -5,7 +5,7 @@ use lambda_http::http::{HeaderValue, Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use shared::clock::Clock;
 use shared::config::{ConfigError, Env};
-use shared::edge::confirm::verify;
+use shared::edge::confirm::verify_password;
 use shared::edge::fields::{Fields, Media};
 use shared::edge::http::{Handler, json, no_content};
 use shared::edge::identity::{Authenticator, Identity};
@@ -24,6 +24,7 @@ pub struct Profile {
     store: Store,
     hasher: Hasher,
     authenticator: Authenticator,
+    clock: Clock,
 }
 
 impl Profile {
@@ -36,7 +37,8 @@ impl Profile {
         Ok(Self {
             store: Store::from_env(env)?,
             hasher: Hasher::from_env(env)?,
-            authenticator: Authenticator::from_env(env, clock)?,
+            authenticator: Authenticator::from_env(env, clock.clone())?,
+            clock,
         })
     }
 
@@ -80,8 +82,12 @@ impl Profile {
             // Its password is gone already; the token says whose it is.
             Status::Deleting => {}
             Status::Active => {
-                let hash = verify(&self.store, &self.hasher, &account, password).await?;
-                match self.store.begin_deletion(&account, &hash).await? {
+                verify_password(&self.store, &self.hasher, &account, password).await?;
+                match self
+                    .store
+                    .begin_deletion(&account, self.clock.now())
+                    .await?
+                {
                     Owned::Done => {}
                     Owned::PasswordChanged => return Err(Problem::WrongPassword),
                     Owned::Gone => return Err(Refusal::Account.into()),

@@ -21,7 +21,7 @@ struct List<'a> {
     sessions: Vec<View<'a>>,
     /// To be given as `cursor` for the next part.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next_cursor: Option<String>,
+    next_cursor: Option<SessionId>,
 }
 
 /// A session as its owner sees it.
@@ -36,33 +36,25 @@ struct View<'a> {
     current: bool,
 }
 
-/// Where a part begins, and the epoch of the account's password, which only the first part reads.
-struct Cursor {
-    after: SessionId,
-    password_epoch: u64,
-}
-
 impl Sessions {
     pub(crate) async fn list(&self, request: &Request) -> Result<Response<Body>, Problem> {
         let owner = self.authenticator.identify(request)?;
         let cursor = cursor(request)?;
-        let after = cursor.as_ref().map(|cursor| cursor.after);
-        let page = self.store.sessions(owner.user_id, after, PAGE).await?;
-        let password_epoch = match (&cursor, &page.account) {
-            (Some(cursor), _) => cursor.password_epoch,
-            (None, Some(account)) if account.status == Status::Active => account.password_epoch,
-            (None, _) => return Err(Refusal::Account.into()),
-        };
+        let page = self.store.sessions(owner.user_id, cursor, PAGE).await?;
+        let account = page
+            .account
+            .filter(|account| account.status == Status::Active);
+        let password_epoch = account.ok_or(Refusal::Account)?.password_epoch;
         let now = self.clock.now();
         let is_live = |session: &&Session| {
             session.is_live(&self.policy, now) && session.password_epoch == password_epoch
         };
-        let live = page.sessions.iter().rev().filter(is_live);
+        let live = page.sessions.iter().filter(is_live);
         let list = List {
             sessions: live
                 .map(|session| view(session, owner.session_id))
                 .collect(),
-            next_cursor: page.last.map(|last| format!("{last}.{password_epoch}")),
+            next_cursor: page.last,
         };
         json(StatusCode::OK, &list)
     }
@@ -79,20 +71,10 @@ fn view(session: &Session, current: SessionId) -> View<'_> {
     }
 }
 
-fn cursor(request: &Request) -> Result<Option<Cursor>, Problem> {
+fn cursor(request: &Request) -> Result<Option<SessionId>, Problem> {
     let parameters = request.query_string_parameters_ref();
-    let Some(text) = parameters.and_then(|parameters| parameters.first("cursor")) else {
-        return Ok(None);
-    };
-    let read = |text: &str| {
-        let (after, password_epoch) = text.split_once('.')?;
-        let (after, password_epoch) = (after.parse().ok()?, password_epoch.parse().ok()?);
-        Some(Cursor {
-            after,
-            password_epoch,
-        })
-    };
-    read(text).map(Some).ok_or_else(|| {
+    let text = parameters.and_then(|parameters| parameters.first("cursor"));
+    text.map(str::parse).transpose().map_err(|_| {
         let reason = Reason::new("invalid-cursor", "the cursor is none that was given out");
         Problem::InvalidFields(vec![Fault::of_body(reason)])
     })

@@ -44,7 +44,11 @@ impl Sessions {
                     .await?
                 {
                     Rotated::Done => (next, successor),
-                    // Another call was quicker, or the answer to an earlier try was lost.
+                    // This very replacement is there: another call was quicker, or an earlier try was
+                    // carried out and its answer lost.
+                    Rotated::Refused(Some(found)) if found.refresh_hash == next.refresh_hash => {
+                        (next, successor)
+                    }
                     Rotated::Refused(Some(found)) => self.overtaken(&token, *found, now).await?,
                     Rotated::Refused(None) => return Err(Problem::InvalidRefreshToken),
                 }
@@ -75,7 +79,7 @@ impl Sessions {
             event = "refresh_token_reused",
             user_id = %session.user_id,
             session_id = %session.id,
-            "a refresh token came again after its replacement; its session is ended"
+            "a refresh token came again after its replacement; ending its session"
         );
         self.store
             .end_session(session.user_id, session.id, 0)

@@ -1,7 +1,9 @@
 //! A whole Latchkey for one test: its own DynamoDB in memory, its own clock, its gateway asked
 //! without a socket.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -17,6 +19,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use local::{Local, Options, dynamodb, key};
 use serde_json::{Value, json};
 use shared::clock::{Clock, ManualClock};
+use tracing::subscriber::set_global_default;
 
 /// When every test begins, in seconds since the epoch: 2027-01-15T08:00:00Z.
 pub const BEGINNING: u64 = 1_800_000_000;
@@ -47,6 +50,7 @@ impl App {
 
     /// Starts with parameters of the template.
     pub async fn with(parameters: &[(&str, &str)]) -> Self {
+        keep_logs();
         let clock = ManualClock::at(BEGINNING);
         let mut options = options();
         options.clock = Clock::Manual(clock.clone());
@@ -286,6 +290,39 @@ impl Answer {
             .unwrap_or_else(|| panic!("no {name}: {self:?}"));
         value.to_str().unwrap()
     }
+}
+
+thread_local! {
+    /// What has been logged on this thread.
+    static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Keeps what each thread logs, for that thread's test.
+fn keep_logs() {
+    struct Keep;
+
+    impl Write for Keep {
+        fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+            LOGGED.with_borrow_mut(|logged| logged.write(octets))
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let subscriber = tracing_subscriber::fmt().json().flatten_event(true);
+    // The first test of the process does it for all.
+    let _ = set_global_default(subscriber.with_writer(|| Keep).finish());
+}
+
+/// The security events that were logged on this thread: for tests that have only one.
+pub fn logged_events() -> Vec<Value> {
+    let logged = LOGGED.with_borrow(|logged| String::from_utf8(logged.clone()).unwrap());
+    let lines = logged
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter(|line| line.get("event").is_some()).collect()
 }
 
 /// The claims of a token.

@@ -37,6 +37,10 @@ enum Fault {
     AnswerLost,
     /// Never answered.
     Silence,
+    /// Carried out just after somebody has removed the item.
+    ItemGone,
+    /// A batch of which nothing was done.
+    Unprocessed,
 }
 
 /// What stands between the functions and DynamoDB.
@@ -57,7 +61,11 @@ struct Troubled {
 
 impl Troubled {
     async fn start() -> Self {
-        let app = App::start().await;
+        Self::before(App::start().await).await
+    }
+
+    /// Puts the proxy before the DynamoDB of `app`.
+    async fn before(app: App) -> Self {
         let proxy = Arc::new(Proxy {
             upstream: app.local.dynamodb_url.clone(),
             ..Proxy::default()
@@ -174,7 +182,7 @@ async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Bod
             .and_then(VecDeque::pop_front)
     };
     let body = to_bytes(body, usize::MAX).await.unwrap();
-    if !matches!(fault, None | Some(Fault::AnswerLost)) {
+    if !matches!(fault, None | Some(Fault::AnswerLost | Fault::ItemGone)) {
         proxy.seen.lock().unwrap().push(operation.clone());
     }
     match fault {
@@ -185,6 +193,24 @@ async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Bod
                 500,
                 json!({"__type": "InternalServerError", "message": "lost"}),
             )
+        }
+        Some(Fault::ItemGone) => {
+            let request: Value = serde_json::from_slice(&body).unwrap();
+            let remove = json!({"TableName": request["TableName"], "Key": request["Key"]});
+            let mut remover = head.clone();
+            remover.headers.insert(
+                "x-amz-target",
+                "DynamoDB_20120810.DeleteItem".parse().unwrap(),
+            );
+            forward(&proxy, remover, Bytes::from(remove.to_string()), "removed").await;
+            forward(&proxy, head, body, &operation).await
+        }
+        Some(Fault::Unprocessed) => {
+            let request: Value = serde_json::from_slice(&body).unwrap();
+            let items = &request["RequestItems"];
+            let left =
+                json!({"Responses": {}, "UnprocessedKeys": items, "UnprocessedItems": items});
+            refusal(200, left)
         }
         Some(Fault::Silence) => std::future::pending().await,
         Some(Fault::Conflict) => refusal(
@@ -713,4 +739,58 @@ async fn the_store_itself_rotates_no_session_that_is_over() {
     assert!(!rotate(BEGINNING, session.created_at).await);
     assert!(rotate(BEGINNING, session.created_at - 1).await);
     assert!(!rotate(BEGINNING, 0).await, "it has been rotated");
+}
+
+#[tokio::test]
+async fn a_login_that_an_account_s_deletion_overtakes_leaves_no_session() {
+    let troubled = Troubled::start().await;
+    assert_eq!(troubled.register().await.0, 201);
+    // The account goes between the login's reads and its writes.
+    troubled.will("UpdateItem", &[Fault::ItemGone]);
+    assert_eq!(troubled.login().await.0, 401);
+    assert!(troubled.app.items_of("SESSION#").await.is_empty());
+    assert!(
+        troubled.app.items_of("ACCOUNT").await.is_empty(),
+        "nor an account"
+    );
+}
+
+#[tokio::test]
+async fn a_session_that_ends_during_its_refresh_stays_ended() {
+    let troubled = Troubled::start().await;
+    let ada = troubled.app.user("ada@example.com").await;
+    troubled.will("UpdateItem", &[Fault::ItemGone]);
+    assert_eq!(troubled.refresh(&ada.refresh_token).await.0, 401);
+    assert!(troubled.app.items_of("SESSION#").await.is_empty());
+}
+
+#[tokio::test]
+async fn without_a_grace_time_too_a_lost_answer_costs_nothing() {
+    let app = App::with(&[("RefreshGraceSeconds", "0")]).await;
+    let troubled = Troubled::before(app).await;
+    let token = troubled.app.user("ada@example.com").await.refresh_token;
+    troubled.will("UpdateItem", &[Fault::AnswerLost]);
+    let (status, tokens) = troubled.refresh(&token).await;
+    assert_eq!(status, 200, "{tokens}");
+    assert_eq!(
+        troubled.refresh(&text(&tokens, "refresh_token")).await.0,
+        200
+    );
+}
+
+#[tokio::test]
+async fn what_a_batch_left_undone_is_asked_for_again() {
+    let troubled = Troubled::start().await;
+    let ada = troubled.app.user("ada@example.com").await;
+    troubled.will("BatchGetItem", &[Fault::Unprocessed; 2]);
+    assert_eq!(troubled.refresh(&ada.refresh_token).await.0, 200);
+    troubled.will("BatchGetItem", &[Fault::Unprocessed; 20]);
+    assert_eq!(troubled.refresh(&ada.refresh_token).await.0, 503);
+    troubled.will("BatchGetItem", &[]);
+
+    troubled.app.copy_session(30).await;
+    troubled.will("BatchWriteItem", &[Fault::Unprocessed; 2]);
+    let end = event("DELETE", "/sessions", &Value::Null, Some(&ada.access_token));
+    assert_eq!(call(&troubled.functions, "session", end).await.0, 204);
+    assert!(troubled.app.items_of("SESSION#").await.is_empty());
 }

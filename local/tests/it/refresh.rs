@@ -1,17 +1,14 @@
 //! `POST /refresh` and `POST /logout`.
 
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Value, json};
-use tracing::subscriber::{DefaultGuard, set_default};
+use serde_json::json;
 
-use crate::app::{Answer, App, BEGINNING, PASSWORD, claims, faults, join_all, text};
+use crate::app::{Answer, App, BEGINNING, PASSWORD, claims, faults, join_all, logged_events, text};
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -88,46 +85,6 @@ async fn a_repeat_after_the_grace_time_ends_the_session() {
     refused(app.refresh(&next).await);
 }
 
-/// What is logged on this thread while it lives.
-struct Log {
-    lines: Arc<Mutex<Vec<u8>>>,
-    _guard: DefaultGuard,
-}
-
-impl Log {
-    fn capture() -> Self {
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let writer = Arc::clone(&lines);
-        let subscriber = tracing_subscriber::fmt().json().flatten_event(true);
-        let subscriber = subscriber.with_writer(move || Lines(Arc::clone(&writer)));
-        Self {
-            lines,
-            _guard: set_default(subscriber.finish()),
-        }
-    }
-
-    /// The lines that name an event.
-    fn events(&self) -> Vec<Value> {
-        let lines = String::from_utf8(self.lines.lock().unwrap().clone()).unwrap();
-        let lines = lines
-            .lines()
-            .map(|line| serde_json::from_str::<Value>(line).unwrap());
-        lines.filter(|line| line.get("event").is_some()).collect()
-    }
-}
-
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(octets)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 // One thread: the functions' tasks log where the test listens.
 #[tokio::test(flavor = "current_thread")]
 async fn a_reuse_is_a_security_event_in_the_log_and_a_guess_is_none() {
@@ -135,12 +92,12 @@ async fn a_reuse_is_a_security_event_in_the_log_and_a_guess_is_none() {
     let ada = app.user("ada@example.com").await;
     app.refresh(&ada.refresh_token).await.expect(200);
     app.clock.advance(Duration::from_secs(11));
-    let log = Log::capture();
     refused(app.refresh(&forged(&ada.refresh_token, 71, &[0])).await);
-    assert!(log.events().is_empty());
+    assert!(logged_events().is_empty());
     refused(app.refresh(&ada.refresh_token).await);
-    let [event] = &log.events()[..] else {
-        panic!("{:?}", log.events())
+    let events = logged_events();
+    let [event] = &events[..] else {
+        panic!("{events:?}")
     };
     assert_eq!(
         (&event["event"], &event["level"]),

@@ -161,16 +161,11 @@ async fn a_long_list_comes_in_parts() {
         }
     }
     assert_eq!((parts, all.len()), (3, 231));
+    assert_eq!(all[0], ada.session_id(), "the latest first");
     all.sort();
     all.dedup();
     assert_eq!(all.len(), 231, "each once");
-    for cursor in [
-        "x",
-        "",
-        "1.2",
-        "018bcfe5-687b-7000-8000-000000000001",
-        "018bcfe5-687b-7000-8000-000000000001.x",
-    ] {
+    for cursor in ["x", "", "018bcfe5", "ACCOUNT"] {
         let problem = ada.get(&format!("/sessions?cursor={cursor}")).send().await;
         let problem = problem.problem(422, "invalid-fields");
         assert_eq!(

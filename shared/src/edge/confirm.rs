@@ -2,27 +2,29 @@
 
 use super::problem::Problem;
 use crate::people::account::Account;
-use crate::people::hasher::{Hasher, PasswordHash};
+use crate::people::hasher::Hasher;
 use crate::people::password::Password;
 use crate::store::Store;
 
-/// The kept hash that `password` of `account` was verified with.
+/// Verifies that `password` is the one of `account`, as it was when `account` was read.
 ///
 /// # Errors
 ///
-/// 403 where it is not the account's password.
-pub async fn verify(
+/// 403 where it is not.
+pub async fn verify_password(
     store: &Store,
     hasher: &Hasher,
     account: &Account,
     password: &Password,
-) -> Result<PasswordHash, Problem> {
+) -> Result<(), Problem> {
     let credential = store.credential(&account.email).await?;
     // An address that has been given up may be another account's by now.
-    let kept = credential.filter(|credential| credential.user_id == account.id);
+    let kept = credential.filter(|credential| {
+        credential.user_id == account.id && credential.password_epoch == account.password_epoch
+    });
     let kept = kept.ok_or(Problem::WrongPassword)?.password;
     if hasher.verify(password, &kept).await? {
-        Ok(kept)
+        Ok(())
     } else {
         Err(Problem::WrongPassword)
     }

@@ -207,7 +207,8 @@ impl Problem {
                 "Send \"Authorization: Bearer\" and an access token from a login.".to_owned()
             }
             Self::InvalidToken(_) => {
-                "It is malformed, expired, or not one of ours. Log in again.".to_owned()
+                "It is malformed, expired, not one of ours, or its session or account has ended."
+                    .to_owned()
             }
             Self::InvalidRefreshToken => "Log in again.".to_owned(),
             Self::WrongPassword => "It is not the password of this account.".to_owned(),

@@ -169,21 +169,25 @@ impl Store {
         }
     }
 
-    /// Notes that the account's owner has logged in. An account that is gone stays gone.
+    /// Notes that the owner of `account` has logged in; `false` where the account may no longer be
+    /// used, or has got another password since it was read.
     ///
     /// # Errors
     ///
     /// Where DynamoDB does not answer.
-    pub async fn record_login(&self, id: UserId, now: u64) -> Result<(), StoreError> {
+    pub async fn record_login(&self, account: &Account, now: u64) -> Result<bool, StoreError> {
         let request = self
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(Key::account(id).attributes()))
+            .set_key(Some(Key::account(account.id).attributes()))
             .update_expression("SET last_login = :now")
-            .condition_expression("attribute_exists(pk)")
+            .condition_expression("#status = :active AND password_epoch = :epoch")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":active", item::text(ACTIVE))
+            .expression_attribute_values(":epoch", item::number(account.password_epoch))
             .expression_attribute_values(":now", item::number(now));
-        unless_refused(
+        carried_out(
             retry_conflicts(|| request.clone().send()).await,
             "record the login",
         )
@@ -227,19 +231,19 @@ fn refused_change(found: Account, change: &ProfileChange, at: &AtVersion) -> Cha
     }
 }
 
-/// An update whose condition does not hold is as good as done: what it was about has gone.
-pub(super) fn unless_refused<T>(
+/// Whether an update was carried out, or refused by its condition.
+pub(super) fn carried_out<T>(
     answer: Result<T, SdkError<UpdateItemError>>,
     operation: &'static str,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     match answer {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(true),
         Err(fault)
             if fault
                 .as_service_error()
                 .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
         {
-            Ok(())
+            Ok(false)
         }
         Err(fault) => Err(unavailable(operation)(fault)),
     }

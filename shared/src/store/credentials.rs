@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{
     Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 
-use super::accounts::{ACTIVE, DELETING, unless_refused};
+use super::accounts::{ACTIVE, DELETING, carried_out};
 use super::item::{self, Attributes, Key, Reader};
 use super::transaction::{reasons, refuses};
 use super::{Conflicts, Store, StoreError, retry_conflicts, unavailable};
@@ -41,6 +41,9 @@ pub enum Owned {
 }
 
 impl Store {
+    /// How long what is left of an account waits for its deletion to be finished.
+    const DELETION_SECONDS: u64 = 24 * 60 * 60;
+
     /// The credential of an address, if it has one. Strongly consistent: whoever has just
     /// registered can log in.
     ///
@@ -74,15 +77,16 @@ impl Store {
             .condition_expression("password = :old")
             .expression_attribute_values(":new", item::text(new.to_phc()))
             .expression_attribute_values(":old", item::text(old.to_phc()));
-        unless_refused(
+        carried_out(
             retry_conflicts(|| request.clone().send()).await,
             "replace the password's hash",
         )
+        .map(|_| ())
     }
 
-    /// Puts `new` in the place of the verified hash `old`, and ends all sessions of the account but
-    /// `session`, at once: they carry another epoch than the account from here on. Their items may
-    /// be removed later.
+    /// Puts `new` in the place of the password that was just verified, and ends all sessions of the
+    /// account but `session`, at once: they carry another epoch than the account from here on.
+    /// Their items may be removed later.
     ///
     /// # Errors
     ///
@@ -91,8 +95,8 @@ impl Store {
         &self,
         account: &Account,
         session: SessionId,
-        old: &PasswordHash,
         new: &PasswordHash,
+        now: u64,
     ) -> Result<Owned, StoreError> {
         const OPERATION: &str = "change the password";
         let before = item::number(account.password_epoch);
@@ -100,9 +104,10 @@ impl Store {
         let credential = Update::builder()
             .set_key(Some(Key::credential(&account.email).attributes()))
             .update_expression("SET password = :new, password_epoch = :after")
-            .condition_expression("password = :old")
+            .condition_expression("password_epoch = :before AND user_id = :user")
             .expression_attribute_values(":new", item::text(new.to_phc()))
-            .expression_attribute_values(":old", item::text(old.to_phc()))
+            .expression_attribute_values(":before", before.clone())
+            .expression_attribute_values(":user", item::text(account.id.to_string()))
             .expression_attribute_values(":after", after.clone())
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let owner = Update::builder()
@@ -116,8 +121,9 @@ impl Store {
         let current = Update::builder()
             .set_key(Some(Key::session(account.id, session).attributes()))
             .update_expression("SET password_epoch = :after")
-            .condition_expression("password_epoch = :before")
+            .condition_expression("password_epoch = :before AND expires_at > :now")
             .expression_attribute_values(":before", before)
+            .expression_attribute_values(":now", item::number(now))
             .expression_attribute_values(":after", after);
         let mut actions = Vec::new();
         for update in [credential, owner, current] {
@@ -148,33 +154,32 @@ impl Store {
         }
     }
 
-    /// Begins to delete an account whose password was verified as `hash`: nobody can log in or
-    /// refresh from here on, and the address is free. [`Store::finish_deletion`] does the rest.
+    /// Begins to delete an account whose password was just verified: nobody can log in or refresh
+    /// from here on, and the address is free. [`Store::finish_deletion`] does the rest; where nobody
+    /// asks for it, the account's time to live does.
     ///
     /// # Errors
     ///
     /// Where DynamoDB does not answer; then all of it is done or nothing.
-    pub async fn begin_deletion(
-        &self,
-        account: &Account,
-        hash: &PasswordHash,
-    ) -> Result<Owned, StoreError> {
+    pub async fn begin_deletion(&self, account: &Account, now: u64) -> Result<Owned, StoreError> {
         const OPERATION: &str = "delete the account";
         let credential = Delete::builder()
             .table_name(&self.table)
             .set_key(Some(Key::credential(&account.email).attributes()))
-            .condition_expression("password = :hash")
-            .expression_attribute_values(":hash", item::text(hash.to_phc()))
+            .condition_expression("password_epoch = :epoch AND user_id = :user")
+            .expression_attribute_values(":epoch", item::number(account.password_epoch))
+            .expression_attribute_values(":user", item::text(account.id.to_string()))
             .build()
             .map_err(incomplete(OPERATION))?;
         let owner = Update::builder()
             .table_name(&self.table)
             .set_key(Some(Key::account(account.id).attributes()))
-            .update_expression("SET #status = :deleting")
+            .update_expression("SET #status = :deleting, expires_at = :end")
             .condition_expression("#status = :active")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":deleting", item::text(DELETING))
             .expression_attribute_values(":active", item::text(ACTIVE))
+            .expression_attribute_values(":end", item::number(now + Self::DELETION_SECONDS))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .map_err(incomplete(OPERATION))?;

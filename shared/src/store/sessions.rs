@@ -29,9 +29,9 @@ pub enum Rotated {
 /// A part of an account's sessions, and where the next part begins.
 #[derive(Debug)]
 pub struct SessionPage {
-    /// The account itself, where the part is the first.
+    /// The account itself, if it is there.
     pub account: Option<Account>,
-    /// In the order in which they began; ended ones that are not removed yet are among them.
+    /// The latest first; ended ones that are not removed yet are among them.
     pub sessions: Vec<Session>,
     /// The last session of this part, where others may follow.
     pub last: Option<SessionId>,
@@ -234,8 +234,9 @@ impl Store {
         }
     }
 
-    /// A part of an account's sessions, behind `after`, with at most `most` of them; the first
-    /// part has the account, which lies before its sessions. One request.
+    /// A part of an account's sessions, behind `after`, with at most `most` of them, and the
+    /// account. One request, where the part is the last one, since the account lies behind its
+    /// sessions; otherwise two.
     ///
     /// # Errors
     ///
@@ -246,22 +247,16 @@ impl Store {
         after: Option<SessionId>,
         most: i32,
     ) -> Result<SessionPage, StoreError> {
-        let after = after.map(|session| Key::session(user, session).attributes());
-        // The account takes a place of the first part.
-        let places = if after.is_none() {
-            most.saturating_add(1)
-        } else {
-            most
-        };
         let answer = self
             .client
             .query()
             .table_name(&self.table)
             .key_condition_expression("pk = :pk")
             .expression_attribute_values(":pk", item::text(Key::partition(user)))
+            .scan_index_forward(false)
             .consistent_read(true)
-            .limit(places)
-            .set_exclusive_start_key(after)
+            .limit(most)
+            .set_exclusive_start_key(after.map(|after| Key::session(user, after).attributes()))
             .send()
             .await
             .map_err(unavailable("list the sessions"))?;
@@ -277,8 +272,9 @@ impl Store {
                 page.account = Some(read_account(user, item)?);
             }
         }
-        if answer.last_evaluated_key.is_some() {
+        if page.account.is_none() {
             page.last = page.sessions.last().map(|session| session.id);
+            page.account = self.account(user).await?;
         }
         Ok(page)
     }
