@@ -86,7 +86,7 @@ pub enum HashError {
 
 /// Hashes and verifies passwords with Argon2id (RFC 9106).
 ///
-/// Its memory is allocated once and reused, which saves a third of the time; hashes run on threads
+/// Its memory is allocated once and reused, which saves what it costs to get it anew; hashes run on threads
 /// of their own, so that a handler can wait for DynamoDB meanwhile. No more of them run at once
 /// than there are processors.
 #[derive(Clone)]
