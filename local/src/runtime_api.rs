@@ -66,7 +66,7 @@ impl Bootstrap {
                 post(response),
             )
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
-            .route("/2018-06-01/runtime/init/error", post(StatusCode::ACCEPTED))
+            .route("/2018-06-01/runtime/init/error", post(init_error))
             .with_state(Arc::clone(&api));
         let server = tokio::spawn(async move {
             let _ = axum::serve(listener, routes).await;
@@ -130,7 +130,7 @@ impl Bootstrap {
         Ok(self.ended(status).await.to_string())
     }
 
-    /// What the process has printed so far.
+    /// What the process has printed so far, and what it reported of a failed start.
     pub fn output(&self) -> String {
         lock(&self.api.output).clone()
     }
@@ -225,6 +225,12 @@ async fn error(
     body: Bytes,
 ) -> StatusCode {
     answer(&api, &id, Err(body))
+}
+
+/// A runtime that fails to start says why, and then ends: the reason goes with its output.
+async fn init_error(State(api): State<Arc<Api>>, body: Bytes) -> StatusCode {
+    lock(&api.output).push_str(&String::from_utf8_lossy(&body));
+    StatusCode::ACCEPTED
 }
 
 fn answer(api: &Api, id: &str, answer: Answer) -> StatusCode {
