@@ -14,6 +14,7 @@ use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use keys::Keys;
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Context, LambdaEvent, Service as _, service_fn};
 use login::Login;
@@ -60,6 +61,7 @@ impl Functions {
         let function = match name {
             "authorizer" => in_process_authorizer(Authorizer::from_env(env, clock)?),
             "discovery" => in_process(Discovery::from_env(env)?),
+            "keys" => in_process_keys(Keys::from_env(env)),
             "login" => in_process(Login::from_env(env, clock)?),
             "password" => in_process(ChangePassword::from_env(env, clock)?),
             "profile" => in_process(Profile::from_env(env, clock)?),
@@ -152,6 +154,17 @@ fn in_process_authorizer(authorizer: Authorizer) -> Function {
         Box::pin(async move {
             let verdict = authorizer.authorize(&serde_json::from_value(event)?);
             Ok(serde_json::to_value(verdict)?)
+        })
+    }))
+}
+
+fn in_process_keys(keys: Keys) -> Function {
+    let keys = Arc::new(keys);
+    Function::InProcess(Box::new(move |event| {
+        let keys = Arc::clone(&keys);
+        Box::pin(async move {
+            keys.answer(serde_json::from_value(event)?).await?;
+            Ok(Value::Null)
         })
     }))
 }

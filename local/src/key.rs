@@ -9,7 +9,8 @@ use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use shared::tokens::signer::Signer;
+use shared::tokens::private_key::PrivateKey;
+use shared::tokens::public_key;
 
 /// Makes the private key at `pem` unless one is there, and writes its public half to `jwks`.
 ///
@@ -26,14 +27,14 @@ pub fn ensure(pem: &Path, jwks: &Path) -> anyhow::Result<()> {
         }
         Err(error) => return Err(error).with_context(|| cannot("read", pem)),
     };
-    let signer = Signer::from_pem(&text).with_context(|| {
+    let key = PrivateKey::from_pem(&text).with_context(|| {
         format!(
             "\"{}\" is not an RSA, P-256 or Ed25519 private key in PEM (PKCS#8): move it away and \
              start again for a new one",
             pem.display()
         )
     })?;
-    let published = signer.jwks();
+    let published = public_key::jwks([key.public()]);
     if fs::read_to_string(jwks).is_ok_and(|there| there == published) {
         return Ok(());
     }

@@ -107,6 +107,7 @@ impl Local {
             ("TABLE_NAME", dynamodb::TABLE.to_owned()),
             ("ISSUER", url.clone()),
             ("SIGNING_KEY", signing_key.display().to_string()),
+            ("SIGNING_KID", String::new()),
             ("JWKS", jwks.display().to_string()),
             ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_url.clone()),
             // The embedded DynamoDB checks no signature; any credentials do.

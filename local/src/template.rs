@@ -1,7 +1,7 @@
 //! Reads template.yaml: routes, authorizer, CORS, environments, table.
 //!
 //! It understands the part of CloudFormation that the template uses for these: `Ref` to parameters,
-//! `Fn::If`, `Fn::Split`, and conditions of `Fn::Equals` and `Fn::Not`.
+//! `Fn::If`, `Fn::Split`, `Fn::FindInMap`, and conditions.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -197,6 +197,8 @@ fn read_route(
 /// Resolves intrinsic functions.
 struct Resolver<'a> {
     parameters: BTreeMap<&'a str, Value>,
+    mappings: &'a Value,
+    declared: &'a Value,
     conditions: BTreeMap<&'a str, bool>,
 }
 
@@ -217,13 +219,15 @@ impl<'a> Resolver<'a> {
         }
         let mut resolver = Self {
             parameters,
+            mappings: &document["Mappings"],
+            declared: &document["Conditions"],
             conditions: BTreeMap::new(),
         };
         for (name, condition) in document["Conditions"].as_object().into_iter().flatten() {
             let holds = resolver.holds(condition).with_context(|| {
                 format!(
-                    "the condition {name} is not one of Fn::Equals and Fn::Not, which is all \
-                         that is understood here"
+                    "the condition {name} has something other than Fn::Equals, Fn::Not, Fn::And, \
+                     Fn::Or and Condition, which is all that is understood here"
                 )
             })?;
             resolver.conditions.insert(name, holds);
@@ -253,6 +257,11 @@ impl<'a> Resolver<'a> {
                     let text = scalar(&self.resolve(text)?);
                     return Some(text.split(&scalar(separator)).map(Value::from).collect());
                 }
+                if let Some([map, first, second]) = arguments(members, "Fn::FindInMap") {
+                    let key = |value| self.resolve(value).map(|key| scalar(&key));
+                    let found = &self.mappings[scalar(map)][key(first)?][key(second)?];
+                    return Some(found.clone());
+                }
                 let members = members.iter();
                 let resolved = members.filter_map(|(k, v)| Some((k.clone(), self.resolve(v)?)));
                 Some(Value::Object(resolved.collect()))
@@ -270,8 +279,20 @@ impl<'a> Resolver<'a> {
         if let Some([left, right]) = arguments(members, "Fn::Equals") {
             return Some(self.text(left)? == self.text(right)?);
         }
-        let [inner] = arguments(members, "Fn::Not")?;
-        self.holds(inner).map(|holds| !holds)
+        if let Some([inner]) = arguments(members, "Fn::Not") {
+            return self.holds(inner).map(|holds| !holds);
+        }
+        if let Some(name) = members.get("Condition") {
+            return self.holds(self.declared.get(name.as_str()?)?);
+        }
+        let all = |name| {
+            let conditions = members.get(name).and_then(Value::as_array)?;
+            let held = conditions.iter().map(|condition| self.holds(condition));
+            held.collect::<Option<Vec<_>>>()
+        };
+        all("Fn::And")
+            .map(|held| !held.contains(&false))
+            .or_else(|| all("Fn::Or").map(|held| held.contains(&true)))
     }
 
     /// A scalar, or a reference to a parameter.

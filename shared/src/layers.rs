@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 /// Base modules first, then the folders; a file may use its own layer and those before it.
 const LAYERS: [(&str, &[&str]); 5] = [
-    ("base", &["clock", "config", "fault", "random", "telemetry"]),
+    (
+        "base",
+        &["aws", "clock", "config", "fault", "random", "telemetry"],
+    ),
     ("people", &["people"]),
     ("tokens", &["tokens"]),
     ("store", &["store"]),

@@ -4,7 +4,7 @@
 //!
 //! Four layers; each may use those above it in this list and none below.
 //!
-//! - base: [`clock`], [`config`], [`fault`], [`random`], [`telemetry`]; knows nothing of Latchkey.
+//! - base: `aws`, [`clock`], [`config`], [`fault`], [`random`], [`telemetry`]; knows nothing of Latchkey.
 //! - [`people`]: what an account is. No HTTP, no AWS, no JOSE.
 //! - [`tokens`]: access tokens (RFC 9068), the keys that sign and verify them (RFC 7517).
 //! - [`store`]: the one place that knows DynamoDB.
@@ -13,6 +13,8 @@
 //! Without the feature `accounts` only what the authorizer needs is left: no AWS SDK, no HTTP, no
 //! password hashing.
 
+#[cfg(feature = "accounts")]
+pub mod aws;
 pub mod clock;
 pub mod config;
 #[cfg(feature = "accounts")]

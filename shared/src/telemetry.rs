@@ -13,9 +13,10 @@ use crate::config::Env;
 
 /// The crates whose events are logged at the level asked for. Of all others only errors are: the
 /// runtime and the SDK print payloads at their lower levels.
-pub const OURS: [&str; 10] = [
+pub const OURS: [&str; 11] = [
     "authorizer",
     "discovery",
+    "keys",
     "latchkey",
     "local",
     "login",

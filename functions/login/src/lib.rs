@@ -127,6 +127,10 @@ impl Handler for Login {
         }
         tokens(&access_token, &refresh_token, &session, now)
     }
+
+    async fn warm(&self) {
+        self.issuer.warm().await;
+    }
 }
 
 fn read(request: &Request) -> Result<Attempt, Problem> {

@@ -80,6 +80,10 @@ impl Handler for Sessions {
             _ => Err(Problem::NotFound),
         }
     }
+
+    async fn warm(&self) {
+        self.issuer.warm().await;
+    }
 }
 
 /// The body of `/refresh` and `/logout`; `None` where the token is not even shaped like one, which

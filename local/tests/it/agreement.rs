@@ -25,8 +25,8 @@ const PUBLIC: [&str; 6] = [
     "POST /register",
 ];
 
-/// What the functions read and the template does not set: the signing key in AWS is still to come.
-const KEYS: [&str; 2] = ["JWKS", "SIGNING_KEY"];
+/// What functions read in AWS only: a role's credentials have a token, and KMS is not on laptops.
+const IN_AWS: [&str; 3] = ["AWS_ENDPOINT_URL_KMS", "AWS_SESSION_TOKEN", "SIGNING_KID"];
 
 /// The template with every variable set that it can set.
 fn template() -> Template {
@@ -163,7 +163,7 @@ async fn the_template_sets_what_each_function_reads_and_nothing_else() {
     for (function, variables) in template().environments() {
         let mut read = variables_of(function);
         // Set by Lambda itself, or, the endpoint, on laptops only.
-        read.retain(|name| !name.starts_with("AWS_") && !KEYS.contains(&name.as_str()));
+        read.retain(|name| !name.starts_with("AWS_"));
         let set: BTreeSet<_> = variables.keys().cloned().collect();
         assert_eq!(set, read, "{function}");
     }
@@ -176,8 +176,7 @@ async fn cargo_lambda_watch_sets_what_the_functions_read_and_nothing_else() {
     for function in template.environments().keys() {
         read.extend(variables_of(function));
     }
-    // A role's credentials have a token, a laptop's have none.
-    read.remove("AWS_SESSION_TOKEN");
+    read.retain(|name| !IN_AWS.contains(&name.as_str()));
     let set: BTreeSet<_> = lambda_environment().into_keys().collect();
     assert_eq!(set, read);
 }
@@ -185,7 +184,7 @@ async fn cargo_lambda_watch_sets_what_the_functions_read_and_nothing_else() {
 #[test]
 fn cargo_lambda_watch_has_the_template_s_defaults() {
     let watched = lambda_environment();
-    let here = ["ISSUER", "TABLE_NAME"];
+    let here = ["ISSUER", "JWKS", "SIGNING_KEY", "SIGNING_KID", "TABLE_NAME"];
     let mut compared = 0;
     for (function, variables) in template().environments() {
         for (name, value) in variables

@@ -23,6 +23,12 @@ pub trait Handler: Send + Sync + 'static {
         &self,
         request: Request,
     ) -> impl Future<Output = Result<Response<Body>, Problem>> + Send;
+
+    /// Does ahead of the first request what it would otherwise wait for. What fails here is tried
+    /// again when it is needed.
+    fn warm(&self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 }
 
 /// Serves a handler in Lambda until the process is ended.
@@ -32,6 +38,8 @@ pub trait Handler: Send + Sync + 'static {
 /// Where the Lambda runtime fails.
 pub async fn run(handler: impl Handler) -> Result<(), lambda_http::Error> {
     let handler = &handler;
+    // Before the first event, Lambda gives a function more processor time than it pays for.
+    handler.warm().await;
     lambda_http::run(service_fn(|request| async move {
         Ok::<_, Infallible>(respond(handler, request).await)
     }))

@@ -306,10 +306,13 @@ impl From<HashError> for Problem {
 impl From<IssueError> for Problem {
     fn from(error: IssueError) -> Self {
         match error {
-            IssueError::NoIssuer | IssueError::Sign(SignError::Claims(_)) => {
+            IssueError::NoIssuer
+            | IssueError::Sign(SignError::Claims(_) | SignError::OtherKey { .. }) => {
                 Self::Internal(Box::new(error))
             }
-            IssueError::Sign(SignError::Key(_)) => Self::Unavailable(Box::new(error)),
+            IssueError::Sign(SignError::Key(_) | SignError::Kms(_)) => {
+                Self::Unavailable(Box::new(error))
+            }
         }
     }
 }

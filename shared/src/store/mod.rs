@@ -13,13 +13,10 @@ use std::error::Error;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
-use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 use crate::config::{ConfigError, Env};
-use crate::random;
+use crate::{aws, random};
 
 /// The table and the client that reaches it.
 #[derive(Clone)]
@@ -51,47 +48,15 @@ pub enum StoreError {
 }
 
 impl Store {
-    /// How long a request to DynamoDB may take in all, retries included. The functions' own
-    /// timeouts are above it.
-    const OPERATION_TIMEOUT: Duration = Duration::from_millis(2500);
-
     /// Reads `TABLE_NAME`; `AWS_ENDPOINT_URL_DYNAMODB` where DynamoDB is not AWS's own; and what
-    /// Lambda sets itself: `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
-    /// `AWS_SESSION_TOKEN`.
+    /// [`aws::config`] reads.
     ///
     /// # Errors
     ///
     /// Where one of them is missing.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
-        // aws-config would bring providers of credentials (SSO, STS, IMDS) that no function needs:
-        // Lambda passes a role's credentials in the environment for as long as the process lives.
-        let credentials = Credentials::new(
-            env.required("AWS_ACCESS_KEY_ID", "the id of an access key")?,
-            env.required("AWS_SECRET_ACCESS_KEY", "the secret of that access key")?,
-            env.optional("AWS_SESSION_TOKEN"),
-            None,
-            "environment",
-        );
-        // The SDK sets no timeout but for connecting, and would first back off for a second.
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_millis(500))
-            .operation_attempt_timeout(Duration::from_secs(1))
-            .operation_timeout(Self::OPERATION_TIMEOUT)
-            .build();
-        let retries = RetryConfig::standard()
-            .with_max_attempts(3)
-            .with_initial_backoff(Duration::from_millis(50));
-        let mut config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(
-                env.required("AWS_REGION", "the region of the table")?,
-            ))
-            .credentials_provider(credentials)
-            .timeout_config(timeouts)
-            .retry_config(retries);
-        config.set_endpoint_url(env.optional("AWS_ENDPOINT_URL_DYNAMODB"));
         Ok(Self {
-            client: Client::from_conf(config.build()),
+            client: Client::new(&aws::config(env, "AWS_ENDPOINT_URL_DYNAMODB")?),
             table: env.required("TABLE_NAME", "the name of the DynamoDB table")?,
         })
     }
@@ -149,14 +114,10 @@ async fn jitter(attempt: u32) {
 /// A fault of DynamoDB while it was to `operation`.
 fn unavailable<E>(operation: &'static str) -> impl FnOnce(SdkError<E>) -> StoreError
 where
-    E: Error + Send + Sync + 'static,
+    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
     move |fault| StoreError::Unavailable {
         operation,
-        source: match fault {
-            // The service's own words, without the SDK's "service error" round them.
-            SdkError::ServiceError(fault) => Box::new(fault.into_err()),
-            fault => Box::new(fault),
-        },
+        source: aws::cause(fault),
     }
 }

@@ -11,6 +11,7 @@ use crate::config::{ConfigError, Env};
 use crate::people::account::Account;
 use crate::people::id::SessionId;
 use crate::random;
+use crate::telemetry::chain;
 
 /// Issues access tokens, and signs them with one key.
 pub struct Issuer {
@@ -39,8 +40,8 @@ pub enum IssueError {
 }
 
 impl Issuer {
-    /// Reads `SIGNING_KEY`, `ISSUER`, `AUDIENCE` and `ACCESS_TOKEN_SECONDS` (60 to 3600, 900
-    /// without it).
+    /// Reads what [`Signer::from_env`] and [`Parties::from_env`] read, and `ACCESS_TOKEN_SECONDS`
+    /// (60 to 3600, 900 without it).
     ///
     /// # Errors
     ///
@@ -52,6 +53,13 @@ impl Issuer {
             parties: Parties::from_env(env)?,
             lifetime,
         })
+    }
+
+    /// Prepares the key ahead of its first use. Where that fails, issuing tries again.
+    pub async fn warm(&self) {
+        if let Err(error) = self.signer.warm().await {
+            tracing::warn!(cause = chain(&error), "the signing key is not there yet");
+        }
     }
 
     /// Issues a token for `account` and `session` at `now` (seconds since the epoch), over a
@@ -111,6 +119,8 @@ mod tests {
     use crate::people::email::Email;
     use crate::people::name::Name;
     use crate::tokens::claims::Header;
+    use crate::tokens::private_key::PrivateKey;
+    use crate::tokens::public_key::jwks;
     use crate::tokens::verifier::TokenRefused;
 
     const NOW: u64 = 1_800_000_000;
@@ -137,15 +147,15 @@ mod tests {
     }
 
     /// The key of each kind that signs, with its algorithm.
-    fn kinds() -> [(Signer, &'static str); 3] {
+    fn kinds() -> [(PrivateKey, &'static str); 3] {
         let p256 = ec(&ECDSA_P256_SHA256_FIXED_SIGNING);
         [(rsa(), "RS256"), (p256, "ES256"), (ed25519(), "EdDSA")]
-            .map(|(pem, alg)| (Signer::from_pem(&pem).unwrap(), alg))
+            .map(|(pem, alg)| (PrivateKey::from_pem(&pem).unwrap(), alg))
     }
 
     /// The one key of a signer's key set.
-    fn published(signer: &Signer) -> serde_json::Value {
-        let mut set: serde_json::Value = serde_json::from_str(&signer.jwks()).unwrap();
+    fn published(signer: &PrivateKey) -> serde_json::Value {
+        let mut set: serde_json::Value = serde_json::from_str(&jwks([signer.public()])).unwrap();
         set["keys"][0].take()
     }
 
@@ -158,11 +168,11 @@ mod tests {
         Verifier::from_env(&Env::new(&lookup)).unwrap()
     }
 
-    fn issuer(signer: Signer) -> Issuer {
+    fn issuer(key: PrivateKey) -> Issuer {
         let lookup = |name: &str| (name == "ISSUER").then(|| "https://auth.example.com".to_owned());
         let parties = Parties::from_env(&Env::new(&lookup)).unwrap();
         Issuer {
-            signer,
+            signer: Signer::held(key),
             parties,
             lifetime: 900,
         }
@@ -184,7 +194,7 @@ mod tests {
         runtime.block_on(future)
     }
 
-    fn issue(signer: Signer) -> (AccessToken, SessionId) {
+    fn issue(signer: PrivateKey) -> (AccessToken, SessionId) {
         let session = SessionId::new(NOW * 1000);
         let issued = block_on(issuer(signer).issue(&account(), session, None, NOW));
         (issued.unwrap(), session)
@@ -193,7 +203,7 @@ mod tests {
     #[test]
     fn a_key_of_each_kind_signs_with_its_own_algorithm_and_its_tokens_verify() {
         for (signer, alg) in kinds() {
-            let jwks = signer.jwks();
+            let jwks = jwks([signer.public()]);
             let (token, session) = issue(signer);
             let header = URL_SAFE_NO_PAD
                 .decode(token.text.split('.').next().unwrap())
@@ -210,10 +220,10 @@ mod tests {
     fn a_token_verifies_with_no_other_key_and_under_no_other_algorithm() {
         let sets: Vec<_> = kinds()
             .into_iter()
-            .map(|(signer, _)| signer.jwks())
+            .map(|(signer, _)| jwks([signer.public()]))
             .collect();
         for (signer, alg) in kinds() {
-            let own = signer.jwks();
+            let own = jwks([signer.public()]);
             let kid = published(&signer)["kid"].clone();
             let (token, _) = issue(signer);
             for jwks in &sets {
@@ -254,7 +264,7 @@ mod tests {
             0xde, 0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
         ];
         for (signer, alg) in kinds().into_iter().skip(1) {
-            let verifier = verifier(&signer.jwks());
+            let verifier = verifier(&jwks([signer.public()]));
             let (token, _) = issue(signer);
             let honest = URL_SAFE_NO_PAD
                 .decode(token.text.rsplit('.').next().unwrap())
@@ -329,13 +339,13 @@ mod tests {
     #[test]
     fn the_issuer_is_derived_from_the_domain_where_none_is_set() {
         let [_, (signer, _), _] = kinds();
-        let jwks = signer.jwks();
+        let jwks = jwks([signer.public()]);
         let lookup = |name: &str| (name == "JWKS").then(|| jwks.clone());
         let env = Env::new(&lookup);
         let verifier = Verifier::from_env(&env).unwrap();
         let parties = Parties::from_env(&env).unwrap();
         let issuer = Issuer {
-            signer,
+            signer: Signer::held(signer),
             parties,
             lifetime: 900,
         };
@@ -386,16 +396,7 @@ mod tests {
     fn other_keys_do_not_sign() {
         let p384 = ec(&ECDSA_P384_SHA384_FIXED_SIGNING);
         for pem in ["", "not a key", &p384, &pem(b"not a key")] {
-            assert!(Signer::from_pem(pem).is_none(), "{pem}");
+            assert!(PrivateKey::from_pem(pem).is_none(), "{pem}");
         }
-        let lookup = |name: &str| (name == "SIGNING_KEY").then(|| "no/such/file".to_owned());
-        let Err(error) = Signer::from_env(&Env::new(&lookup)) else {
-            panic!("read a file that is not there");
-        };
-        let sentence = error.to_string();
-        assert!(
-            sentence.starts_with("SIGNING_KEY names the file \"no/such/file\""),
-            "{sentence}"
-        );
     }
 }

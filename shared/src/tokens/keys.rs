@@ -161,6 +161,18 @@ impl KeySet {
     pub fn get(&self, kid: &str) -> Option<&Key> {
         self.0.iter().find(|key| key.kid == kid)
     }
+
+    /// As [`KeySet::get`], for somebody who needs no other key.
+    #[cfg(feature = "accounts")]
+    pub(super) fn take(self, kid: &str) -> Option<Key> {
+        self.0.into_iter().find(|key| key.kid == kid)
+    }
+
+    /// The key, where there is one only.
+    #[cfg(feature = "accounts")]
+    pub(super) fn only(self) -> Option<Key> {
+        <[Key; 1]>::try_from(self.0).ok().map(|[key]| key)
+    }
 }
 
 /// A deployment fault: the key set of `JWKS` cannot be used.
@@ -232,6 +244,18 @@ impl Key {
         published.insert("use".into(), "sig".into());
         published.insert("alg".into(), name(self.algorithm).into());
         published.into()
+    }
+
+    /// The key's name.
+    #[cfg(feature = "accounts")]
+    pub(super) fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// The one algorithm that it is used with.
+    #[cfg(feature = "accounts")]
+    pub(super) fn algorithm(&self) -> Algorithm {
+        self.algorithm
     }
 
     /// Whether `alg` of a token's header is this key's algorithm, letter for letter.

@@ -9,4 +9,10 @@ pub mod verifier;
 #[cfg(feature = "accounts")]
 pub mod issuer;
 #[cfg(feature = "accounts")]
+pub mod kms;
+#[cfg(feature = "accounts")]
+pub mod private_key;
+#[cfg(feature = "accounts")]
+pub mod public_key;
+#[cfg(feature = "accounts")]
 pub mod signer;

@@ -1,23 +1,38 @@
-//! The private key that signs tokens.
+//! The key that signs tokens, wherever its private half is kept.
 
 use std::fs;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::jwk::{Jwk, KeyAlgorithm, PublicKeyUse, ThumbprintHash};
-use jsonwebtoken::{Algorithm, EncodingKey};
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jsonwebtoken::Algorithm;
+use tokio::sync::OnceCell;
 
 use super::claims::{Claims, Header};
-use super::keys::{KeySet, name};
+use super::keys::{Key, KeySet, name};
+use super::kms::{Kms, KmsError};
+use super::private_key::PrivateKey;
 use crate::config::{ConfigError, Env};
 
-/// A private key that signs tokens. Its algorithm is the key's own: RS256 for RSA, ES256 for
-/// P-256, EdDSA for Ed25519.
+/// The key that signs tokens. Its algorithm is the key's own: RS256 for RSA, ES256 for P-256,
+/// EdDSA for Ed25519.
 pub struct Signer {
-    key: EncodingKey,
-    algorithm: Algorithm,
-    public: Jwk,
     kid: String,
+    algorithm: Algorithm,
+    custody: Custody,
+}
+
+/// Where the private half is.
+enum Custody {
+    /// In memory, read from a file.
+    Held(PrivateKey),
+    /// In KMS, which signs. What it answers must verify with the public half.
+    Kms { kms: Kms, arn: String, public: Key },
+    /// In memory, once KMS has decrypted it.
+    Sealed {
+        kms: Kms,
+        sealed: Vec<u8>,
+        key: OnceCell<PrivateKey>,
+    },
 }
 
 /// The key did not sign.
@@ -29,67 +44,96 @@ pub enum SignError {
     /// The key failed.
     #[error("the key failed")]
     Key(#[from] jsonwebtoken::errors::Error),
+    /// KMS failed.
+    #[error("the key failed")]
+    Kms(#[from] KmsError),
+    /// The key is not the one that is published under its name: nobody would take its tokens.
+    #[error("SIGNING_KEY is not the key that JWKS publishes as \"{kid}\"")]
+    OtherKey {
+        /// The name under which it was to sign.
+        kid: String,
+    },
 }
 
 impl Signer {
-    /// Reads `SIGNING_KEY`: the path of a private key in PEM (PKCS#8).
+    /// Reads `SIGNING_KEY`: the ARN of a KMS key that signs, or `sealed:` and a private key that
+    /// KMS has encrypted (base64), or the path of one in PEM (PKCS#8). Reads `JWKS` as
+    /// [`KeySet::from_env`] does, and, for the first two, `SIGNING_KID`, which names the key's
+    /// public half among them; a set of one key needs no name.
     ///
     /// # Errors
     ///
-    /// Where it is missing, unreadable or of another kind.
+    /// Where one of them is missing or unusable, or `JWKS` does not publish the key.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
-        let path = env.required("SIGNING_KEY", "the path of a private key in PEM (PKCS#8)")?;
-        let pem = fs::read_to_string(&path).map_err(|error| {
-            ConfigError::new(format!(
-                "SIGNING_KEY names the file \"{path}\", which cannot be read ({error}); on a \
-                 laptop `cargo run` makes it"
-            ))
-        })?;
-        Self::from_pem(&pem).ok_or_else(|| {
-            ConfigError::new(format!(
-                "SIGNING_KEY names the file \"{path}\", which is not an RSA (2048 bits or more), \
-                 P-256 or Ed25519 private key in PEM (PKCS#8)"
-            ))
-        })
+        let published = KeySet::from_env(env)?;
+        let key = env.required(
+            "SIGNING_KEY",
+            "the ARN of a KMS key, or the path of a private key in PEM (PKCS#8)",
+        )?;
+        let kid = env.optional("SIGNING_KID");
+        if key.starts_with("arn:") {
+            let public = named(published, kid)?;
+            return Ok(Self {
+                kid: public.kid().to_owned(),
+                algorithm: public.algorithm(),
+                custody: Custody::Kms {
+                    kms: Kms::from_env(env)?,
+                    arn: key,
+                    public,
+                },
+            });
+        }
+        if let Some(sealed) = key.strip_prefix("sealed:") {
+            let sealed = STANDARD.decode(sealed).map_err(|_| {
+                ConfigError::new(
+                    "SIGNING_KEY begins with \"sealed:\" and is no base64 after it; set it to what \
+                     the custom resource gave",
+                )
+            })?;
+            let public = named(published, kid)?;
+            return Ok(Self {
+                kid: public.kid().to_owned(),
+                algorithm: public.algorithm(),
+                custody: Custody::Sealed {
+                    kms: Kms::from_env(env)?,
+                    sealed,
+                    key: OnceCell::new(),
+                },
+            });
+        }
+        let signer = Self::held(from_file(&key)?);
+        if published.get(&signer.kid).is_none() {
+            return Err(ConfigError::new(format!(
+                "SIGNING_KEY names the file \"{key}\", whose key \"{}\" is not in JWKS; set both to \
+                 files of one key",
+                signer.kid
+            )));
+        }
+        Ok(signer)
     }
 
-    /// Takes a private key in PEM (PKCS#8); `None` where it is not one that we sign with.
-    pub fn from_pem(pem: &str) -> Option<Self> {
-        let pem = pem.as_bytes();
-        let (key, algorithm, published) = if let Ok(key) = EncodingKey::from_rsa_pem(pem) {
-            (key, Algorithm::RS256, KeyAlgorithm::RS256)
-        } else if let Ok(key) = EncodingKey::from_ec_pem(pem) {
-            (key, Algorithm::ES256, KeyAlgorithm::ES256)
-        } else {
-            (
-                EncodingKey::from_ed_pem(pem).ok()?,
-                Algorithm::EdDSA,
-                KeyAlgorithm::EdDSA,
-            )
-        };
-        let mut public = Jwk::from_encoding_key(&key, algorithm).ok()?;
-        let kid = public.thumbprint(ThumbprintHash::SHA256).ok()?;
-        public.common.key_id = Some(kid.clone());
-        public.common.public_key_use = Some(PublicKeyUse::Signature);
-        public.common.key_algorithm = Some(published);
-        let signer = Self {
-            key,
-            algorithm,
-            public,
-            kid,
-        };
-        // A key whose tokens nobody would accept must not sign: the set's rules are the rules.
-        KeySet::parse(&signer.jwks()).ok()?;
-        Some(signer)
+    /// Signs with a key in memory.
+    pub fn held(key: PrivateKey) -> Self {
+        Self {
+            kid: key.public().kid().to_owned(),
+            algorithm: key.algorithm(),
+            custody: Custody::Held(key),
+        }
     }
 
-    /// The key set that verifies this key's tokens: its public half, named by its thumbprint
-    /// (RFC 7638).
-    pub fn jwks(&self) -> String {
-        serde_json::json!({ "keys": [self.public] }).to_string()
+    /// Unseals a sealed key ahead of its first use.
+    ///
+    /// # Errors
+    ///
+    /// Where KMS does not do it; the first signature tries again.
+    pub async fn warm(&self) -> Result<(), SignError> {
+        match &self.custody {
+            Custody::Sealed { kms, sealed, key } => self.unsealed(kms, sealed, key).await.map(drop),
+            Custody::Held(_) | Custody::Kms { .. } => Ok(()),
+        }
     }
 
-    /// Signs `claims` as an access token. Asynchronous, since a key may live behind a network.
+    /// Signs `claims` as an access token.
     ///
     /// # Errors
     ///
@@ -103,9 +147,161 @@ impl Signer {
         let mut token = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&header)?);
         token.push('.');
         token.push_str(&URL_SAFE_NO_PAD.encode(serde_json::to_vec(claims)?));
-        let signature = jsonwebtoken::crypto::sign(token.as_bytes(), &self.key, self.algorithm)?;
+        let signature = match &self.custody {
+            Custody::Held(key) => key.sign(&token)?,
+            Custody::Sealed { kms, sealed, key } => {
+                self.unsealed(kms, sealed, key).await?.sign(&token)?
+            }
+            Custody::Kms { kms, arn, public } => {
+                let signature = kms.sign(arn, self.algorithm, token.as_bytes()).await?;
+                let signature = URL_SAFE_NO_PAD.encode(signature);
+                // Tens of microseconds after a network's milliseconds, and no token that nobody
+                // takes is ever handed out.
+                if !public.verify(&token, &signature) {
+                    return Err(self.other_key());
+                }
+                signature
+            }
+        };
         token.push('.');
         token.push_str(&signature);
         Ok(token)
+    }
+
+    async fn unsealed<'a>(
+        &self,
+        kms: &Kms,
+        sealed: &[u8],
+        key: &'a OnceCell<PrivateKey>,
+    ) -> Result<&'a PrivateKey, SignError> {
+        let unseal = || async {
+            let key = PrivateKey::from_pkcs8(&kms.unseal(sealed).await?);
+            key.filter(|key| key.public().kid() == self.kid)
+                .ok_or_else(|| self.other_key())
+        };
+        key.get_or_try_init(unseal).await
+    }
+
+    fn other_key(&self) -> SignError {
+        SignError::OtherKey {
+            kid: self.kid.clone(),
+        }
+    }
+}
+
+/// The key of that name, or the only one.
+fn named(published: KeySet, kid: Option<String>) -> Result<Key, ConfigError> {
+    match kid {
+        Some(kid) => published.take(&kid).ok_or_else(|| {
+            ConfigError::new(format!(
+                "SIGNING_KID is \"{kid}\", which JWKS does not have; set it to the name of the key \
+                 that SIGNING_KEY is"
+            ))
+        }),
+        None => published.only().ok_or_else(|| {
+            ConfigError::new(
+                "SIGNING_KID is not set; set it to the name of the key that SIGNING_KEY is among \
+                 the several of JWKS",
+            )
+        }),
+    }
+}
+
+fn from_file(path: &str) -> Result<PrivateKey, ConfigError> {
+    let pem = fs::read_to_string(path).map_err(|error| {
+        ConfigError::new(format!(
+            "SIGNING_KEY names the file \"{path}\", which cannot be read ({error}); on a laptop \
+             `cargo run` makes it"
+        ))
+    })?;
+    PrivateKey::from_pem(&pem).ok_or_else(|| {
+        ConfigError::new(format!(
+            "SIGNING_KEY names the file \"{path}\", which is not an RSA (2048 bits or more), P-256 \
+             or Ed25519 private key in PEM (PKCS#8)"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tokens::public_key::jwks;
+
+    const ARN: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+    fn made() -> PrivateKey {
+        let key = aws_lc_rs::signature::Ed25519KeyPair::generate().unwrap();
+        PrivateKey::from_pkcs8(key.to_pkcs8v1().unwrap().as_ref()).unwrap()
+    }
+
+    /// The sentence with which a function ends that has these variables.
+    fn refusal(variables: &[(&str, &str)]) -> String {
+        let lookup = |name: &str| {
+            let given = variables.iter().find(|(given, _)| *given == name);
+            given.map(|(_, value)| (*value).to_owned())
+        };
+        match Signer::from_env(&Env::new(&lookup)) {
+            Ok(_) => panic!("took {variables:?}"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_used_is_one_sentence_that_says_what_to_set() {
+        let (first, second) = (made(), made());
+        let one = jwks([first.public()]);
+        let two = jwks([first.public(), second.public()]);
+        for (variables, sentence) in [
+            (
+                vec![],
+                "SIGNING_KEY is not set; set it to the ARN of a KMS key, or",
+            ),
+            (
+                vec![("SIGNING_KEY", "no/such/file")],
+                "SIGNING_KEY names the file \"no/such/file\", which cannot be read",
+            ),
+            (
+                vec![("SIGNING_KEY", "Cargo.toml")],
+                "SIGNING_KEY names the file \"Cargo.toml\", which is not an RSA",
+            ),
+            (
+                vec![("SIGNING_KEY", ARN), ("SIGNING_KID", "other")],
+                "SIGNING_KID is \"other\", which JWKS does not have",
+            ),
+            (
+                vec![("SIGNING_KEY", ARN), ("JWKS", &two)],
+                "SIGNING_KID is not set; set it to the name of the key",
+            ),
+            (vec![("SIGNING_KEY", ARN)], "AWS_ACCESS_KEY_ID is not set"),
+            (
+                vec![("SIGNING_KEY", "sealed:!")],
+                "SIGNING_KEY begins with \"sealed:\" and is no base64",
+            ),
+        ] {
+            let mut all = vec![("JWKS", one.as_str())];
+            all.splice(0..0, variables);
+            let refusal = refusal(&all);
+            assert!(refusal.starts_with(sentence), "{refusal}");
+        }
+        assert!(refusal(&[("SIGNING_KEY", ARN)]).starts_with("JWKS is not set"));
+    }
+
+    #[test]
+    fn a_file_s_key_must_be_published() {
+        let folder = std::env::temp_dir().join(format!("latchkey-signer-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("key.pem");
+        let key = aws_lc_rs::signature::Ed25519KeyPair::generate().unwrap();
+        let body = STANDARD.encode(key.to_pkcs8v1().unwrap());
+        let pem = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
+        fs::write(&file, pem).unwrap();
+        let path = file.display().to_string();
+        let other = jwks([made().public()]);
+        let refusal = refusal(&[("SIGNING_KEY", &path), ("JWKS", &other)]);
+        fs::remove_dir_all(folder).unwrap();
+        assert!(
+            refusal.contains("is not in JWKS; set both to files of one key"),
+            "{refusal}"
+        );
     }
 }

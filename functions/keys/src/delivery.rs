@@ -1,0 +1,58 @@
+//! Puts the answer where CloudFormation waits for it.
+
+use std::error::Error;
+use std::time::Duration;
+
+use aws_smithy_http_client::default_connector;
+use aws_smithy_runtime_api::client::http::{HttpConnector as _, HttpConnectorSettings};
+use aws_smithy_runtime_api::http::Request;
+use aws_smithy_types::body::SdkBody;
+
+/// CloudFormation was not told.
+#[derive(Debug, thiserror::Error)]
+#[error("CloudFormation was not told")]
+pub struct Undelivered(#[source] Box<dyn Error + Send + Sync>);
+
+/// How often it is tried.
+const ATTEMPTS: u32 = 3;
+/// How long one try may take.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// Puts `answer` to `url`, a presigned one: nothing that it was not signed with may be added, a
+/// content type least of all.
+///
+/// # Errors
+///
+/// Where it is not taken, however often it is tried.
+pub(super) async fn deliver(url: &str, answer: String) -> Result<(), Undelivered> {
+    let mut tries = 1;
+    loop {
+        let put = tokio::time::timeout(PATIENCE, put(url, answer.clone())).await;
+        let error = match put {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error,
+            Err(_) => "it took too long".into(),
+        };
+        // The URL lets anybody answer: it stays out of the log.
+        tracing::warn!(tries, cause = error.to_string(), "the answer was not taken");
+        if tries == ATTEMPTS {
+            return Err(Undelivered(error));
+        }
+        tries += 1;
+    }
+}
+
+async fn put(url: &str, answer: String) -> Result<(), Box<dyn Error + Send + Sync>> {
+    // The SDK's own client: the TLS that is linked already.
+    let connector = default_connector(&HttpConnectorSettings::default(), None)
+        .ok_or("the HTTP client was built without TLS")?;
+    let mut request = Request::new(SdkBody::from(answer));
+    request.set_method("PUT")?;
+    request.set_uri(url)?;
+    let answer = connector.call(request).await?;
+    if answer.status().is_success() {
+        Ok(())
+    } else {
+        Err(format!("its status is {}", answer.status().as_u16()).into())
+    }
+}

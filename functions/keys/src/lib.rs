@@ -1,0 +1,378 @@
+//! CloudFormation custom resources: what a stack's functions must know of its signing keys.
+//!
+//! - `Custom::LatchkeyKeySet` reads the public halves of the keys of the list `Keys` and gives
+//!   `Jwks`, the set that verifies tokens, and `SigningKid`, the name of the first of them. A key is
+//!   the ARN of a KMS key or, in base64, the `PublicKey` of a sealed one.
+//! - `Custom::LatchkeySealedKey` makes a key pair of `Spec` whose private half nobody has seen,
+//!   sealed under the KMS key `WrappingKey`, and gives `PublicKey` and `SigningKey`. An update makes
+//!   another pair.
+//!
+//! The functions get these as configuration, so that verifying a token needs neither a network nor
+//! a permission. Whatever happens, CloudFormation gets an answer: a stack that waits for one hangs
+//! for an hour.
+
+mod delivery;
+
+use std::error::Error;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use shared::config::{ConfigError, Env};
+use shared::telemetry::chain;
+use shared::tokens::keys::{KeySet, KeySetError};
+use shared::tokens::kms::{Kms, KmsError};
+use shared::tokens::public_key::{PublicKey, jwks};
+
+pub use delivery::Undelivered;
+
+/// Answers for the custom resources.
+pub struct Keys {
+    /// A wrong configuration is an answer too.
+    kms: Result<Kms, String>,
+    pause: Duration,
+}
+
+/// What CloudFormation asks (AWS CloudFormation user guide, "Custom resource request objects").
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Event {
+    #[serde(rename = "ResponseURL")]
+    response_url: String,
+    #[serde(default)]
+    request_type: String,
+    #[serde(default)]
+    resource_type: String,
+    #[serde(default)]
+    stack_id: String,
+    #[serde(default)]
+    request_id: String,
+    #[serde(default)]
+    logical_resource_id: String,
+    #[serde(default)]
+    physical_resource_id: Option<String>,
+    #[serde(default)]
+    resource_properties: Value,
+}
+
+/// What CloudFormation is told ("Custom resource response objects").
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer<'a> {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    physical_resource_id: &'a str,
+    stack_id: &'a str,
+    request_id: &'a str,
+    logical_resource_id: &'a str,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    data: &'a Value,
+}
+
+/// A resource as it is now.
+#[derive(Debug)]
+struct Resource {
+    /// Another one than before tells CloudFormation that the resource was replaced.
+    id: String,
+    data: Value,
+}
+
+/// A resource is not made; the reason shows in the stack's events.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error("{0}")]
+    Configuration(String),
+    #[error("there is no resource type \"{0}\" here")]
+    ResourceType(String),
+    #[error("the property {0}")]
+    Property(&'static str),
+    #[error("the key {key} cannot be read")]
+    Unreadable { key: String, source: KmsError },
+    #[error("the key {0} is not an RSA (2048 bits or more), P-256 or Ed25519 key")]
+    Unusable(String),
+    #[error("the keys {0} and {1} are the same key")]
+    Repeated(String, String),
+    #[error("the set of keys")]
+    Set(#[from] KeySetError),
+    #[error("no key pair was made")]
+    Pair(#[source] KmsError),
+}
+
+impl Keys {
+    /// How long KMS may take: what is left of the function's timeout is for the answer.
+    const PATIENCE: Duration = Duration::from_secs(40);
+    /// How long to wait before KMS is asked again that said the role may not: the role is as new as
+    /// the stack, and new permissions take some seconds to be known everywhere.
+    const PAUSE: Duration = Duration::from_secs(2);
+    /// How often it is asked.
+    const ATTEMPTS: u32 = 10;
+    /// The longest answer that CloudFormation takes, in octets.
+    const MAX_ANSWER: usize = 4096;
+    /// The key pairs that can be sealed: an RSA key of 3072 bits, sealed, leaves no room for the
+    /// rest of an environment, which Lambda bounds at 4 KB.
+    const SPECS: [&str; 3] = ["RSA_2048", "ECC_NIST_P256", "ECC_NIST_EDWARDS25519"];
+
+    /// Reads what [`Kms::from_env`] reads. Where that is missing, every answer says so.
+    pub fn from_env(env: &Env<'_>) -> Self {
+        Self {
+            kms: Kms::from_env(env).map_err(|error: ConfigError| error.to_string()),
+            pause: Self::PAUSE,
+        }
+    }
+
+    /// Waits another time than two seconds before KMS is asked again that said the role may not.
+    #[must_use]
+    pub fn pausing(self, pause: Duration) -> Self {
+        Self { pause, ..self }
+    }
+
+    /// Does what CloudFormation asks, and tells it.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be told: Lambda then asks again.
+    pub fn answer(
+        self: &Arc<Self>,
+        event: Event,
+    ) -> impl Future<Output = Result<(), Undelivered>> + Send + 'static {
+        let keys = Arc::clone(self);
+        async move {
+            let asked = event.clone();
+            let work = async move { keys.resource(&asked).await };
+            let outcome = within(Self::PATIENCE, Box::pin(work)).await;
+            let answer = written(&event, &outcome);
+            match &outcome {
+                Ok(resource) => tracing::info!(
+                    request = event.request_type,
+                    resource = event.logical_resource_id,
+                    id = resource.id,
+                    "answered"
+                ),
+                Err(reason) => tracing::error!(
+                    request = event.request_type,
+                    resource = event.logical_resource_id,
+                    reason,
+                    "refused"
+                ),
+            }
+            delivery::deliver(&event.response_url, answer).await
+        }
+    }
+
+    async fn resource(&self, event: &Event) -> Result<Resource, Refused> {
+        if event.request_type == "Delete" {
+            // Nothing was made but the answer. KMS keys are resources of their own.
+            return Ok(Resource {
+                id: event.physical_resource_id.clone().unwrap_or_default(),
+                data: Value::Null,
+            });
+        }
+        let kms = self
+            .kms
+            .as_ref()
+            .map_err(|sentence| Refused::Configuration(sentence.clone()))?;
+        match event.resource_type.as_str() {
+            "Custom::LatchkeyKeySet" => self.key_set(kms, &event.resource_properties).await,
+            "Custom::LatchkeySealedKey" => self.sealed_key(kms, &event.resource_properties).await,
+            other => Err(Refused::ResourceType(other.to_owned())),
+        }
+    }
+
+    /// Asks KMS, again and again while it says that the role may not.
+    async fn allowed<T, F>(&self, ask: impl Fn() -> F) -> Result<T, KmsError>
+    where
+        F: Future<Output = Result<T, KmsError>>,
+    {
+        for _ in 1..Self::ATTEMPTS {
+            match ask().await {
+                Err(error) if error.is_denied() => tokio::time::sleep(self.pause).await,
+                answer => return answer,
+            }
+        }
+        ask().await
+    }
+
+    async fn key_set(&self, kms: &Kms, properties: &Value) -> Result<Resource, Refused> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Properties {
+            keys: Vec<String>,
+        }
+        const PROPERTY: Refused = Refused::Property(
+            "Keys must list ARNs of KMS keys, or public keys of sealed ones, and the first signs",
+        );
+        let Properties { keys } = Properties::deserialize(properties).map_err(|_| PROPERTY)?;
+        let mut read: Vec<(String, PublicKey)> = Vec::with_capacity(keys.len());
+        for key in keys {
+            let public = self.public_key(kms, &key).await?;
+            if let Some((other, _)) = read.iter().find(|(_, other)| other.kid() == public.kid()) {
+                return Err(Refused::Repeated(other.clone(), key));
+            }
+            read.push((key, public));
+        }
+        let (_, first) = read.first().ok_or(PROPERTY)?;
+        let document = jwks(read.iter().map(|(_, public)| public));
+        KeySet::parse(&document)?;
+        Ok(Resource {
+            // Always the same: a set of other keys is the same resource, updated.
+            id: "latchkey-key-set".to_owned(),
+            data: json!({ "Jwks": document, "SigningKid": first.kid() }),
+        })
+    }
+
+    async fn public_key(&self, kms: &Kms, key: &str) -> Result<PublicKey, Refused> {
+        let unusable = || Refused::Unusable(key.to_owned());
+        let spki = if !key.starts_with("arn:") {
+            STANDARD.decode(key).map_err(|_| unusable())?
+        } else if key.contains(":key/") {
+            let read = self.allowed(|| kms.public_key(key)).await;
+            read.map_err(|source| Refused::Unreadable {
+                key: key.to_owned(),
+                source,
+            })?
+        } else {
+            // An alias may come to mean another key without a deployment.
+            return Err(Refused::Property(
+                "Keys must name KMS keys by their own ARNs",
+            ));
+        };
+        PublicKey::from_spki(&spki).ok_or_else(unusable)
+    }
+
+    async fn sealed_key(&self, kms: &Kms, properties: &Value) -> Result<Resource, Refused> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Properties {
+            wrapping_key: String,
+            spec: String,
+        }
+        let Properties { wrapping_key, spec } = Properties::deserialize(properties)
+            .ok()
+            .filter(|properties| Keys::SPECS.contains(&properties.spec.as_str()))
+            .ok_or(Refused::Property(
+                "WrappingKey must be the ARN of a symmetric KMS key, and Spec one of RSA_2048, \
+             ECC_NIST_P256 and ECC_NIST_EDWARDS25519",
+            ))?;
+        let pair = kms
+            .sealed_pair(&wrapping_key, &spec)
+            .await
+            .map_err(Refused::Pair)?;
+        let public = PublicKey::from_spki(&pair.public);
+        let public = public.ok_or_else(|| Refused::Unusable(spec.clone()))?;
+        Ok(Resource {
+            id: public.kid().to_owned(),
+            data: json!({
+                "PublicKey": STANDARD.encode(&pair.public),
+                "SigningKey": format!("sealed:{}", STANDARD.encode(&pair.private)),
+            }),
+        })
+    }
+}
+
+/// What `work` comes to, or why it came to nothing: a refusal, a panic, or too long a time.
+async fn within<E>(
+    patience: Duration,
+    work: Pin<Box<dyn Future<Output = Result<Resource, E>> + Send>>,
+) -> Result<Resource, String>
+where
+    E: Error + Send + 'static,
+{
+    match tokio::time::timeout(patience, tokio::spawn(work)).await {
+        Ok(Ok(outcome)) => outcome.map_err(|error| chain(&error)),
+        Ok(Err(_)) => Err("the function keys panicked: see its log".to_owned()),
+        Err(_) => Err(format!("KMS took longer than {} s", patience.as_secs())),
+    }
+}
+
+/// The answer's text. One that is too long for CloudFormation becomes a refusal that says so.
+fn written(event: &Event, outcome: &Result<Resource, String>) -> String {
+    let text = |status, reason, id, data| {
+        let answer = Answer {
+            status,
+            reason,
+            physical_resource_id: id,
+            stack_id: &event.stack_id,
+            request_id: &event.request_id,
+            logical_resource_id: &event.logical_resource_id,
+            data,
+        };
+        // No type of ours fails to be written.
+        serde_json::to_string(&answer).unwrap_or_default()
+    };
+    // A resource that was not made needs an identifier nevertheless.
+    let before = event.physical_resource_id.as_deref().unwrap_or("not-made");
+    let failed = |reason: &str| {
+        let reason = reason.chars().take(1000).collect();
+        text("FAILED", Some(reason), before, &Value::Null)
+    };
+    match outcome {
+        Ok(resource) => {
+            let answer = text("SUCCESS", None, &resource.id, &resource.data);
+            if answer.len() > Keys::MAX_ANSWER {
+                return failed(&format!(
+                    "the answer has {} octets, and CloudFormation takes {}: publish fewer keys",
+                    answer.len(),
+                    Keys::MAX_ANSWER
+                ));
+            }
+            answer
+        }
+        Err(reason) => failed(reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Outcome = Result<Resource, Refused>;
+
+    fn outcome(patience: Duration, work: impl Future<Output = Outcome> + Send + 'static) -> String {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build();
+        runtime
+            .unwrap()
+            .block_on(within(patience, Box::pin(work)))
+            .unwrap_err()
+    }
+
+    #[test]
+    fn a_panic_and_a_silence_are_reasons_too() {
+        async fn panics() -> Outcome {
+            panic!("a bug")
+        }
+        let panicked = outcome(Duration::from_secs(60), panics());
+        assert_eq!(panicked, "the function keys panicked: see its log");
+        let silent = outcome(Duration::ZERO, std::future::pending());
+        assert_eq!(silent, "KMS took longer than 0 s");
+    }
+
+    #[test]
+    fn an_answer_that_cloudformation_would_not_take_becomes_a_refusal() {
+        let event = json!({"ResponseURL": "http://127.0.0.1/", "LogicalResourceId": "KeySet"});
+        let event = serde_json::from_value(event).unwrap();
+        for length in [3000, 5000] {
+            let resource = Resource {
+                id: "latchkey-key-set".to_owned(),
+                data: json!({ "Jwks": "x".repeat(length) }),
+            };
+            let answer = written(&event, &Ok(resource));
+            assert!(answer.len() <= Keys::MAX_ANSWER);
+            let answer: Value = serde_json::from_str(&answer).unwrap();
+            let status = if length < Keys::MAX_ANSWER {
+                "SUCCESS"
+            } else {
+                "FAILED"
+            };
+            assert_eq!(answer["Status"], status);
+        }
+        let long = written(&event, &Err("\"".repeat(5000)));
+        assert!(long.len() <= Keys::MAX_ANSWER, "{}", long.len());
+    }
+}

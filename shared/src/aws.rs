@@ -1,0 +1,92 @@
+//! How the AWS SDK is set up: one region, one set of credentials, and time limits that fit within
+//! a function's own.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+
+use crate::config::{ConfigError, Env};
+
+/// How long a request to AWS may take in all, retries included. The functions' own timeouts are
+/// above it.
+pub const OPERATION_TIMEOUT: Duration = Duration::from_millis(2500);
+
+/// Reads what Lambda sets itself, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and
+/// `AWS_SESSION_TOKEN`; and the variable `endpoint` where a service is not AWS's own.
+///
+/// # Errors
+///
+/// Where one of them is missing.
+pub fn config(env: &Env<'_>, endpoint: &str) -> Result<SdkConfig, ConfigError> {
+    // aws-config would bring providers of credentials (SSO, STS, IMDS) that no function needs:
+    // Lambda passes a role's credentials in the environment for as long as the process lives.
+    let credentials = Credentials::new(
+        env.required("AWS_ACCESS_KEY_ID", "the id of an access key")?,
+        env.required("AWS_SECRET_ACCESS_KEY", "the secret of that access key")?,
+        env.optional("AWS_SESSION_TOKEN"),
+        None,
+        "environment",
+    );
+    // The SDK sets no timeout but for connecting, and would first back off for a second.
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_millis(500))
+        .operation_attempt_timeout(Duration::from_secs(1))
+        .operation_timeout(OPERATION_TIMEOUT)
+        .build();
+    let retries = RetryConfig::standard()
+        .with_max_attempts(3)
+        .with_initial_backoff(Duration::from_millis(50));
+    let region = env.required("AWS_REGION", "the region of the stack")?;
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .timeout_config(timeouts)
+        .retry_config(retries);
+    config.set_endpoint_url(env.optional(endpoint));
+    Ok(config.build())
+}
+
+/// What a service answered instead of doing what it was asked.
+#[derive(Debug)]
+struct Refusal {
+    code: String,
+    message: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+impl Error for Refusal {}
+
+/// Why a request failed: the service's own words, where there are any, without the SDK's "service
+/// error" and "unhandled error" round them.
+pub fn cause<E>(fault: SdkError<E, HttpResponse>) -> Box<dyn Error + Send + Sync>
+where
+    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    match fault {
+        SdkError::ServiceError(fault) => match (fault.err().code(), fault.err().message()) {
+            (Some(code), Some(message)) => Box::new(Refusal {
+                code: code.to_owned(),
+                message: message.to_owned(),
+            }),
+            _ => Box::new(fault.into_err()),
+        },
+        fault => Box::new(fault),
+    }
+}

@@ -1,0 +1,64 @@
+//! The public half of a signing key, as it is published.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jsonwebtoken::jwk::{Jwk, KeyAlgorithm, PublicKeyUse, ThumbprintHash};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+
+use super::keys::KeySet;
+
+/// A public key that verifies tokens, named by its thumbprint (RFC 7638).
+pub struct PublicKey {
+    jwk: Jwk,
+    kid: String,
+}
+
+impl PublicKey {
+    /// Takes a public key in DER (SubjectPublicKeyInfo, RFC 5280 section 4.1), as KMS gives it;
+    /// `None` where it is not one that we verify with.
+    pub fn from_spki(der: &[u8]) -> Option<Self> {
+        let body = STANDARD.encode(der);
+        let pem = format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n");
+        let pem = pem.as_bytes();
+        let (key, algorithm) = if let Ok(key) = DecodingKey::from_rsa_pem(pem) {
+            (key, Algorithm::RS256)
+        } else if let Ok(key) = DecodingKey::from_ec_pem(pem) {
+            (key, Algorithm::ES256)
+        } else {
+            (DecodingKey::from_ed_pem(pem).ok()?, Algorithm::EdDSA)
+        };
+        let jwk = Jwk::from_decoding_key(&key, Some(algorithm)).ok()?;
+        Self::new(jwk, algorithm)
+    }
+
+    /// The public half of a private key.
+    pub(super) fn of(key: &EncodingKey, algorithm: Algorithm) -> Option<Self> {
+        Self::new(Jwk::from_encoding_key(key, algorithm).ok()?, algorithm)
+    }
+
+    fn new(mut jwk: Jwk, algorithm: Algorithm) -> Option<Self> {
+        let kid = jwk.thumbprint(ThumbprintHash::SHA256).ok()?;
+        jwk.common.key_id = Some(kid.clone());
+        jwk.common.public_key_use = Some(PublicKeyUse::Signature);
+        jwk.common.key_algorithm = Some(match algorithm {
+            Algorithm::ES256 => KeyAlgorithm::ES256,
+            Algorithm::EdDSA => KeyAlgorithm::EdDSA,
+            _ => KeyAlgorithm::RS256,
+        });
+        let key = Self { jwk, kid };
+        // A key that nobody would verify with must not sign: the set's rules are the rules.
+        KeySet::parse(&jwks([&key])).ok()?;
+        Some(key)
+    }
+
+    /// The key's name.
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+}
+
+/// The key set (RFC 7517 section 5) of `keys`, in their order.
+pub fn jwks<'a>(keys: impl IntoIterator<Item = &'a PublicKey>) -> String {
+    let keys: Vec<_> = keys.into_iter().map(|key| &key.jwk).collect();
+    serde_json::json!({ "keys": keys }).to_string()
+}
