@@ -14,6 +14,8 @@ use shared::config::Env;
 use shared::telemetry::OURS;
 
 use crate::app::{App, root, text};
+use crate::kms::StandIn;
+use crate::stack::CloudFormation;
 
 /// The routes that nobody needs a token for. A route is closed unless it is named here.
 const PUBLIC: [&str; 6] = [
@@ -253,4 +255,65 @@ fn the_table_has_the_keys_and_the_expiry_that_the_store_uses() {
         template.table()["GlobalSecondaryIndexes"].is_null(),
         "no index, no second price"
     );
+}
+
+/// Lambda's limit for the names and values of a function's environment, in octets.
+const MAX_ENVIRONMENT: usize = 4096;
+
+#[tokio::test]
+async fn the_environment_of_every_function_fits_at_every_stage_of_a_rotation() {
+    let kms = StandIn::start().await;
+    let cloudformation = CloudFormation::start().await;
+    let wrapping = kms.make("SYMMETRIC_DEFAULT");
+    // The longest of what a stack can have at once: two RSA keys, the one that signs sealed.
+    let large = kms.make("RSA_3072");
+    let (public, key) = cloudformation.sealed_key(&kms, &wrapping, "RSA_2048").await;
+    let (jwks, kid) = cloudformation.key_set(&kms, &[&public, &large]).await;
+    let issuer = format!("https://{}.example.com", "a".repeat(63));
+    let given = BTreeMap::from([
+        ("Issuer".to_owned(), issuer),
+        ("Audience".to_owned(), "a".repeat(255)),
+    ]);
+    let template = Template::read(&root().join("template.yaml"), &given).unwrap();
+    for (function, variables) in template.environments() {
+        let octets: usize = variables
+            .iter()
+            .map(|(name, value)| {
+                let value = match name.as_str() {
+                    "JWKS" => &jwks,
+                    "SIGNING_KID" => &kid,
+                    "SIGNING_KEY" => &key,
+                    // A table's name has 255 letters at most, but this one has its stack's.
+                    _ => value,
+                };
+                name.len() + value.len()
+            })
+            .sum();
+        assert!(octets < MAX_ENVIRONMENT - 128, "{function}: {octets}");
+    }
+}
+
+#[test]
+fn only_the_functions_that_issue_tokens_may_sign() {
+    let yaml = std::fs::read_to_string(root().join("template.yaml")).unwrap();
+    let lines: Vec<_> = yaml
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .collect();
+    let yaml = lines.join("\n");
+    let (head, resources) = yaml.split_once("\nResources:\n").unwrap();
+    assert!(!head.contains("NoEcho"), "no secret is a parameter");
+    let mut signers = Vec::new();
+    for resource in resources.split("\n\n  ") {
+        let name = resource.trim_start().split(':').next().unwrap();
+        if resource.contains("!Ref MaySign") {
+            signers.push(name);
+        }
+        let policy = ["MaySign", "SigningKeyA", "SigningKeyB"].contains(&name);
+        assert_eq!(resource.contains("kms:Sign\n"), policy, "{name}");
+        // Never without the one algorithm that the key is for.
+        let conditions = resource.matches("\"kms:SigningAlgorithm\"").count();
+        assert_eq!(resource.matches("kms:Sign\n").count(), conditions, "{name}");
+    }
+    assert_eq!(signers, ["Login", "Session"]);
 }

@@ -12,7 +12,9 @@ use local::Local;
 use local::runtime_api::Bootstrap;
 use serde_json::{Value, json};
 
-use crate::app::{PASSWORD, options, registration, root, text};
+use crate::app::{PASSWORD, options, registration, root, segment, text};
+use crate::kms::StandIn;
+use crate::stack::CloudFormation;
 
 /// The binary of a function.
 fn binary(function: &str) -> PathBuf {
@@ -189,6 +191,50 @@ async fn an_account_is_opened_logged_into_and_read_by_the_real_binaries() {
     local.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_keys_of_a_stack_are_read_by_the_real_binary_and_published_by_another() {
+    let local = Local::start(options()).await.unwrap();
+    let kms = StandIn::start().await;
+    let cloudformation = CloudFormation::start().await;
+    let key = kms.make("RSA_2048");
+    let mut environment = local.environment["keys"].clone();
+    environment.insert("AWS_ENDPOINT_URL_KMS".to_owned(), kms.url.clone());
+    let mut keys = start("keys", &environment).await;
+    let asked = json!({
+        "RequestType": "Create", "ResourceType": "Custom::LatchkeyKeySet",
+        "ResourceProperties": {"Keys": [key]},
+    });
+    keys.invoke(cloudformation.event_of(asked)).await.unwrap();
+    let made = cloudformation.answer();
+    assert_eq!(made["Status"], "SUCCESS", "{made}");
+    assert!(!keys.output().contains("signature=of-no-body"));
+
+    let mut environment = local.environment["discovery"].clone();
+    environment.insert("JWKS".to_owned(), text(&made["Data"], "Jwks"));
+    let mut discovery = start("discovery", &environment).await;
+    let asked = event("GET", "/.well-known/jwks.json", json!({}), None);
+    let published = body(&discovery.invoke(asked).await.unwrap(), 200);
+    assert_eq!(published["keys"][0]["kid"], made["Data"]["SigningKid"]);
+
+    // KMS signs for the real login, whatever the laptop's key is.
+    let mut register = start("register", &local.environment["register"]).await;
+    let asked = event("POST", "/register", registration("ada@example.com"), None);
+    body(&register.invoke(asked).await.unwrap(), 201);
+    let mut environment = local.environment["login"].clone();
+    environment.extend([
+        ("AWS_ENDPOINT_URL_KMS".to_owned(), kms.url.clone()),
+        ("JWKS".to_owned(), text(&made["Data"], "Jwks")),
+        ("SIGNING_KEY".to_owned(), key),
+    ]);
+    let mut login = start("login", &environment).await;
+    let credentials = json!({"email": "ada@example.com", "password": PASSWORD});
+    let asked = event("POST", "/login", credentials, None);
+    let tokens = body(&login.invoke(asked).await.unwrap(), 200);
+    let header = segment(&text(&tokens, "access_token"), 0);
+    assert_eq!(header["kid"], made["Data"]["SigningKid"]);
+    local.stop().await;
+}
+
 #[tokio::test]
 async fn a_binary_without_its_configuration_ends_with_one_sentence() {
     let local = Local::start(options()).await.unwrap();
@@ -201,12 +247,12 @@ async fn a_binary_without_its_configuration_ends_with_one_sentence() {
         (
             "login",
             "SIGNING_KEY",
-            "SIGNING_KEY is not set; set it to the path of a private key",
+            "SIGNING_KEY is not set; set it to the ARN of a KMS key, or the path",
         ),
         (
             "session",
             "SIGNING_KEY",
-            "SIGNING_KEY is not set; set it to the path of a private key",
+            "SIGNING_KEY is not set; set it to the ARN of a KMS key, or the path",
         ),
         (
             "password",
@@ -215,6 +261,11 @@ async fn a_binary_without_its_configuration_ends_with_one_sentence() {
         ),
         (
             "profile",
+            "JWKS",
+            "JWKS is not set; set it to a JSON Web Key Set",
+        ),
+        (
+            "discovery",
             "JWKS",
             "JWKS is not set; set it to a JSON Web Key Set",
         ),

@@ -37,6 +37,9 @@ pub enum Fault {
     NoSignature,
 }
 
+/// With the context, what KMS adds to a key that it seals: header, key id, IV and tag.
+const PADDING: usize = 128;
+
 pub struct StandIn {
     pub url: String,
     keys: Mutex<BTreeMap<String, Key>>,
@@ -168,15 +171,13 @@ impl StandIn {
         let text = |name: &str| request[name].as_str().unwrap();
         let keys = self.keys.lock().unwrap();
         if operation == "Decrypt" {
-            let sealed: Value =
-                serde_json::from_slice(&octets("CiphertextBlob")).unwrap_or_default();
-            if sealed["context"] != request["EncryptionContext"] || sealed["key"].is_null() {
-                return refusal("InvalidCiphertextException", "");
-            }
-            return (
-                200,
-                json!({"KeyId": sealed["by"], "Plaintext": sealed["key"]}),
-            );
+            // The context, a zero, the key: as much longer than the key as with KMS.
+            let sealed = octets("CiphertextBlob");
+            let bound = [request["EncryptionContext"].to_string().as_bytes(), &[0]].concat();
+            return match sealed.strip_prefix(&*bound) {
+                Some(key) => (200, json!({"Plaintext": STANDARD.encode(&key[PADDING..])})),
+                None => refusal("InvalidCiphertextException", ""),
+            };
         }
         let arn = text("KeyId");
         let Some(key) = keys.get(arn) else {
@@ -216,17 +217,14 @@ impl StandIn {
             }
             ("GenerateDataKeyPairWithoutPlaintext", Key::Symmetric) => {
                 let pair = Key::made(text("KeyPairSpec"));
-                // As long as what KMS makes of it: a header, an IV and a tag.
-                let sealed = json!({
-                    "by": arn, "context": request["EncryptionContext"],
-                    "key": STANDARD.encode(pair.pkcs8()),
-                });
+                let context = request["EncryptionContext"].to_string();
+                let sealed = [context.as_bytes(), &[0; 1 + PADDING], &pair.pkcs8()].concat();
                 (
                     200,
                     json!({
                         "KeyId": arn,
                         "PublicKey": STANDARD.encode(pair.spki()),
-                        "PrivateKeyCiphertextBlob": STANDARD.encode(sealed.to_string()),
+                        "PrivateKeyCiphertextBlob": STANDARD.encode(sealed),
                     }),
                 )
             }

@@ -67,8 +67,8 @@ impl CloudFormation {
         self.answer()
     }
 
-    /// An event with what CloudFormation puts into each.
-    pub fn event(&self, mut asked: Value) -> Event {
+    /// With what CloudFormation puts into each event.
+    pub fn event_of(&self, mut asked: Value) -> Value {
         let always = json!({
             "ResponseURL": self.url,
             "ServiceToken": "arn:aws:lambda:local:000000000000:function:latchkey-Keys",
@@ -78,7 +78,11 @@ impl CloudFormation {
         });
         let always = always.as_object().unwrap().clone();
         asked.as_object_mut().unwrap().extend(always);
-        serde_json::from_value(asked).unwrap()
+        asked
+    }
+
+    pub fn event(&self, asked: Value) -> Event {
+        serde_json::from_value(self.event_of(asked)).unwrap()
     }
 
     /// What the key set of these keys is, the first of which signs: `JWKS`, `SIGNING_KID`.
