@@ -464,8 +464,8 @@ Resources:
             broken("Resources: {}"),
             "it has no AWS::Serverless::HttpApi"
         );
-        let condition = TEXT.replace("!Not [!Equals [!Ref Name, \"\"]]", "!Or [true, false]");
-        assert!(broken(&condition).starts_with("the condition HasName is not one of"));
+        let condition = TEXT.replace("!Not [!Equals [!Ref Name, \"\"]]", "!Or [1, 2]");
+        assert!(broken(&condition).starts_with("the condition HasName has something other than"));
         assert!(broken("a: [").contains("line"), "{}", broken("a: ["));
     }
 }

@@ -1,7 +1,8 @@
 //! `POST /login`: exchanges an e-mail address and a password for tokens.
 //!
 //! Whatever is wrong, the work is the same: an unknown address, a wrong password and a disabled
-//! account each cost two reads and one hash, and get the same answer.
+//! account each cost the same reads, the same count and one hash, and get the same answer. So do they
+//! once too many passwords were tried.
 
 use lambda_http::{Body, Request, Response};
 use shared::clock::Clock;
@@ -10,6 +11,7 @@ use shared::edge::fields::{Fields, Media};
 use shared::edge::http::Handler;
 use shared::edge::identity::gateway_context;
 use shared::edge::problem::Problem;
+use shared::edge::throttle::{Counted, Throttle};
 use shared::edge::tokens::tokens;
 use shared::people::account::{Account, Status};
 use shared::people::email::Email;
@@ -25,6 +27,7 @@ use shared::tokens::issuer::Issuer;
 pub struct Login {
     store: Store,
     hasher: Hasher,
+    throttle: Throttle,
     issuer: Issuer,
     sessions: SessionPolicy,
     clock: Clock,
@@ -37,7 +40,7 @@ struct Attempt {
 }
 
 impl Login {
-    /// Reads what [`Store`], [`Hasher`], [`Issuer`] and [`SessionPolicy`] read.
+    /// Reads what [`Store`], [`Hasher`], [`Throttle`], [`Issuer`] and [`SessionPolicy`] read.
     ///
     /// # Errors
     ///
@@ -46,20 +49,31 @@ impl Login {
         Ok(Self {
             store: Store::from_env(env)?,
             hasher: Hasher::from_env(env)?,
+            throttle: Throttle::from_env(env)?,
             issuer: Issuer::from_env(env)?,
             sessions: SessionPolicy::from_env(env)?,
             clock,
         })
     }
 
-    /// The account that the attempt opens.
-    async fn verify(&self, attempt: &Attempt) -> Result<Account, Problem> {
-        let credential = self.store.credential(&attempt.email).await?;
+    /// The account that the attempt opens, once it has counted.
+    async fn verify<'a>(
+        &'a self,
+        attempt: &'a Attempt,
+        request: &Request,
+    ) -> Result<(Account, Counted<'a>), Problem> {
+        let now = self.clock.now();
+        let (credential, begun) = tokio::join!(
+            self.store.credential(&attempt.email),
+            self.throttle
+                .begin(&self.store, &attempt.email, request, now),
+        );
+        let begun = begun?;
         let Credential {
             user_id,
             password: kept,
             password_epoch: epoch,
-        } = match credential {
+        } = match credential? {
             Some(credential) => credential,
             None => Credential {
                 // Nobody's: reading it costs what reading an account does, and no one key gets hot.
@@ -68,11 +82,16 @@ impl Login {
                 password_epoch: 0,
             },
         };
-        let (matches, account) = tokio::join!(
-            self.hasher.verify(&attempt.password, &kept),
-            self.store.account(user_id),
-        );
-        let account = match (matches?, account?) {
+        let account = async {
+            let account = self.store.account(user_id).await?;
+            let login = account.as_ref().and_then(Account::login);
+            Ok::<_, Problem>((account, begun.count(login).await?))
+        };
+        // Nothing is told of the hash unless the attempt has counted.
+        let (matches, account) =
+            tokio::join!(self.hasher.verify(&attempt.password, &kept), account);
+        let (account, counted) = account?;
+        let account = match (matches?, account) {
             // An account of another epoch has got another password since the credential was read.
             (true, Some(account))
                 if account.status == Status::Active && account.password_epoch == epoch =>
@@ -87,14 +106,14 @@ impl Login {
                 .replace_hash(&attempt.email, &kept, &hash)
                 .await?;
         }
-        Ok(account)
+        Ok((account, counted))
     }
 }
 
 impl Handler for Login {
     async fn handle(&self, request: Request) -> Result<Response<Body>, Problem> {
         let attempt = read(&request)?;
-        let account = self.verify(&attempt).await?;
+        let (account, counted) = self.verify(&attempt, &request).await?;
 
         // The token is signed before anything is written: a fault of the key leaves nothing behind.
         let gateway = gateway_context(&request);
@@ -114,11 +133,14 @@ impl Handler for Login {
             .issue(&account, session.id, domain_name, now)
             .await?;
 
-        let (kept, recorded) = tokio::join!(
+        let login = counted.login();
+        let (kept, recorded, reset) = tokio::join!(
             self.store.create_session(&session),
-            self.store.record_login(&account, now),
+            self.store.record_login(&account, &login),
+            counted.succeeded(),
         );
         kept?;
+        reset?;
         if !recorded? {
             // The account was deleted, or its password changed, since it was read: whoever did that
             // has ended the sessions that were there, and this one may have come later.

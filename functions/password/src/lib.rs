@@ -8,6 +8,7 @@ use shared::edge::fields::{Fields, Media};
 use shared::edge::http::{Handler, no_content};
 use shared::edge::identity::Authenticator;
 use shared::edge::problem::{Problem, Refusal};
+use shared::edge::throttle::Throttle;
 use shared::people::account::Status;
 use shared::people::hasher::Hasher;
 use shared::people::password::{Password, PasswordPolicy};
@@ -19,6 +20,7 @@ pub struct ChangePassword {
     store: Store,
     hasher: Hasher,
     policy: PasswordPolicy,
+    throttle: Throttle,
     authenticator: Authenticator,
     clock: Clock,
 }
@@ -30,7 +32,7 @@ struct Change {
 }
 
 impl ChangePassword {
-    /// Reads what [`Store`], [`Hasher`], [`PasswordPolicy`] and [`Authenticator`] read.
+    /// Reads what [`Store`], [`Hasher`], [`PasswordPolicy`], [`Throttle`] and [`Authenticator`] read.
     ///
     /// # Errors
     ///
@@ -40,6 +42,7 @@ impl ChangePassword {
             store: Store::from_env(env)?,
             hasher: Hasher::from_env(env)?,
             policy: PasswordPolicy::from_env(env)?,
+            throttle: Throttle::from_env(env)?,
             authenticator: Authenticator::from_env(env, clock.clone())?,
             clock,
         })
@@ -65,11 +68,20 @@ impl Handler for ChangePassword {
         let account = self.store.account(owner.user_id).await?;
         let account = account.filter(|account| account.status == Status::Active);
         let account = account.ok_or(Refusal::Account)?;
-        verify_password(&self.store, &self.hasher, &account, &change.current).await?;
+        let now = self.clock.now();
+        verify_password(
+            &self.store,
+            &self.hasher,
+            &self.throttle,
+            &account,
+            &change.current,
+            (&request, now),
+        )
+        .await?;
         let new = self.hasher.hash(&change.new).await?;
         match self
             .store
-            .change_password(&account, owner.session_id, &new, self.clock.now())
+            .change_password(&account, owner.session_id, &new, now)
             .await?
         {
             Owned::Done => {}

@@ -11,6 +11,7 @@ use shared::edge::http::{Handler, json, no_content};
 use shared::edge::identity::{Authenticator, Identity};
 use shared::edge::if_match::{at_version, etag};
 use shared::edge::problem::{Problem, Refusal};
+use shared::edge::throttle::Throttle;
 use shared::people::account::{Account, ProfileChange, Status};
 use shared::people::hasher::Hasher;
 use shared::people::name::Name;
@@ -23,12 +24,13 @@ use shared::store::credentials::Owned;
 pub struct Profile {
     store: Store,
     hasher: Hasher,
+    throttle: Throttle,
     authenticator: Authenticator,
     clock: Clock,
 }
 
 impl Profile {
-    /// Reads what [`Store`], [`Hasher`] and [`Authenticator`] read.
+    /// Reads what [`Store`], [`Hasher`], [`Throttle`] and [`Authenticator`] read.
     ///
     /// # Errors
     ///
@@ -37,6 +39,7 @@ impl Profile {
         Ok(Self {
             store: Store::from_env(env)?,
             hasher: Hasher::from_env(env)?,
+            throttle: Throttle::from_env(env)?,
             authenticator: Authenticator::from_env(env, clock.clone())?,
             clock,
         })
@@ -74,7 +77,8 @@ impl Profile {
 
     /// Deletes the account: first, in one write, nobody can log in or refresh any more and the
     /// address is free; then the rest goes. A call that finds the first part done does the rest.
-    async fn delete(&self, owner: &Identity, password: &Password) -> Result<(), Problem> {
+    async fn delete(&self, owner: &Identity, request: &Request) -> Result<(), Problem> {
+        let password = confirmation(request)?;
         let account = self.store.account(owner.user_id).await?;
         let account = account.ok_or(Refusal::Account)?;
         match account.status {
@@ -82,12 +86,17 @@ impl Profile {
             // Its password is gone already; the token says whose it is.
             Status::Deleting => {}
             Status::Active => {
-                verify_password(&self.store, &self.hasher, &account, password).await?;
-                match self
-                    .store
-                    .begin_deletion(&account, self.clock.now())
-                    .await?
-                {
+                let now = self.clock.now();
+                verify_password(
+                    &self.store,
+                    &self.hasher,
+                    &self.throttle,
+                    &account,
+                    &password,
+                    (request, now),
+                )
+                .await?;
+                match self.store.begin_deletion(&account, now).await? {
                     Owned::Done => {}
                     Owned::PasswordChanged => return Err(Problem::WrongPassword),
                     Owned::Gone => return Err(Refusal::Account.into()),
@@ -112,7 +121,7 @@ impl Handler for Profile {
                 self.change(&owner, &change, &at).await?
             }
             Method::DELETE => {
-                self.delete(&owner, &confirmation(&request)?).await?;
+                self.delete(&owner, &request).await?;
                 return Ok(no_content());
             }
             _ => {

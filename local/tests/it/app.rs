@@ -67,7 +67,12 @@ impl App {
         let mut request = Request::new(Body::empty());
         *request.method_mut() = method;
         *request.uri_mut() = path.parse().unwrap();
-        Call { app: self, request }.header("host", "127.0.0.1:3000")
+        Call {
+            app: self,
+            request,
+            ip: SOURCE_IP,
+        }
+        .header("host", "127.0.0.1:3000")
     }
 
     pub fn get(&self, path: &str) -> Call<'_> {
@@ -115,8 +120,15 @@ impl App {
             .await
     }
 
-    /// All that lies in the table.
+    /// What lies in the table of people: all but the counters of attempts.
     pub async fn items(&self) -> Vec<BTreeMap<String, AttributeValue>> {
+        let mut items = self.all_items().await;
+        items.retain(|item| !item["pk"].as_s().unwrap().starts_with("LIMIT#"));
+        items
+    }
+
+    /// All that lies in the table.
+    pub async fn all_items(&self) -> Vec<BTreeMap<String, AttributeValue>> {
         let scan = self.dynamodb().scan().table_name(dynamodb::TABLE);
         let items = scan.send().await.unwrap().items.unwrap_or_default();
         items
@@ -130,6 +142,15 @@ impl App {
         let mut items = self.items().await;
         items.retain(|item| item["sk"].as_s().unwrap().starts_with(sort_key));
         items
+    }
+
+    /// Removes all sessions, as if their time to live had ended.
+    pub async fn remove_sessions(&self) {
+        for item in self.items_of("SESSION#").await {
+            let delete = self.dynamodb().delete_item().table_name(dynamodb::TABLE);
+            let delete = delete.key("pk", item["pk"].clone());
+            delete.key("sk", item["sk"].clone()).send().await.unwrap();
+        }
     }
 
     /// Puts copies of the one session into the table, under other identifiers.
@@ -191,9 +212,11 @@ impl User<'_> {
     }
 
     pub fn delete(&self, path: &str) -> Call<'_> {
-        self.app
-            .call(Method::DELETE, path)
-            .bearer(&self.access_token)
+        self.call(Method::DELETE, path)
+    }
+
+    pub fn call(&self, method: Method, path: &str) -> Call<'_> {
+        self.app.call(method, path).bearer(&self.access_token)
     }
 
     pub fn put(&self, path: &str, body: Value) -> Call<'_> {
@@ -209,6 +232,7 @@ impl User<'_> {
 pub struct Call<'a> {
     app: &'a App,
     request: Request<Body>,
+    ip: IpAddr,
 }
 
 impl Call<'_> {
@@ -216,6 +240,12 @@ impl Call<'_> {
         self.request
             .headers_mut()
             .append(name, value.parse().unwrap());
+        self
+    }
+
+    /// Comes from another place.
+    pub fn from(mut self, ip: &str) -> Self {
+        self.ip = ip.parse().unwrap();
         self
     }
 
@@ -234,7 +264,7 @@ impl Call<'_> {
     }
 
     pub async fn send(self) -> Answer {
-        let response = self.app.local.gateway.answer(self.request, SOURCE_IP).await;
+        let response = self.app.local.gateway.answer(self.request, self.ip).await;
         let (head, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap();
         Answer {

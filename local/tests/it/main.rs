@@ -15,6 +15,7 @@ mod discovery;
 mod events;
 mod faults;
 mod gateway;
+mod guessing;
 mod hostile;
 mod keys;
 mod kms;

@@ -1,31 +1,45 @@
 //! Asks for the password again, before what a token alone may not do.
 
+use lambda_http::Request;
+
 use super::problem::Problem;
+use super::throttle::Throttle;
 use crate::people::account::Account;
 use crate::people::hasher::Hasher;
 use crate::people::password::Password;
 use crate::store::Store;
 
-/// Verifies that `password` is the one of `account`, as it was when `account` was read.
+/// Verifies that `password` is the one of `account`, as it was when `account` was read, with the
+/// same throttle as at login: a stolen token must not open a second door to guess at.
 ///
 /// # Errors
 ///
-/// 403 where it is not.
+/// 403 where it is not, 429 where too many were tried.
 pub async fn verify_password(
     store: &Store,
     hasher: &Hasher,
+    throttle: &Throttle,
     account: &Account,
     password: &Password,
+    (request, now): (&Request, u64),
 ) -> Result<(), Problem> {
-    let credential = store.credential(&account.email).await?;
+    let (credential, attempt) = tokio::join!(
+        store.credential(&account.email),
+        throttle.begin(store, &account.email, request, now),
+    );
+    let (credential, attempt) = (credential?, attempt?);
     // An address that has been given up may be another account's by now.
     let kept = credential.filter(|credential| {
         credential.user_id == account.id && credential.password_epoch == account.password_epoch
     });
     let kept = kept.ok_or(Problem::WrongPassword)?.password;
-    if hasher.verify(password, &kept).await? {
-        Ok(())
-    } else {
-        Err(Problem::WrongPassword)
+    let (matches, counted) = tokio::join!(
+        hasher.verify(password, &kept),
+        attempt.count(account.login())
+    );
+    let counted = counted?;
+    if !matches? {
+        return Err(Problem::WrongPassword);
     }
+    Ok(counted.succeeded().await?)
 }

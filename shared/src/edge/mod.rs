@@ -7,4 +7,5 @@ pub mod http;
 pub mod identity;
 pub mod if_match;
 pub mod problem;
+pub mod throttle;
 pub mod tokens;

@@ -58,6 +58,11 @@ pub enum Problem {
     },
     /// 422: members are missing, unknown or malformed; all of them are named.
     InvalidFields(Vec<Fault>),
+    /// 429: too many passwords were tried, at this address or from this source.
+    TooManyAttempts {
+        /// After how many seconds the next may be.
+        seconds: u64,
+    },
     /// 500: a fault that trying again will not mend. The cause is for the log.
     Internal(Box<dyn Error + Send + Sync>),
     /// 503: AWS does not answer; trying again may help. The cause is for the log.
@@ -184,6 +189,11 @@ impl Problem {
                 "invalid-fields",
                 "Some members of the body are invalid",
             ),
+            Self::TooManyAttempts { .. } => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many-attempts",
+                "Too many passwords were tried",
+            ),
             Self::Internal(_) => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal",
@@ -225,6 +235,7 @@ impl Problem {
             Self::BodyTooLarge { most } => format!("A body may have {most} octets."),
             Self::UnsupportedMediaType { expected } => format!("Send {expected}, in UTF-8."),
             Self::InvalidFields(_) => "The member \"errors\" names each of them.".to_owned(),
+            Self::TooManyAttempts { seconds } => format!("Try again in {seconds} seconds."),
             Self::Internal(_) => "Trying again will not help; report the request_id.".to_owned(),
             Self::Unavailable(_) => "Try again after a moment.".to_owned(),
         }
@@ -266,6 +277,9 @@ impl Problem {
             }
             Self::MethodNotAllowed { allow } => {
                 headers.insert(ALLOW, HeaderValue::from_static(allow));
+            }
+            Self::TooManyAttempts { seconds } => {
+                headers.insert(RETRY_AFTER, (*seconds).into());
             }
             Self::Unavailable(_) => {
                 headers.insert(RETRY_AFTER, Self::RETRY_AFTER_SECONDS.into());

@@ -4,6 +4,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::attempts::{AttemptId, LastLogin};
 use super::email::Email;
 use super::id::{Role, UserId};
 use super::name::Name;
@@ -34,6 +35,8 @@ pub struct Account {
     pub date_joined: u64,
     /// When a login last succeeded.
     pub last_login: Option<u64>,
+    /// Which attempt that was.
+    pub login_attempt: Option<AttemptId>,
     /// Given by operators only; no request sets them.
     pub roles: Vec<Role>,
     /// Whether it may be used.
@@ -87,11 +90,20 @@ impl Account {
             last_name: new.last_name,
             date_joined: millis / 1000,
             last_login: None,
+            login_attempt: None,
             roles: Vec::new(),
             status: Status::Active,
             version: 1,
             password_epoch: 1,
         }
+    }
+
+    /// The last login, if there was one.
+    pub fn login(&self) -> Option<LastLogin> {
+        Some(LastLogin {
+            at: self.last_login?,
+            attempt: self.login_attempt.clone()?,
+        })
     }
 
     /// The account as its owner sees it.

@@ -5,6 +5,8 @@ pub mod id;
 #[cfg(feature = "accounts")]
 pub mod account;
 #[cfg(feature = "accounts")]
+pub mod attempts;
+#[cfg(feature = "accounts")]
 pub mod email;
 #[cfg(feature = "accounts")]
 pub mod hasher;

@@ -13,6 +13,7 @@ use super::item::{self, Attributes, Key, Reader, Writer};
 use super::transaction::{reasons, refused_by_condition};
 use super::{Conflicts, Store, StoreError, retry_conflicts, unavailable};
 use crate::people::account::{Account, ProfileChange, Status};
+use crate::people::attempts::LastLogin;
 use crate::people::email::Email;
 use crate::people::hasher::PasswordHash;
 use crate::people::id::{Role, UserId};
@@ -175,18 +176,23 @@ impl Store {
     /// # Errors
     ///
     /// Where DynamoDB does not answer.
-    pub async fn record_login(&self, account: &Account, now: u64) -> Result<bool, StoreError> {
+    pub async fn record_login(
+        &self,
+        account: &Account,
+        login: &LastLogin,
+    ) -> Result<bool, StoreError> {
         let request = self
             .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(Key::account(account.id).attributes()))
-            .update_expression("SET last_login = :now")
+            .update_expression("SET last_login = :at, login_attempt = :attempt")
             .condition_expression("#status = :active AND password_epoch = :epoch")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":active", item::text(ACTIVE))
             .expression_attribute_values(":epoch", item::number(account.password_epoch))
-            .expression_attribute_values(":now", item::number(now));
+            .expression_attribute_values(":at", item::number(login.at))
+            .expression_attribute_values(":attempt", item::text(login.attempt.as_str()));
         carried_out(
             retry_conflicts(|| request.clone().send()).await,
             "record the login",
@@ -286,6 +292,7 @@ pub(super) fn read_account(id: UserId, attributes: &Attributes) -> Result<Accoun
         last_name: item.text("last_name", Name::parse)?,
         date_joined: item.number("date_joined")?,
         last_login: item.optional_number("last_login")?,
+        login_attempt: item.optional_text("login_attempt")?,
         roles: item.list::<Role>("roles")?,
         status: item.text("status", |text| match text {
             ACTIVE => Ok(Status::Active),

@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::StoreError;
+use crate::people::attempts::Source;
 use crate::people::email::Email;
 use crate::people::id::{SessionId, UserId};
 
@@ -52,6 +53,22 @@ impl Key {
         Self {
             pk: Self::partition(user),
             sk: format!("{SESSION}{session}"),
+        }
+    }
+
+    /// What has been tried at an address, whether it has an account or not.
+    pub(super) fn attempts(email: &Email) -> Self {
+        Self {
+            pk: format!("LIMIT#EMAIL#{}", email.fingerprint()),
+            sk: "ATTEMPTS".to_owned(),
+        }
+    }
+
+    /// What a source has tried in the window that begins so, in seconds since the epoch.
+    pub(super) fn source(source: &Source, window: u64) -> Self {
+        Self {
+            pk: format!("LIMIT#SOURCE#{}", source.fingerprint()),
+            sk: window.to_string(),
         }
     }
 
@@ -144,6 +161,17 @@ impl Reader<'_> {
     /// A text in the one form of its type.
     pub(super) fn parsed<T: FromStr>(&self, name: &'static str) -> Result<T, StoreError> {
         self.text(name, str::parse)
+    }
+
+    /// A text that may be missing, in the one form of its type.
+    pub(super) fn optional_text<T: FromStr>(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<T>, StoreError> {
+        match self.attributes.get(name) {
+            None => Ok(None),
+            Some(_) => self.parsed(name).map(Some),
+        }
     }
 
     /// A number.

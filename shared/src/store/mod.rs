@@ -4,6 +4,7 @@
 //! A refusal that the rules foresee is a value; only a fault is an error.
 
 pub mod accounts;
+pub mod attempts;
 pub mod credentials;
 mod item;
 pub mod sessions;
@@ -15,8 +16,9 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
+use crate::aws;
 use crate::config::{ConfigError, Env};
-use crate::{aws, random};
+use crate::random;
 
 /// The table and the client that reaches it.
 #[derive(Clone)]

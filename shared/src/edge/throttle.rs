@@ -1,0 +1,172 @@
+//! Stands before every place where a password can be guessed.
+
+use lambda_http::Request;
+
+use super::identity::gateway_context;
+use super::problem::Problem;
+use crate::config::{ConfigError, Env};
+use crate::people::attempts::{AttemptPolicy, LastLogin, Source, Wait};
+use crate::people::email::Email;
+use crate::store::attempts::{Reserved, SeenAttempts};
+use crate::store::{Store, StoreError};
+
+/// Bounds how often passwords are guessed: by address, by source, and by both.
+pub struct Throttle {
+    policy: AttemptPolicy,
+}
+
+/// An attempt that may go on to the password.
+pub struct Attempt<'a> {
+    throttle: &'a Throttle,
+    store: &'a Store,
+    email: &'a Email,
+    source: Source,
+    now: u64,
+    seen: SeenAttempts,
+}
+
+/// An attempt that counts: its outcome may be told.
+pub struct Counted<'a> {
+    attempt: Attempt<'a>,
+    /// How many the source has made at all addresses, where that was counted.
+    of_source: u64,
+}
+
+impl Throttle {
+    /// Reads what [`AttemptPolicy::from_env`] reads.
+    ///
+    /// # Errors
+    ///
+    /// Where it is unusable.
+    pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            policy: AttemptPolicy::from_env(env)?,
+        })
+    }
+
+    /// Begins an attempt at the password of `email`, at `now`. It is to be asked for beside the
+    /// first read; nothing is hashed for an attempt that has to wait.
+    ///
+    /// # Errors
+    ///
+    /// 429 where it has to wait.
+    pub async fn begin<'a>(
+        &'a self,
+        store: &'a Store,
+        email: &'a Email,
+        request: &Request,
+        now: u64,
+    ) -> Result<Attempt<'a>, Problem> {
+        let gateway = gateway_context(request);
+        let ip = gateway.and_then(|gateway| gateway.http.source_ip.as_deref());
+        let source = Source::of(ip.unwrap_or_default());
+        let (source_waits, seen) = tokio::join!(
+            store.source_waits(&source, &self.policy, now),
+            store.attempts(email),
+        );
+        let seen = seen?;
+        let known = seen.attempts.is_known(email, &source, now);
+        if let Some(seconds) = source_waits?.filter(|_| !known) {
+            return Err(refused(seconds, "source"));
+        }
+        let may_try = seen.attempts.may_try(email, &source, &self.policy, now);
+        may_try.map_err(waits)?;
+        Ok(Attempt {
+            throttle: self,
+            store,
+            email,
+            source,
+            now,
+            seen,
+        })
+    }
+}
+
+impl<'a> Attempt<'a> {
+    /// Counts the attempt, at an account with that last login, if it has one. It is to run beside the hash, and
+    /// what the hash says is to be looked at only when it has counted.
+    ///
+    /// # Errors
+    ///
+    /// 429 where others have used up what was left meanwhile.
+    pub async fn count(mut self, login: Option<LastLogin>) -> Result<Counted<'a>, Problem> {
+        let Throttle { policy } = self.throttle;
+        let seen = std::mem::take(&mut self.seen);
+        let mut of_source = 0;
+        // A source that has logged in here before is nobody who tries one address after the other.
+        if !seen.attempts.is_known(self.email, &self.source, self.now) {
+            let counted = self.store.count_source(&self.source, policy, self.now);
+            of_source = counted
+                .await?
+                .map_err(|seconds| refused(seconds, "source"))?;
+        }
+        let reserve = self.store.reserve_attempt(
+            self.email,
+            seen,
+            &self.source,
+            policy,
+            (login.as_ref(), self.now),
+        );
+        match reserve.await? {
+            Reserved::Granted(seen) => Ok(Counted {
+                attempt: Self { seen, ..self },
+                of_source,
+            }),
+            Reserved::Refused(wait) => Err(waits(wait)),
+        }
+    }
+}
+
+impl Counted<'_> {
+    /// What is to be noted in the account where this was a login: it tells the next attempt so.
+    pub fn login(&self) -> LastLogin {
+        let Attempt {
+            seen,
+            email,
+            source,
+            now,
+            ..
+        } = &self.attempt;
+        LastLogin {
+            at: *now,
+            attempt: seen.attempts.last_of(email, source),
+        }
+    }
+
+    /// The password was right: the source starts anew at this address, and is known there.
+    ///
+    /// # Errors
+    ///
+    /// Where DynamoDB does not answer.
+    pub async fn succeeded(&self) -> Result<(), StoreError> {
+        let Attempt {
+            throttle,
+            store,
+            email,
+            source,
+            now,
+            seen,
+        } = &self.attempt;
+        let give_back = async {
+            // A source in good standing is spared the write; one that many people share would
+            // otherwise be shut for their logins.
+            if self.of_source > throttle.policy.of_source / 2 {
+                store.uncount_source(source, *now).await?;
+            }
+            Ok(())
+        };
+        let reset = store.reset_attempts(email, seen, source, *now);
+        tokio::try_join!(give_back, reset).map(|_| ())
+    }
+}
+
+fn waits(wait: Wait) -> Problem {
+    let by = if wait.of_account { "address" } else { "both" };
+    refused(wait.seconds, by)
+}
+
+/// `by` is what has too many attempts: the address, the source, or the source at this address.
+fn refused(seconds: u64, by: &'static str) -> Problem {
+    tracing::warn!(event = "attempt_refused", by, seconds, "too many attempts");
+    Problem::TooManyAttempts { seconds }
+}

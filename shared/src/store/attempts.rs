@@ -1,0 +1,257 @@
+//! Counters of attempts. Each is reserved by one conditional write before anybody learns how it
+//! ended, so that parallel guesses never get more tries than there are.
+
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+
+use super::item::{self, Attributes, Key, Reader, Writer};
+use super::{Store, StoreError, unavailable};
+use crate::people::attempts::{AttemptPolicy, Attempts, LastLogin, Source, Wait};
+use crate::people::email::Email;
+use crate::random;
+
+/// The attempts at an address as they were read, and what tells whether they have changed.
+#[derive(Debug, Clone, Default)]
+pub struct SeenAttempts {
+    /// What was read.
+    pub attempts: Attempts,
+    stamp: Option<[u8; 16]>,
+}
+
+const COUNT_SOURCE: &str = "count the source's attempts";
+
+/// What became of a reservation.
+#[derive(Debug)]
+#[must_use]
+pub enum Reserved {
+    /// It counts, and may be told how it ended.
+    Granted(SeenAttempts),
+    /// It has to wait.
+    Refused(Wait),
+}
+
+impl Store {
+    /// How often a write is tried that others overtake. Each time somebody else has got one of the
+    /// attempts, of which a source has at most 20.
+    const ATTEMPTS_TO_RESERVE: u32 = 24;
+
+    /// What has been tried at an address.
+    ///
+    /// # Errors
+    ///
+    /// Where DynamoDB does not answer, or the item is unreadable.
+    pub async fn attempts(&self, email: &Email) -> Result<SeenAttempts, StoreError> {
+        let key = Key::attempts(email);
+        let item = self.get(key, "read the attempts").await?;
+        item.as_ref().map_or(Ok(SeenAttempts::default()), read)
+    }
+
+    /// Counts one more attempt at an address, from `seen` on. `login` is the account's last, if it
+    /// has one.
+    ///
+    /// # Errors
+    ///
+    /// Where DynamoDB does not answer.
+    pub async fn reserve_attempt(
+        &self,
+        email: &Email,
+        mut seen: SeenAttempts,
+        source: &Source,
+        policy: &AttemptPolicy,
+        (login, now): (Option<&LastLogin>, u64),
+    ) -> Result<Reserved, StoreError> {
+        for _ in 0..Self::ATTEMPTS_TO_RESERVE {
+            let next = seen.attempts.one_more(email, source, policy, login, now);
+            let next = match next {
+                Ok(next) => next,
+                Err(wait) => return Ok(Reserved::Refused(wait)),
+            };
+            match self.replace_attempts(email, &seen, next).await? {
+                Ok(written) => return Ok(Reserved::Granted(written)),
+                Err(found) => seen = found,
+            }
+        }
+        // So many at once are no person's.
+        Ok(Reserved::Refused(Wait {
+            seconds: 1,
+            of_account: true,
+        }))
+    }
+
+    /// Notes that an attempt, `reserved` before, was a login.
+    ///
+    /// # Errors
+    ///
+    /// Where DynamoDB does not answer.
+    pub async fn reset_attempts(
+        &self,
+        email: &Email,
+        reserved: &SeenAttempts,
+        source: &Source,
+        now: u64,
+    ) -> Result<(), StoreError> {
+        let mut seen = reserved.clone();
+        for _ in 0..Self::ATTEMPTS_TO_RESERVE {
+            let Some(next) = seen.attempts.after_login(email, source, now) else {
+                return Ok(());
+            };
+            match self.replace_attempts(email, &seen, next).await? {
+                Ok(_) => return Ok(()),
+                Err(found) => seen = found,
+            }
+        }
+        // Others go on guessing: their own attempts, which the next login resets.
+        Ok(())
+    }
+
+    /// Counts one more attempt of a source, whatever the address, and returns how many it has made
+    /// in this window; where it may make no more, for how many seconds.
+    ///
+    /// # Errors
+    ///
+    /// Where DynamoDB does not answer.
+    pub async fn count_source(
+        &self,
+        source: &Source,
+        policy: &AttemptPolicy,
+        now: u64,
+    ) -> Result<Result<u64, u64>, StoreError> {
+        let window = now - now % AttemptPolicy::WINDOW;
+        let end = window + AttemptPolicy::WINDOW;
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::source(source, window).attributes()))
+            .update_expression("SET expires_at = :end ADD made :one")
+            .condition_expression("attribute_not_exists(made) OR made < :most")
+            .expression_attribute_values(":end", item::number(end))
+            .expression_attribute_values(":one", item::number(1))
+            .expression_attribute_values(":most", item::number(policy.of_source))
+            .return_values(ReturnValue::UpdatedNew);
+        match request.send().await {
+            Ok(answer) => {
+                let attributes = answer.attributes.unwrap_or_default();
+                let item = Reader {
+                    item: "counter",
+                    attributes: &attributes,
+                };
+                Ok(Ok(item.number("made")?))
+            }
+            Err(fault)
+                if fault
+                    .as_service_error()
+                    .is_some_and(|fault| fault.is_conditional_check_failed_exception()) =>
+            {
+                Ok(Err(end - now))
+            }
+            Err(fault) => Err(unavailable(COUNT_SOURCE)(fault)),
+        }
+    }
+
+    /// How long a source has to wait that has used up its attempts, in seconds. Read eventually
+    /// consistent, at half the price: [`Store::count_source`] decides.
+    ///
+    /// # Errors
+    ///
+    /// Where DynamoDB does not answer.
+    pub async fn source_waits(
+        &self,
+        source: &Source,
+        policy: &AttemptPolicy,
+        now: u64,
+    ) -> Result<Option<u64>, StoreError> {
+        let window = now - now % AttemptPolicy::WINDOW;
+        let request = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::source(source, window).attributes()));
+        let answer = request.send().await.map_err(unavailable(COUNT_SOURCE))?;
+        let made = answer.item.as_ref().map_or(Ok(0), |attributes| {
+            let item = Reader {
+                item: "counter",
+                attributes,
+            };
+            item.number("made")
+        });
+        let end = window + AttemptPolicy::WINDOW;
+        Ok((made? >= policy.of_source).then(|| end - now))
+    }
+
+    /// Takes an attempt of a source back, which was a login.
+    ///
+    /// # Errors
+    ///
+    /// Where DynamoDB does not answer.
+    pub async fn uncount_source(&self, source: &Source, now: u64) -> Result<(), StoreError> {
+        let window = now - now % AttemptPolicy::WINDOW;
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::source(source, window).attributes()))
+            .update_expression("SET made = made - :one")
+            .condition_expression("made > :none")
+            .expression_attribute_values(":one", item::number(1))
+            .expression_attribute_values(":none", item::number(0));
+        super::accounts::carried_out(request.send().await, COUNT_SOURCE).map(drop)
+    }
+
+    /// Puts `next` in the place of `seen`; the error is what is there instead.
+    async fn replace_attempts(
+        &self,
+        email: &Email,
+        seen: &SeenAttempts,
+        next: Attempts,
+    ) -> Result<Result<SeenAttempts, SeenAttempts>, StoreError> {
+        const OPERATION: &str = "count the attempt";
+        let stamp = random::octets();
+        let item = Writer::new(Key::attempts(email))
+            .texts("sources", next.sources().iter().map(ToString::to_string))
+            .octets("stamp", &stamp)
+            .number("expires_at", next.expires_at())
+            .finish();
+        let request = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let request = match &seen.stamp {
+            None => request.condition_expression("attribute_not_exists(pk)"),
+            Some(stamp) => request
+                .condition_expression("stamp = :seen")
+                .expression_attribute_values(":seen", item::octets(stamp)),
+        };
+        let written = SeenAttempts {
+            attempts: next,
+            stamp: Some(stamp),
+        };
+        let fault = match request.send().await {
+            Ok(_) => return Ok(Ok(written)),
+            Err(fault) => fault,
+        };
+        match fault.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(refused)) => {
+                let found = refused.item.as_ref();
+                let found = found.map_or(Ok(SeenAttempts::default()), read)?;
+                // An earlier try of this very write was carried out, and its answer lost.
+                let ours = found.stamp == Some(stamp);
+                Ok(if ours { Ok(written) } else { Err(found) })
+            }
+            _ => Err(unavailable(OPERATION)(fault)),
+        }
+    }
+}
+
+fn read(attributes: &Attributes) -> Result<SeenAttempts, StoreError> {
+    let item = Reader {
+        item: "counter",
+        attributes,
+    };
+    Ok(SeenAttempts {
+        attempts: Attempts::new(item.list("sources")?),
+        stamp: Some(item.octets("stamp")?),
+    })
+}
