@@ -629,7 +629,8 @@ async fn what_needs_the_password_again_costs_what_it_must() {
         "GetItem 1",
         "GetItem 1",
         "GetItem 1",
-        "PutItem 1",
+        "PutItem 1", // the attempt
+        "PutItem 1", // its success: the change of the password was no login
         "Query 1",
         "TransactWriteItems 4",
     ];
