@@ -9,9 +9,9 @@ use shared::edge::http::{Handler, no_content};
 use shared::edge::identity::Authenticator;
 use shared::edge::problem::{Problem, Refusal};
 use shared::edge::throttle::Throttle;
-use shared::people::account::Status;
+use shared::people::account::{Account, Status};
 use shared::people::hasher::Hasher;
-use shared::people::password::{Password, PasswordPolicy};
+use shared::people::password::{Password, PasswordPolicy, about};
 use shared::store::Store;
 use shared::store::credentials::Owned;
 
@@ -48,10 +48,14 @@ impl ChangePassword {
         })
     }
 
-    fn read(&self, request: &Request) -> Result<Change, Problem> {
+    fn read(&self, request: &Request, owner: &Account) -> Result<Change, Problem> {
         let mut fields = Fields::read(request, Media::Json)?;
         let current = fields.required("current_password", Password::presented);
-        let new = fields.required("new_password", |text| self.policy.choose(text));
+        let about = about(
+            Some(&owner.email),
+            [Some(&owner.first_name), Some(&owner.last_name)],
+        );
+        let new = fields.required("new_password", |text| self.policy.choose(text, &about));
         fields.finish(|| {
             Some(Change {
                 current: current?,
@@ -64,10 +68,10 @@ impl ChangePassword {
 impl Handler for ChangePassword {
     async fn handle(&self, request: Request) -> Result<Response<Body>, Problem> {
         let owner = self.authenticator.identify(&request)?;
-        let change = self.read(&request)?;
         let account = self.store.account(owner.user_id).await?;
         let account = account.filter(|account| account.status == Status::Active);
         let account = account.ok_or(Refusal::Account)?;
+        let change = self.read(&request, &account)?;
         let now = self.clock.now();
         verify_password(
             &self.store,

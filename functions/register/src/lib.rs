@@ -13,7 +13,7 @@ use shared::people::account::{Account, NewAccount};
 use shared::people::email::Email;
 use shared::people::hasher::Hasher;
 use shared::people::name::Name;
-use shared::people::password::{Password, PasswordPolicy};
+use shared::people::password::{Password, PasswordPolicy, about};
 use shared::store::Store;
 use shared::store::accounts::Created;
 
@@ -43,9 +43,10 @@ impl Register {
     fn read(&self, request: &Request) -> Result<(NewAccount, Password), Problem> {
         let mut fields = Fields::read(request, Media::Json)?;
         let email = fields.required("email", Email::parse);
-        let password = fields.required("password", |text| self.policy.choose(text));
         let first_name = fields.required("first_name", Name::parse);
         let last_name = fields.required("last_name", Name::parse);
+        let about = about(email.as_ref(), [first_name.as_ref(), last_name.as_ref()]);
+        let password = fields.required("password", |text| self.policy.choose(text, &about));
         fields.finish(|| {
             let (email, first_name, last_name) = (email?, first_name?, last_name?);
             Some((

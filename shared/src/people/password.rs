@@ -4,7 +4,11 @@ use std::fmt;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use unicode_normalization::UnicodeNormalization as _;
+use zxcvbn::feedback::{Feedback, Warning};
+use zxcvbn::zxcvbn;
 
+use super::email::Email;
+use super::name::Name;
 use crate::config::{ConfigError, Env};
 use crate::fault::Reason;
 
@@ -48,7 +52,8 @@ impl fmt::Debug for Password {
     }
 }
 
-/// What a new password must be: long enough, and nothing else. Rules on its composition make
+/// What a new password must be: long enough, and not easy to guess, as zxcvbn estimates it from
+/// lists of common passwords, words, names, dates and patterns. Rules on its composition make
 /// passwords worse (NIST SP 800-63B-4 section 3.1.1.2).
 #[derive(Debug, Clone, Copy)]
 pub struct PasswordPolicy {
@@ -67,12 +72,22 @@ impl PasswordPolicy {
         Ok(Self { min_length })
     }
 
-    /// Takes a password that somebody wants to have.
+    /// The most code points that are judged. A password that is hard to guess up to here is so with
+    /// what follows it, and the time to judge one grows with the square of its length and more:
+    /// 128 code points, chosen for it, took a second.
+    const JUDGED: usize = 32;
+
+    /// How many guesses a password must be good for: as many as eight random characters are.
+    const LEAST_GUESSES: u64 = 100_000_000;
+    /// How many letters and digits a password must have beside the words that its owner is known by.
+    const LEAST_BESIDE: usize = 6;
+
+    /// Takes a password that somebody wants to have, who is known by the words `about`.
     ///
     /// # Errors
     ///
-    /// Where it is too short or too long.
-    pub fn choose(&self, text: &str) -> Result<Password, Reason> {
+    /// Where it is too short, too long, or too easy to guess.
+    pub fn choose(&self, text: &str, about: &[String]) -> Result<Password, Reason> {
         let password = Password::presented(text)?;
         if password.0.expose_secret().chars().count() < self.min_length {
             let least = self.min_length;
@@ -81,7 +96,81 @@ impl PasswordPolicy {
                 format!("has fewer than {least} characters"),
             ));
         }
+        if beside(password.0.expose_secret(), about) < Self::LEAST_BESIDE {
+            return Err(Reason::new(
+                "too-guessable",
+                "is easy to guess: it is made of your own address or name",
+            ));
+        }
+        let judged: String = password
+            .0
+            .expose_secret()
+            .chars()
+            .take(Self::JUDGED)
+            .collect();
+        let judged = SecretString::from(judged);
+        let about: Vec<&str> = about.iter().map(String::as_str).collect();
+        let entropy = zxcvbn(judged.expose_secret(), &about);
+        if entropy.guesses() < Self::LEAST_GUESSES {
+            let warning = entropy.feedback().and_then(Feedback::warning);
+            return Err(Reason::new("too-guessable", guessable(warning)));
+        }
         Ok(password)
+    }
+}
+
+/// The words that somebody is known by, which make a poor password: address, its parts, names.
+pub fn about(email: Option<&Email>, names: [Option<&Name>; 2]) -> Vec<String> {
+    let email = email.map(Email::canonical).unwrap_or_default();
+    let parts = email.split(|letter: char| !letter.is_alphanumeric());
+    let names = names.into_iter().flatten().map(Name::as_str);
+    let names = names.flat_map(|name| name.split(' ').chain([name]));
+    let words = parts.chain(names).chain([email.as_str()]);
+    // A word of one or two letters would be found everywhere.
+    let words = words.filter(|word| word.chars().count() > 2);
+    words.map(str::to_lowercase).collect()
+}
+
+/// How many letters and digits of a password are not of the words `about`.
+fn beside(password: &str, about: &[String]) -> usize {
+    let mut rest = password.to_lowercase();
+    let mut words: Vec<&str> = about.iter().map(String::as_str).collect();
+    words.sort_by_key(|word| std::cmp::Reverse(word.len()));
+    for word in words {
+        rest = rest.replace(word, " ");
+    }
+    rest.chars()
+        .filter(|letter| letter.is_alphanumeric())
+        .count()
+}
+
+/// Why a password is easy to guess, in words for whoever chose it.
+fn guessable(warning: Option<Warning>) -> &'static str {
+    use Warning as W;
+    match warning {
+        Some(W::StraightRowsOfKeysAreEasyToGuess | W::ShortKeyboardPatternsAreEasyToGuess) => {
+            "is easy to guess: it follows the keys of a keyboard"
+        }
+        Some(
+            W::RepeatsLikeAaaAreEasyToGuess | W::RepeatsLikeAbcAbcAreOnlySlightlyHarderToGuess,
+        ) => "is easy to guess: it repeats itself",
+        Some(W::ThisIsATop10Password | W::ThisIsATop100Password | W::ThisIsACommonPassword) => {
+            "is easy to guess: many people use it"
+        }
+        Some(W::ThisIsSimilarToACommonlyUsedPassword) => {
+            "is easy to guess: it is like one that many people use"
+        }
+        Some(W::SequencesLikeAbcAreEasyToGuess) => {
+            "is easy to guess: it is a sequence such as abc or 6543"
+        }
+        Some(W::RecentYearsAreEasyToGuess | W::DatesAreOftenEasyToGuess) => {
+            "is easy to guess: it is a date or a year"
+        }
+        Some(W::AWordByItselfIsEasyToGuess) => "is easy to guess: it is a single word",
+        Some(
+            W::NamesAndSurnamesByThemselvesAreEasyToGuess | W::CommonNamesAndSurnamesAreEasyToGuess,
+        ) => "is easy to guess: it is made of names",
+        None => "is easy to guess: use a few words that do not belong together",
     }
 }
 
@@ -89,34 +178,72 @@ impl PasswordPolicy {
 mod tests {
     use super::*;
 
+    const POLICY: PasswordPolicy = PasswordPolicy { min_length: 15 };
+
+    fn choose(text: &str) -> Result<Password, Reason> {
+        POLICY.choose(text, &[])
+    }
+
     #[test]
-    fn the_policy_counts_code_points_and_asks_for_nothing_but_length() {
-        let policy = PasswordPolicy { min_length: 15 };
-        assert_eq!(
-            policy.choose("fourteen chars").unwrap_err().code,
-            "too-short"
-        );
-        assert!(policy.choose("fifteen letters").is_ok());
-        assert!(policy.choose(&"é".repeat(15)).is_ok());
-        assert!(
-            policy.choose("               ").is_ok(),
-            "blanks are characters too"
-        );
-        assert_eq!(
-            policy.choose(&"é".repeat(129)).unwrap_err().code,
-            "too-long"
-        );
-        assert!(policy.choose(&"\u{10348}".repeat(128)).is_ok());
-        assert_eq!(
-            policy.choose(&"x".repeat(1_000_000)).unwrap_err().code,
-            "too-long"
-        );
+    fn the_policy_counts_code_points_and_asks_for_no_kind_of_character() {
+        assert_eq!(choose("fourteen chars").unwrap_err().code, "too-short");
+        assert!(choose("fifteen letters").is_ok());
+        assert!(choose("vier kühe träumen").is_ok());
+        assert!(choose("馬の正しい電池ホチキスが踊る夜明け前").is_ok());
+        assert_eq!(choose(&"é".repeat(129)).unwrap_err().code, "too-long");
+        let long = "correct horse battery staple ".repeat(5);
+        assert!(choose(&long[..128]).is_ok());
+        assert_eq!(choose(&"x".repeat(1_000_000)).unwrap_err().code, "too-long");
     }
 
     #[test]
     fn the_policy_counts_what_is_left_after_normalisation() {
-        let policy = PasswordPolicy { min_length: 15 };
         let decomposed = "e\u{301}".repeat(8);
-        assert_eq!(policy.choose(&decomposed).unwrap_err().code, "too-short");
+        assert_eq!(choose(&decomposed).unwrap_err().code, "too-short");
+    }
+
+    #[test]
+    fn a_password_that_is_easy_to_guess_is_refused_with_the_reason() {
+        for (text, reason) in [
+            ("               ", "it repeats itself"),
+            ("aaaaaaaaaaaaaaaa", "it repeats itself"),
+            ("passwordpassword", "it repeats itself"),
+            ("123456789012345", "it is like one that many people use"),
+            ("qwertyuiopasdfg", "it is like one that many people use"),
+            ("P@ssw0rd1234567", "it is like one that many people use"),
+        ] {
+            let refused = choose(text).unwrap_err();
+            assert_eq!(refused.code, "too-guessable", "{text}");
+            assert!(
+                refused.detail.contains(reason),
+                "{text}: {}",
+                refused.detail
+            );
+        }
+    }
+
+    #[test]
+    fn a_password_of_the_person_s_own_words_is_refused() {
+        let email = Email::parse("augusta.byron@lovelace-engines.example").unwrap();
+        let name = |text| Name::parse(text).unwrap();
+        let names = [name("Augusta Ada"), name("King-Noel")];
+        let about = about(Some(&email), [Some(&names[0]), Some(&names[1])]);
+        for text in [
+            "augusta.byron@lovelace-engines.example",
+            "augustabyron12345",
+            "augusta ada1234",
+            "lovelaceengines",
+        ] {
+            let refused = POLICY.choose(text, &about);
+            assert!(
+                refused.is_err_and(|reason| reason.code == "too-guessable"),
+                "{text}"
+            );
+        }
+        assert!(
+            POLICY
+                .choose("correct horse battery staple", &about)
+                .is_ok()
+        );
     }
 }
