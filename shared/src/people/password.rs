@@ -96,7 +96,7 @@ impl PasswordPolicy {
                 format!("has fewer than {least} characters"),
             ));
         }
-        if beside(password.0.expose_secret(), about) < Self::LEAST_BESIDE {
+        if beside(password.0.expose_secret(), about).is_some_and(|rest| rest < Self::LEAST_BESIDE) {
             return Err(Reason::new(
                 "too-guessable",
                 "is easy to guess: it is made of your own address or name",
@@ -131,17 +131,19 @@ pub fn about(email: Option<&Email>, names: [Option<&Name>; 2]) -> Vec<String> {
     words.map(str::to_lowercase).collect()
 }
 
-/// How many letters and digits of a password are not of the words `about`.
-fn beside(password: &str, about: &[String]) -> usize {
+/// How many letters and digits of a password are not of the words `about`; `None` where none of them
+/// is in it.
+fn beside(password: &str, about: &[String]) -> Option<usize> {
     let mut rest = password.to_lowercase();
     let mut words: Vec<&str> = about.iter().map(String::as_str).collect();
     words.sort_by_key(|word| std::cmp::Reverse(word.len()));
+    let mut any = false;
     for word in words {
+        any |= rest.contains(word);
         rest = rest.replace(word, " ");
     }
-    rest.chars()
-        .filter(|letter| letter.is_alphanumeric())
-        .count()
+    let others = rest.chars().filter(|letter| letter.is_alphanumeric());
+    any.then(|| others.count())
 }
 
 /// Why a password is easy to guess, in words for whoever chose it.
