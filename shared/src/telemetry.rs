@@ -33,14 +33,9 @@ pub const OURS: [&str; 11] = [
 /// `AWS_LAMBDA_LOG_FORMAT` (JSON, or plain text without it), which Lambda sets from the function's
 /// logging configuration.
 pub fn init(env: &Env<'_>) {
-    let level = env
-        .optional("AWS_LAMBDA_LOG_LEVEL")
-        .and_then(|level| level.parse().ok())
-        .unwrap_or(LevelFilter::INFO)
-        .min(LevelFilter::DEBUG);
-    let filter = Targets::new()
-        .with_default(level.min(LevelFilter::ERROR))
-        .with_targets(OURS.map(|name| (name, level)));
+    let level = env.optional("AWS_LAMBDA_LOG_LEVEL");
+    let level = level.and_then(|level| level.parse().ok());
+    let filter = filter(level.unwrap_or(LevelFilter::INFO));
     let json = env
         .optional("AWS_LAMBDA_LOG_FORMAT")
         .is_some_and(|format| format.eq_ignore_ascii_case("JSON"));
@@ -56,6 +51,14 @@ pub fn init(env: &Env<'_>) {
     } else {
         set_global_default(subscriber.with(tracing_subscriber::fmt::layer().compact()))
     };
+}
+
+/// Which events are logged where `level` is asked for.
+pub fn filter(level: LevelFilter) -> Targets {
+    let level = level.min(LevelFilter::DEBUG);
+    Targets::new()
+        .with_default(level.min(LevelFilter::ERROR))
+        .with_targets(OURS.map(|name| (name, level)))
 }
 
 /// An error and all its sources on one line: each layer says only its own part.

@@ -19,7 +19,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use local::{Local, Options, dynamodb, key};
 use serde_json::{Value, json};
 use shared::clock::{Clock, ManualClock};
+use shared::telemetry::filter;
+use tracing::level_filters::LevelFilter;
 use tracing::subscriber::set_global_default;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::Registry;
 
 /// When every test begins, in seconds since the epoch: 2027-01-15T08:00:00Z.
 pub const BEGINNING: u64 = 1_800_000_000;
@@ -327,12 +331,31 @@ thread_local! {
     static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Keeps what each thread logs, for that thread's test.
+/// What no log line may hold: the passwords and addresses of the tests, and whatever begins as
+/// tokens, hashes and private keys do, and the URL that answers for a stack.
+const SECRET: [&str; 9] = [
+    PASSWORD,
+    "not the password",
+    "another good password",
+    "@example.com",
+    "lkr_",
+    "eyJ",
+    "$argon2",
+    "PRIVATE KEY",
+    "signature=",
+];
+
+/// Keeps what each thread logs, for that thread's test. Whatever is logged, at the lowest level that
+/// a deployed function can be set to, in any test, ends the test if it holds a secret.
 fn keep_logs() {
     struct Keep;
 
     impl Write for Keep {
         fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+            let line = String::from_utf8_lossy(octets);
+            for secret in SECRET {
+                assert!(!line.contains(secret), "a log line holds a secret: {line}");
+            }
             LOGGED.with_borrow_mut(|logged| logged.write(octets))
         }
 
@@ -341,9 +364,12 @@ fn keep_logs() {
         }
     }
 
-    let subscriber = tracing_subscriber::fmt().json().flatten_event(true);
+    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true);
+    let subscriber = Registry::default()
+        .with(filter(LevelFilter::TRACE))
+        .with(lines.with_writer(|| Keep));
     // The first test of the process does it for all.
-    let _ = set_global_default(subscriber.with_writer(|| Keep).finish());
+    let _ = set_global_default(subscriber);
 }
 
 /// The security events that were logged on this thread: for tests that have only one.

@@ -268,3 +268,17 @@ async fn malformed_attempts_are_told_so_without_touching_an_account() {
         .await
         .problem(401, "invalid-credentials");
 }
+
+#[tokio::test]
+async fn a_log_line_with_a_secret_in_it_would_end_its_test() {
+    let _app = App::start().await;
+    for secret in [
+        PASSWORD,
+        "lkr_AAAA",
+        "eyJhbGciOiJSUzI1NiJ9",
+        "ada@example.com",
+    ] {
+        let line = std::panic::catch_unwind(|| tracing::error!(secret, "a slip"));
+        assert!(line.is_err(), "{secret} was logged");
+    }
+}

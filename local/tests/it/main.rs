@@ -21,6 +21,7 @@ mod keys;
 mod kms;
 mod login;
 mod password;
+mod privileges;
 mod profile;
 mod refresh;
 mod register;
