@@ -149,6 +149,7 @@ async fn prepare(folder: &Path) -> anyhow::Result<[Function; 2]> {
     key::ensure(&pem, &jwks)?;
     let lookup = |name: &str| match name {
         "SIGNING_KEY" => Some(pem.display().to_string()),
+        "JWKS" => Some(jwks.display().to_string()),
         "ISSUER" => Some(ISSUER.to_owned()),
         _ => None,
     };

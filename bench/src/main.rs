@@ -2,6 +2,7 @@
 //!
 //! Read the ratios: machines are shared and noisy, and both sides of a ratio are measured in turn.
 
+mod accounts;
 mod hash;
 mod lambda;
 mod ratchet;
@@ -15,6 +16,7 @@ async fn main() -> anyhow::Result<()> {
     lambda::measure().await?;
     hash::measure().await?;
     ratchet::measure()?;
+    accounts::measure().await?;
     Ok(())
 }
 
