@@ -139,13 +139,17 @@ impl Handler for Login {
             self.store.record_login(&account, &login),
             counted.succeeded(),
         );
-        kept?;
-        reset?;
-        if !recorded? {
-            // The account was deleted, or its password changed, since it was read: whoever did that
-            // has ended the sessions that were there, and this one may have come later.
-            self.store.end_session(account.id, session.id, now).await?;
-            return Err(Problem::InvalidCredentials);
+        if !matches!((&kept, &recorded, &reset), (Ok(()), Ok(true), Ok(()))) {
+            // Nobody gets this session's tokens. Where the account was deleted or its password
+            // changed since it was read, whoever did that has ended the sessions that were there,
+            // and this one may have come later.
+            let ended = self.store.end_session(account.id, session.id, now).await;
+            kept?;
+            reset?;
+            if !recorded? {
+                ended?;
+                return Err(Problem::InvalidCredentials);
+            }
         }
         tokens(&access_token, &refresh_token, &session, now)
     }

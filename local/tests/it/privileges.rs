@@ -1,6 +1,7 @@
 //! Least privilege: what each function may do in DynamoDB is what it does, no less and no more.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -28,6 +29,8 @@ struct Witness {
     function: String,
     upstream: String,
     actions: Actions,
+    /// Whether an account is to go just before a login is noted in it.
+    deletes: Arc<AtomicBool>,
 }
 
 impl Witness {
@@ -38,9 +41,10 @@ impl Witness {
 }
 
 /// The app, with a witness before each function's DynamoDB.
-async fn witnessed() -> (App, Actions) {
+async fn witnessed() -> (App, Actions, Arc<AtomicBool>) {
     let mut app = App::start().await;
     let actions = Actions::default();
+    let deletes = Arc::new(AtomicBool::new(false));
     let clock = Clock::Manual(app.clock.clone());
     let mut functions = Functions::default();
     for (name, variables) in &app.local.environment {
@@ -54,6 +58,7 @@ async fn witnessed() -> (App, Actions) {
             function: name.clone(),
             upstream: app.local.dynamodb_url.clone(),
             actions: Arc::clone(&actions),
+            deletes: Arc::clone(&deletes),
         };
         let router = Router::new().fallback(pass).with_state(witness);
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -66,7 +71,7 @@ async fn witnessed() -> (App, Actions) {
     let template = Template::read(&root().join("template.yaml"), &BTreeMap::new()).unwrap();
     let gateway = Gateway::new(&template, Arc::new(functions), clock).unwrap();
     app.local.gateway = Arc::new(gateway);
-    (app, actions)
+    (app, actions, deletes)
 }
 
 async fn pass(State(witness): State<Witness>, request: Request) -> Response<Body> {
@@ -89,9 +94,21 @@ async fn pass(State(witness): State<Witness>, request: Request) -> Response<Body
         }
         _ => vec![operation],
     };
+    let of_login = needed == ["UpdateItem"] && witness.function == "login";
     witness.note(needed);
     head.uri = format!("{}/", witness.upstream).parse().unwrap();
     let client = Client::builder(TokioExecutor::new()).build_http();
+    let asked: Value = serde_json::from_slice(&body).unwrap();
+    let of_account = asked["Key"]["sk"]["S"] == "ACCOUNT";
+    if of_login && of_account && witness.deletes.swap(false, Ordering::SeqCst) {
+        let delete = json!({"TableName": asked["TableName"], "Key": asked["Key"]});
+        let mut head = head.clone();
+        let target = "DynamoDB_20120810.DeleteItem".parse().unwrap();
+        head.headers.insert("x-amz-target", target);
+        head.headers.remove("content-length");
+        let delete = Request::from_parts(head, Body::from(delete.to_string()));
+        client.request(delete).await.unwrap();
+    }
     let answer = client
         .request(Request::from_parts(head, Body::from(body)))
         .await;
@@ -124,7 +141,7 @@ async fn change(user: &User<'_>, from: &str, to: &str) {
 
 #[tokio::test]
 async fn every_function_may_do_what_it_does_and_nothing_else() {
-    let (app, actions) = witnessed().await;
+    let (app, actions, deletes) = witnessed().await;
     let ada = app.user("ada@example.com").await;
     app.register("ada@example.com").await.expect(409);
     app.login("ada@example.com", "not the password")
@@ -175,6 +192,9 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         .send()
         .await
         .expect(204);
+    app.register("bob@example.com").await.expect(201);
+    deletes.store(true, Ordering::SeqCst);
+    app.login("bob@example.com", PASSWORD).await.expect(401);
     app.get("/.well-known/jwks.json").send().await.expect(200);
 
     assert_eq!(*actions.lock().unwrap(), allowed());
