@@ -1,0 +1,22 @@
+// npm install express jose
+import express from 'express';
+import { createRemoteJWKSet, jwtVerify } from 'jose';
+
+const { ISSUER: issuer, AUDIENCE: audience = 'latchkey', PORT: port = '3001' } = process.env;
+const keys = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`));
+const expected = { issuer, audience, typ: 'at+jwt', algorithms: ['RS256'] };
+
+async function authenticated(request, response, next) {
+  const [scheme, token] = (request.get('authorization') ?? '').split(' ');
+  try {
+    if (scheme.toLowerCase() !== 'bearer') throw new Error('no token');
+    request.user = (await jwtVerify(token, keys, expected)).payload;
+  } catch {
+    return response.status(401).set('WWW-Authenticate', 'Bearer error="invalid_token"').end();
+  }
+  next();
+}
+
+const app = express();
+app.get('/notes', authenticated, (request, response) => response.json({ owner: request.user.sub }));
+app.listen(Number(port), '127.0.0.1');
