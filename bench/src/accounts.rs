@@ -18,7 +18,7 @@ use shared::clock::Clock;
 use crate::{millis, row};
 
 /// Logins of each kind. Each is of an account and a source of its own, so that nobody has to wait.
-const LOGINS: u32 = 60;
+const LOGINS: u32 = 150;
 const KINDS: [&str; 3] = ["unknown address", "wrong password", "disabled account"];
 
 /// Prints, for each kind of refusal, how long it takes beside a wrong password, and how often a
@@ -45,14 +45,17 @@ async fn refusals(data_dir: &Path) -> anyhow::Result<()> {
     .await?;
     let mut times = [const { Vec::new() }; KINDS.len()];
     for n in 0..LOGINS {
-        for (kind, times) in times.iter_mut().enumerate() {
+        for place in 0..KINDS.len() {
+            // Each kind is as often first as last.
+            let kind = (place + n as usize) % KINDS.len();
+            let source = 3 * n + u32::try_from(kind)?;
             let email = format!("user{n}.{kind}@example.com");
             let mut body = json!({
                 "email": email, "password": "correct horse battery staple",
                 "first_name": "Ada", "last_name": "Lovelace",
             });
             if kind > 0 {
-                let (status, account) = post(&local, "/register", &body, n).await?;
+                let (status, account) = post(&local, "/register", &body, source).await?;
                 ensure!(status == 201, "{account}");
                 if kind == 2 {
                     disable(&local, &account).await?;
@@ -66,8 +69,8 @@ async fn refusals(data_dir: &Path) -> anyhow::Result<()> {
             };
             body = json!({"email": email, "password": password});
             let began = Instant::now();
-            let (status, answer) = post(&local, "/login", &body, n).await?;
-            times.push(began.elapsed());
+            let (status, answer) = post(&local, "/login", &body, source).await?;
+            times[kind].push(began.elapsed());
             ensure!(status == 401, "{answer}");
         }
     }

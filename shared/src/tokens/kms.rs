@@ -46,7 +46,7 @@ impl KmsError {
 pub struct SealedPair {
     /// The public half in DER (SubjectPublicKeyInfo).
     pub public: Vec<u8>,
-    /// The private half, for [`Kms::unseal`].
+    /// The private half, encrypted.
     pub private: Vec<u8>,
 }
 
