@@ -7,7 +7,15 @@ use std::path::{Path, PathBuf};
 const LAYERS: [(&str, &[&str]); 5] = [
     (
         "base",
-        &["aws", "clock", "config", "fault", "random", "telemetry"],
+        &[
+            "aws",
+            "clock",
+            "config",
+            "fault",
+            "properties",
+            "random",
+            "telemetry",
+        ],
     ),
     ("people", &["people"]),
     ("tokens", &["tokens"]),

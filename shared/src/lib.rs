@@ -34,3 +34,6 @@ pub mod edge;
 
 #[cfg(test)]
 mod layers;
+
+#[cfg(test)]
+mod properties;

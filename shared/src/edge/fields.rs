@@ -187,6 +187,7 @@ mod tests {
     use lambda_http::http;
 
     use super::*;
+    use proptest::prelude::*;
 
     fn request(content_type: &str, body: impl Into<Body>) -> Request {
         let builder = http::Request::builder().header("content-type", content_type);
@@ -338,5 +339,61 @@ mod tests {
         }
         assert!(Media::MergePatch.includes("application/merge-patch+json"));
         assert!(Media::MergePatch.includes("application/json"));
+    }
+
+    proptest! {
+        #![proptest_config(crate::properties::cases())]
+
+        #[test]
+        fn whatever_the_body_is_the_answer_is_no_fault_of_ours(
+            body in prop_oneof![
+                proptest::collection::vec(prop::num::u8::ANY, 0..300),
+                "[\\[\\]{}:,\"\\\\udefnultr0-9. eE+-]{0,120}".prop_map(String::into_bytes),
+                (".*", ".*")
+                    .prop_map(|(name, value)| serde_json::json!({name: value}).to_string().into_bytes()),
+            ],
+            content_type in prop_oneof![Just("application/json".to_owned()), "[ -~]{0,40}"],
+        ) {
+            let read = Fields::read(&request(&content_type, body), Media::Json);
+            let outcome = read.and_then(|mut fields| {
+                let email = fields.required("email", crate::people::email::Email::parse);
+                fields.finish(|| email)
+            });
+            if let Err(problem) = outcome {
+                prop_assert!(problem.status().is_client_error(), "{problem:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn oddities_of_json_are_refused_and_never_stored() {
+        let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+        let huge = format!("{{\"email\":{}}}", "9".repeat(5000));
+        let nested = format!("{{\"a\":{deep}}}");
+        for body in [
+            r#"{"email":"\ud800"}"#.as_bytes(),
+            r#"{"email":"\udc00\ud800"}"#.as_bytes(),
+            b"\xef\xbb\xbf{}",
+            b"{\"email\":\"\xff\"}",
+            b"{\"email\":\"a\0b\"}",
+            br#"{"a":1e999999}"#,
+            huge.as_bytes(),
+            br#"{"a":NaN}"#,
+            br#"{"a":1,}"#,
+            br#"{'a':1}"#,
+            b"{}{}",
+            b"\xff\xfe{\0}\0",
+            b"",
+            b"\0",
+            nested.as_bytes(),
+        ] {
+            let read = json(Body::from(body.to_vec()));
+            let outcome = read.and_then(|mut fields| {
+                let email = fields.required("email", any);
+                fields.finish(|| email)
+            });
+            let problem = outcome.unwrap_err();
+            assert!(problem.status().is_client_error(), "{body:?}: {problem:?}");
+        }
     }
 }

@@ -104,6 +104,8 @@ fn is_domain(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -186,5 +188,33 @@ mod tests {
             format!("{:?}", Email::parse("ada@example.com").unwrap()),
             "Email"
         );
+    }
+
+    proptest! {
+        #![proptest_config(crate::properties::cases())]
+
+        #[test]
+        fn whatever_is_accepted_is_one_plain_address(
+            text in prop_oneof![
+                any::<String>(),
+                "[ -~]{0,30}@[ -~]{0,30}",
+                "[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,70}@[A-Za-z0-9.-]{1,200}",
+            ],
+        ) {
+            let Ok(email) = Email::parse(&text) else {
+                return Ok(());
+            };
+            let shown = email.as_str();
+            prop_assert!(shown.len() <= 254 && shown.is_ascii());
+            let (local, domain) = shown.split_once('@').unwrap();
+            prop_assert!(!local.is_empty() && local.len() <= 64);
+            prop_assert!(!domain.is_empty() && !domain.contains('@') && domain.contains('.'));
+            prop_assert!(!shown.contains(|c: char| c.is_control() || "()<>[]:;\\,\" ".contains(c)));
+            // The canonical form is an address too, and its own canonical form.
+            let canonical = Email::parse(&email.canonical()).unwrap();
+            prop_assert_eq!(canonical.canonical(), email.canonical());
+            let upper = Email::parse(&shown.to_ascii_uppercase()).unwrap();
+            prop_assert_eq!(upper.fingerprint(), email.fingerprint());
+        }
     }
 }

@@ -63,6 +63,8 @@ pub(super) fn is_unprintable(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -93,6 +95,19 @@ mod tests {
             ("\u{200b}", "control-character"),
         ] {
             assert_eq!(Name::parse(text).unwrap_err().code, code, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(crate::properties::cases())]
+
+        #[test]
+        fn whatever_is_accepted_is_kept_as_written_and_can_be_shown(text in any::<String>()) {
+            if let Ok(name) = Name::parse(&text) {
+                prop_assert_eq!(name.as_str(), &text);
+                prop_assert!(!text.trim().is_empty() && text.chars().count() <= 100);
+                prop_assert!(!text.contains(char::is_control));
+            }
         }
     }
 }

@@ -29,15 +29,18 @@ impl Password {
     ///
     /// Where it is longer than [`Password::MAX_LENGTH`].
     pub fn presented(text: &str) -> Result<Self, Reason> {
+        let most = Self::MAX_LENGTH;
+        let too_long = || Reason::new("too-long", format!("has more than {most} characters"));
         // A code point has at most four octets: most long texts need not be counted through.
-        if text.len() > 4 * Self::MAX_LENGTH || text.chars().count() > Self::MAX_LENGTH {
-            let most = Self::MAX_LENGTH;
-            return Err(Reason::new(
-                "too-long",
-                format!("has more than {most} characters"),
-            ));
+        if text.len() > 4 * most || text.chars().count() > most {
+            return Err(too_long());
         }
-        Ok(Self(text.nfc().collect::<String>().into()))
+        let normal: String = text.nfc().collect();
+        // A few characters have no composed form, and become more of them.
+        if normal.chars().count() > most {
+            return Err(too_long());
+        }
+        Ok(Self(normal.into()))
     }
 
     /// What is hashed.
@@ -178,6 +181,8 @@ fn guessable(warning: Option<Warning>) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const POLICY: PasswordPolicy = PasswordPolicy { min_length: 15 };
@@ -247,5 +252,32 @@ mod tests {
                 .choose("correct horse battery staple", &about)
                 .is_ok()
         );
+    }
+
+    proptest! {
+        #![proptest_config(crate::properties::cases())]
+
+        #[test]
+        fn no_text_is_too_odd_to_be_judged(
+            text in prop_oneof![any::<String>(), "[ -~]{0,140}", "(\\PC){0,140}"],
+            word in any::<String>(),
+        ) {
+            let presented = Password::presented(&text);
+            let normal = text.nfc().count();
+            prop_assert_eq!(presented.is_ok(), text.chars().count().max(normal) <= 128);
+            match POLICY.choose(&text, &[word]) {
+                Ok(password) => {
+                    let chosen = password.0.expose_secret();
+                    prop_assert!(chosen.chars().count() >= 15);
+                    // What was chosen is what is compared, in whichever form it comes.
+                    let again = Password::presented(chosen).unwrap();
+                    prop_assert_eq!(again.octets(), password.octets());
+                }
+                Err(reason) => {
+                    prop_assert!(["too-short", "too-long", "too-guessable"].contains(&reason.code));
+                    prop_assert!(text.len() < 4 || !reason.detail.contains(&text));
+                }
+            }
+        }
     }
 }

@@ -320,6 +320,8 @@ impl fmt::Debug for RefreshToken {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::people::account::NewAccount;
     use crate::people::email::Email;
@@ -539,5 +541,33 @@ mod tests {
         assert_eq!(device.user_agent.chars().count(), Device::MAX_LENGTH);
         let device = Device::new("::1", "curl\u{1b}[31m\n8 \u{202e}x");
         assert_eq!(device.user_agent, "curl[31m8 x");
+    }
+
+    proptest! {
+        #![proptest_config(crate::properties::cases())]
+
+        #[test]
+        fn a_token_is_read_as_it_was_shown_and_in_no_other_form(
+            octets in proptest::collection::vec(any::<u8>(), RefreshToken::LENGTH),
+            place in any::<prop::sample::Index>(),
+            letter in any::<char>(),
+        ) {
+            let text = format!("{}{}", RefreshToken::PREFIX, URL_SAFE_NO_PAD.encode(octets));
+            prop_assert_eq!(RefreshToken::parse(&text).unwrap().expose(), text.clone());
+            let mut letters: Vec<char> = text.chars().collect();
+            letters[place.index(text.len())] = letter;
+            let other: String = letters.into_iter().collect();
+            // Changed, it is another token or none: no two texts are one token.
+            if let Some(token) = RefreshToken::parse(&other) {
+                prop_assert_eq!(token.expose(), other);
+            }
+        }
+
+        #[test]
+        fn no_text_is_too_odd_to_be_refused(text in any::<String>()) {
+            prop_assert!(RefreshToken::parse(&text).is_none());
+            let marked = format!("lkr_{text}");
+            prop_assert!(RefreshToken::parse(&marked).is_none());
+        }
     }
 }

@@ -27,6 +27,8 @@ pub fn token(header: &str) -> Result<&str, TokenRefused> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -56,6 +58,21 @@ mod tests {
             "Bearér a.b.c",
         ] {
             assert_eq!(token(header), Err(TokenRefused::NotBearer), "{header:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(crate::properties::cases())]
+
+        #[test]
+        fn whatever_is_taken_for_a_token_is_one_word_of_its_alphabet(
+            header in prop_oneof![any::<String>(), "[Bb]earer [ -~]{0,40}"],
+        ) {
+            if let Ok(token) = token(&header) {
+                prop_assert!(header.to_ascii_lowercase().starts_with("bearer "));
+                prop_assert!(header.ends_with(token));
+                prop_assert!(!token.contains([',', ' ', '"', ';']) && token.is_ascii());
+            }
         }
     }
 }

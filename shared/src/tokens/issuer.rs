@@ -114,6 +114,8 @@ mod tests {
     };
     use base64::engine::general_purpose::STANDARD;
 
+    use proptest::prelude::*;
+
     use super::*;
     use crate::people::account::NewAccount;
     use crate::people::email::Email;
@@ -399,4 +401,45 @@ mod tests {
             assert!(PrivateKey::from_pem(pem).is_none(), "{pem}");
         }
     }
+
+    proptest! {
+        #![proptest_config(crate::properties::cases())]
+
+        #[test]
+        fn a_token_with_anything_changed_never_verifies(
+            place in any::<prop::sample::Index>(),
+            octet in any::<u8>(),
+            kind in 0..3_usize,
+        ) {
+            // One token of each kind for all cases: making RSA keys takes time.
+            static TOKENS: std::sync::OnceLock<Vec<(String, String)>> = std::sync::OnceLock::new();
+            let tokens = TOKENS.get_or_init(|| {
+                let made = kinds().into_iter().map(|(key, _)| {
+                    let jwks = jwks([key.public()]);
+                    (issue(key).0.text, jwks)
+                });
+                made.collect()
+            });
+            let (token, jwks) = &tokens[kind];
+            let mut octets = token.clone().into_bytes();
+            let place = place.index(octets.len());
+            octets[place] = octet;
+            let changed = String::from_utf8_lossy(&octets);
+            let verdict = verifier(jwks).verify(&changed, None, NOW);
+            prop_assert_eq!(verdict.is_ok(), changed == *token, "{}", changed);
+        }
+
+        #[test]
+        fn no_text_is_too_odd_to_be_refused(
+            text in prop_oneof![any::<String>(), "[A-Za-z0-9_-]{0,60}(\\.[A-Za-z0-9_-]{0,60}){2}"],
+        ) {
+            let verifier = verifier(&ED_JWKS);
+            prop_assert!(verifier.verify(&text, None, NOW).is_err());
+        }
+    }
+
+    static ED_JWKS: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+        let [_, _, (key, _)] = kinds();
+        jwks([key.public()])
+    });
 }
