@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
 use axum::body::{Body, to_bytes};
-use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use local::{Local, Options, dynamodb, key};
@@ -240,6 +240,12 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
+    /// Adds a header that may be any.
+    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.request.headers_mut().append(name, value);
+        self
+    }
+
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
         self.request
             .headers_mut()

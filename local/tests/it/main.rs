@@ -23,6 +23,7 @@ mod login;
 mod password;
 mod privileges;
 mod profile;
+mod properties;
 mod refresh;
 mod register;
 mod rotation;
