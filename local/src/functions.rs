@@ -1,7 +1,6 @@
 //! Functions by name: an event goes in, an answer comes out, both in the JSON that Lambda passes.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -15,8 +14,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use keys::Keys;
-use lambda_http::request::LambdaRequest;
-use lambda_http::{Adapter, Context, LambdaEvent, Service as _, service_fn};
+use lambda_http::{Context, LambdaEvent};
 use login::Login;
 use password::ChangePassword;
 use profile::Profile;
@@ -25,7 +23,7 @@ use serde_json::Value;
 use session::Sessions;
 use shared::clock::Clock;
 use shared::config::Env;
-use shared::edge::http::{Handler, respond};
+use shared::edge::http::{Handler, answer};
 
 /// The functions of one gateway.
 pub struct Functions {
@@ -135,14 +133,10 @@ fn in_process(handler: impl Handler) -> Function {
     Function::InProcess(Box::new(move |event| {
         let handler = Arc::clone(&handler);
         Box::pin(async move {
-            let event: LambdaRequest = serde_json::from_value(event)?;
-            let mut adapter = Adapter::from(service_fn(|request| async {
-                Ok::<_, Infallible>(respond(handler.as_ref(), request).await)
-            }));
-            let answer = adapter
-                .call(LambdaEvent::new(event, Context::default()))
-                .await?;
-            Ok(serde_json::to_value(answer)?)
+            let event = LambdaEvent::new(serde_json::from_value(event)?, Context::default());
+            Ok(serde_json::to_value(
+                answer(handler.as_ref(), event).await?,
+            )?)
         })
     }))
 }

@@ -317,3 +317,44 @@ fn only_the_functions_that_issue_tokens_may_sign() {
     }
     assert_eq!(signers, ["Login", "Session"]);
 }
+
+#[test]
+fn the_page_on_security_names_tests_that_exist() {
+    let mut folders = ["functions", "local", "shared"]
+        .map(|name| root().join(name))
+        .to_vec();
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => files.push(path.display().to_string()),
+            }
+        }
+    }
+    let mut tests: BTreeSet<String> = BTreeSet::new();
+    for path in files.iter().filter(|path| path.ends_with(".rs")) {
+        let text = std::fs::read_to_string(path).unwrap();
+        let mut parts = path.trim_end_matches(".rs").rsplit('/');
+        let file = match parts.next() {
+            Some("lib") => parts.nth(1),
+            other => other,
+        };
+        let file = file.unwrap_or_default();
+        let names = text.split("fn ").skip(1);
+        tests.extend(names.map(|rest| {
+            let name = rest.split('(').next().unwrap_or_default();
+            format!("{file}::{name}")
+        }));
+    }
+    let page = std::fs::read_to_string(root().join("docs/security.md")).unwrap();
+    let mut cited = 0;
+    for quoted in page.split('`').skip(1).step_by(2) {
+        if quoted.contains("::") && quoted != "file::name" {
+            assert!(tests.contains(quoted), "no test {quoted}");
+            cited += 1;
+        }
+    }
+    assert!(cited > 80, "only {cited} tests are named");
+}

@@ -162,7 +162,7 @@ async fn guesses_from_many_sources_are_held_up_but_not_the_owner_at_a_known_one(
 }
 
 #[tokio::test]
-async fn unknown_and_disabled_accounts_held_upin_the_same_words() {
+async fn unknown_and_disabled_accounts_wait_in_the_same_words() {
     let app = App::start().await;
     app.register("ada@example.com").await.expect(201);
     let grace = app.user("grace@example.com").await;

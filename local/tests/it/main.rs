@@ -11,6 +11,7 @@ mod agreement;
 mod app;
 mod authorizer;
 mod bootstraps;
+mod corpora;
 mod discovery;
 mod events;
 mod faults;

@@ -51,6 +51,8 @@ fn header() -> impl Strategy<Value = (HeaderName, HeaderValue)> {
         Just("if-none-match"),
         Just("x-http-method-override"),
         Just("x-forwarded-for"),
+        Just("x-forwarded-proto"),
+        Just("host"),
         Just("content-length"),
         Just("cookie"),
     ];
@@ -87,6 +89,7 @@ async fn whatever_is_sent_is_answered_and_leaves_nothing_behind() {
         Just("/password/change"),
         Just("/.well-known/jwks.json"),
         Just("/sessions?cursor=%00%ff&cursor=a"),
+        Just("/sessions?cursor=\"{}|^`"),
         "/[a-z%0-9?&=./-]{0,40}".prop_map(|path| &*path.leak()),
     ];
     let methods = prop_oneof![

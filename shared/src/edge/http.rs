@@ -5,9 +5,14 @@ use std::time::Instant;
 
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use lambda_http::http::{HeaderValue, StatusCode};
-use lambda_http::{Body, Request, RequestExt as _, Response, service_fn};
+use lambda_http::request::LambdaRequest;
+use lambda_http::{
+    Adapter, Body, LambdaEvent, Request, RequestExt as _, Response, Service as _, lambda_runtime,
+    service_fn,
+};
 use serde::Serialize;
 
+use super::event::tame;
 use super::identity::gateway_context;
 use super::problem::Problem;
 use crate::telemetry;
@@ -40,10 +45,24 @@ pub async fn run(handler: impl Handler) -> Result<(), lambda_http::Error> {
     let handler = &handler;
     // Before the first event, Lambda gives a function more processor time than it pays for.
     handler.warm().await;
-    lambda_http::run(service_fn(|request| async move {
-        Ok::<_, Infallible>(respond(handler, request).await)
-    }))
-    .await
+    lambda_runtime::run(service_fn(|event| answer(handler, event))).await
+}
+
+/// Answers an event, in the JSON that Lambda passes.
+///
+/// # Errors
+///
+/// None: whatever goes wrong is an answer too.
+pub async fn answer<H: Handler>(
+    handler: &H,
+    event: LambdaEvent<LambdaRequest>,
+) -> Result<impl Serialize + use<H>, Infallible> {
+    let (mut event, context) = event.into_parts();
+    tame(&mut event);
+    let mut adapter = Adapter::from(service_fn(|request| async {
+        Ok(respond(handler, request).await)
+    }));
+    adapter.call(LambdaEvent::new(event, context)).await
 }
 
 /// Answers a request with what the handler makes of it: whatever goes wrong becomes a problem, and

@@ -2,6 +2,7 @@
 
 pub mod confirm;
 mod document;
+pub mod event;
 pub mod fields;
 pub mod http;
 pub mod identity;

@@ -1,0 +1,89 @@
+//! What is fuzzed, and what must hold of it. The tests replay what fuzzing found worth keeping.
+
+use std::sync::LazyLock;
+
+use authorizer::{Authorizer, Event};
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Body, Request, http};
+use shared::clock::Clock;
+use shared::config::Env;
+use shared::edge::event::tame;
+use shared::edge::fields::{Fields, Media};
+use shared::people::email::Email;
+use shared::people::name::Name;
+use shared::people::password::{Password, PasswordPolicy, about};
+use shared::people::session::RefreshToken;
+use shared::tokens::bearer;
+use shared::tokens::claims::Claims;
+use shared::tokens::verifier::Verifier;
+
+/// Keys of each kind, whose private halves nobody has: no token of theirs can be made.
+const JWKS: &str = include_str!("jwks.json");
+
+fn variable(name: &str) -> Option<String> {
+    match name {
+        "JWKS" => Some(JWKS.to_owned()),
+        "ISSUER" => Some("https://auth.example.com".to_owned()),
+        _ => None,
+    }
+}
+
+fn made<T, E: std::fmt::Debug>(from_env: impl FnOnce(&Env<'_>) -> Result<T, E>) -> T {
+    match from_env(&Env::new(&variable)) {
+        Ok(made) => made,
+        Err(error) => unreachable!("the configuration above is right: {error:?}"),
+    }
+}
+
+/// A token, or the claims in one: never a panic, and never accepted, for nobody can sign.
+pub fn verify_token(data: &[u8]) {
+    static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| made(Verifier::from_env));
+    let _ = serde_json::from_slice::<Claims>(data);
+    if let Ok(text) = std::str::from_utf8(data) {
+        let _ = bearer::token(text);
+        let _ = RefreshToken::parse(text);
+        for domain_name in [None, Some("auth.example.com")] {
+            let verdict = VERIFIER.verify(text, domain_name, 1_800_000_000);
+            assert!(verdict.is_err(), "accepted {text}");
+        }
+    }
+}
+
+/// An event as Lambda passes it: whatever it is, the authorizer lets nobody in.
+pub fn decode_event(data: &[u8]) {
+    static AUTHORIZER: LazyLock<Authorizer> =
+        LazyLock::new(|| made(|env| Authorizer::from_env(env, Clock::System)));
+    if let Ok(event) = serde_json::from_slice::<Event>(data) {
+        let verdict = AUTHORIZER.authorize(&event);
+        assert!(!verdict.is_authorized && verdict.context.is_none());
+    }
+    if let Ok(mut event) = serde_json::from_slice::<LambdaRequest>(data) {
+        tame(&mut event);
+        let request = Request::from(event);
+        let _ = Fields::read(&request, Media::Json);
+    }
+}
+
+/// A body: refused as the client's fault, or parsed into values that obey their rules.
+pub fn parse_body(data: &[u8]) {
+    static POLICY: LazyLock<PasswordPolicy> = LazyLock::new(|| made(PasswordPolicy::from_env));
+    let request = http::Request::builder().header("content-type", "application/json");
+    let Ok(request) = request.body(Body::Binary(data.to_vec())) else {
+        return;
+    };
+    let read = Fields::read(&request, Media::Json).and_then(|mut fields| {
+        let email = fields.required("email", Email::parse);
+        let name = fields.optional("first_name", Name::parse);
+        let words = about(email.as_ref(), [name.as_ref(), None]);
+        let password = fields.required("password", |text| POLICY.choose(text, &words));
+        let token = fields.optional("refresh_token", |text| Ok(RefreshToken::parse(text)));
+        fields.finish(|| Some((email?, password?, token)))
+    });
+    match read {
+        Ok((email, _, _)) => {
+            assert!(email.as_str().is_ascii() && email.as_str().len() <= Email::MAX_LENGTH);
+            assert!(Password::presented("correct horse battery staple").is_ok());
+        }
+        Err(problem) => assert!(problem.status().is_client_error(), "{problem:?}"),
+    }
+}

@@ -1,0 +1,130 @@
+//! Events as API Gateway passes them, made fit for lambda_http.
+//!
+//! lambda_http builds a URL of what is in the event and panics where that is none: of the headers
+//! `Host` and `X-Forwarded-Proto`, which are the client's, and of the query as it was sent. Found by
+//! fuzzing.
+
+use lambda_http::http::Uri;
+use lambda_http::http::header::HOST;
+use lambda_http::request::LambdaRequest;
+use url::Url;
+
+/// Takes from an event what lambda_http cannot take, and nothing that is used here: the domain is in
+/// the gateway's own context, and the query as it was sent is in no use but to be parsed.
+pub fn tame(event: &mut LambdaRequest) {
+    let LambdaRequest::ApiGatewayV2(event) = event else {
+        return;
+    };
+    event.headers.remove(HOST);
+    event.headers.remove("x-forwarded-proto");
+    let context = &mut event.request_context;
+    context.domain_name = context.domain_name.take().filter(|name| is_host(name));
+    context.stage = context
+        .stage
+        .take()
+        .filter(|name| is_plain(name) || name == "$default");
+    let path = event.raw_path.get_or_insert_default();
+    if !path.starts_with('/') {
+        path.insert(0, '/');
+    }
+    if let Some(query) = &mut event.raw_query_string
+        && format!("/?{query}").parse::<Uri>().is_err()
+    {
+        *query = encoded(query);
+    }
+}
+
+/// Whether a text is a host, with or without a port, in a URL too.
+fn is_host(name: &str) -> bool {
+    let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.:[]".contains(&octet);
+    name.bytes().all(plain) && Url::parse(&format!("https://{name}/")).is_ok()
+}
+
+/// Whether a text is a name as and stages have them.
+fn is_plain(name: &str) -> bool {
+    let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
+    !name.is_empty() && name.bytes().all(plain) && !name.starts_with('.')
+}
+
+/// A query whose odd octets are percent-encoded (RFC 3986 section 2.1).
+fn encoded(query: &str) -> String {
+    let octets = query.bytes().map(|octet| match octet {
+        b'%' | b'&' | b'=' | b'+' | b'-' | b'_' | b'.' | b'~' => char::from(octet).to_string(),
+        octet if octet.is_ascii_alphanumeric() => char::from(octet).to_string(),
+        octet => format!("%{octet:02X}"),
+    });
+    octets.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use lambda_http::{Request, RequestExt as _};
+
+    use super::*;
+
+    fn request(change: impl FnOnce(&mut serde_json::Value)) -> Request {
+        let mut event = serde_json::json!({
+            "version": "2.0", "routeKey": "GET /sessions", "rawPath": "/sessions",
+            "rawQueryString": "", "headers": {"host": "api.example.com"},
+            "requestContext": {
+                "domainName": "api.example.com", "stage": "$default",
+                "http": {"method": "GET", "path": "/sessions"},
+            },
+            "isBase64Encoded": false,
+        });
+        change(&mut event);
+        let mut event = serde_json::from_value(event).unwrap();
+        tame(&mut event);
+        event.into()
+    }
+
+    #[test]
+    fn headers_that_are_no_host_and_no_scheme_end_no_process() {
+        for host in ["a b", "[", "xn--a", "", "evil.example/x?", "a@b", "%"] {
+            let request = request(|event| {
+                event["headers"]["host"] = host.into();
+                event["headers"]["x-forwarded-proto"] = host.into();
+            });
+            assert_eq!(request.uri().path(), "/sessions", "{host:?}");
+        }
+    }
+
+    #[test]
+    fn a_query_of_odd_characters_is_read() {
+        for (query, value) in [
+            ("cursor=<b>", "<b>"),
+            ("cursor=a b", "a b"),
+            ("cursor=\"", "\""),
+            ("cursor=%41#", "A#"),
+            ("cursor=%zz\u{0}^", "%zz\u{0}^"),
+            ("cursor=caf\u{e9}", "caf\u{e9}"),
+        ] {
+            let request = request(|event| event["rawQueryString"] = query.into());
+            let parameters = request.query_string_parameters();
+            assert_eq!(parameters.first("cursor"), Some(value), "{query:?}");
+        }
+    }
+
+    #[test]
+    fn a_domain_that_is_none_is_left_out_and_one_that_is_odd_kept() {
+        for (name, path) in [
+            ("xn--bcher-kva.example", "/sessions"),
+            ("127.0.0.1:3000", "/sessions"),
+            ("a.5.0", "/sessions"),
+            ("xn--a", "/sessions"),
+            ("a/b", "/sessions"),
+        ] {
+            let request = request(|event| event["requestContext"]["domainName"] = name.into());
+            assert_eq!(request.uri().path(), path, "{name}");
+            let kept = ["xn--bcher-kva.example", "127.0.0.1:3000"].contains(&name);
+            assert_eq!(request.uri().host().is_some(), kept, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_plain_event_stays_as_it_is() {
+        let request = request(|event| event["rawQueryString"] = "cursor=a%20b&x=1".into());
+        let uri = "https://api.example.com/sessions?cursor=a%20b&x=1";
+        assert_eq!(request.uri().to_string(), uri);
+    }
+}
