@@ -83,8 +83,8 @@ impl Throttle {
 }
 
 impl<'a> Attempt<'a> {
-    /// Counts the attempt, at an account with that last login, if it has one. It is to run beside the hash, and
-    /// what the hash says is to be looked at only when it has counted.
+    /// Counts the attempt, at an account with that last login, if it has one. It is to run beside
+    /// the hash, and what the hash says is to be looked at only when it has counted.
     ///
     /// # Errors
     ///

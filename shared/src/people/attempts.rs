@@ -245,7 +245,7 @@ impl Attempts {
 
     /// These after the password was right for an attempt from `source`, which starts anew and is
     /// known from here on; what other sources have tried stays theirs. `None` where there is nothing
-    /// to write: the time of the login says it.
+    /// to write: the account's last login says it.
     pub fn after_login(&self, email: &Email, source: &Source, now: u64) -> Option<Self> {
         let mut next = self.remembered(now);
         let at = next.at(email, source);
