@@ -1,0 +1,231 @@
+//! Writes docs/cost.md: what logins cost, and what bounds them, from a table of prices.
+//!
+//! `cargo run -p bench --bin cost > docs/cost.md`
+
+/// US dollars per million, but for what says otherwise. Commonly given for us-east-1; not read from
+/// price pages.
+const HTTP_API: f64 = 1.00;
+const LAMBDA_REQUEST: f64 = 0.20;
+const LAMBDA_GB_SECOND: f64 = 0.000_013_333_4 * 1e6;
+const WRITE_UNIT: f64 = 0.625;
+const READ_UNIT: f64 = 0.125;
+const KMS_SIGNATURE: f64 = 3.00;
+/// A month.
+const KMS_KEY: f64 = 1.00;
+/// A gigabyte, and how much of it a million lines of 1.5 KB are.
+const LOGS: f64 = 0.50 * 1.5;
+/// A month and user, beyond the first ten thousand: how many, and what each costs.
+const COGNITO_LITE: [(f64, f64); 4] = [
+    (90e3, 0.0055),
+    (900e3, 0.0046),
+    (9e6, 0.00325),
+    (f64::INFINITY, 0.0025),
+];
+const COGNITO_ESSENTIALS: [(f64, f64); 1] = [(f64::INFINITY, 0.015)];
+const COGNITO_FREE: f64 = 10e3;
+
+/// How often somebody refreshes who logged in once: an app in use for 25 hours a month.
+const REFRESHES: f64 = 100.0;
+/// How much busier the busiest second is than the average one.
+const PEAK: f64 = 10.0;
+const SECONDS_A_MONTH: f64 = 30.0 * 86_400.0;
+
+/// A call, what runs for it (GB of memory, milliseconds), and what it asks of DynamoDB and KMS.
+struct Call {
+    name: &'static str,
+    runs: &'static [(f64, f64)],
+    writes: f64,
+    reads: f64,
+    signatures: f64,
+}
+
+const AUTHORIZER: (f64, f64) = (0.25, 2.0);
+
+/// Durations are guesses for warm functions in AWS; units are what the tests count.
+const CALLS: [Call; 8] = [
+    call("register", &[(1.0, 60.0)], 4.0, 0.0, 0.0),
+    call("login, from a known source", &[(1.0, 60.0)], 3.0, 3.5, 1.0),
+    call("login, from a new source", &[(1.0, 60.0)], 5.0, 3.5, 1.0),
+    call("refresh", &[(0.25, 15.0)], 1.0, 2.0, 1.0),
+    call("logout", &[(0.25, 10.0)], 1.0, 0.0, 0.0),
+    call("profile, authorizer cached", &[(0.25, 10.0)], 0.0, 1.0, 0.0),
+    call(
+        "profile, authorizer asked",
+        &[(0.25, 10.0), AUTHORIZER],
+        0.0,
+        1.0,
+        0.0,
+    ),
+    call(
+        "password change",
+        &[(1.0, 120.0), AUTHORIZER],
+        7.0,
+        4.5,
+        0.0,
+    ),
+];
+const LOGIN: &Call = &CALLS[1];
+const REFRESH: &Call = &CALLS[3];
+
+const fn call(
+    name: &'static str,
+    runs: &'static [(f64, f64)],
+    writes: f64,
+    reads: f64,
+    signatures: f64,
+) -> Call {
+    Call {
+        name,
+        runs,
+        writes,
+        reads,
+        signatures,
+    }
+}
+
+impl Call {
+    fn lambda(&self) -> f64 {
+        let runs = self.runs.iter();
+        runs.map(|(gb, ms)| LAMBDA_REQUEST + gb * ms / 1e3 * LAMBDA_GB_SECOND)
+            .sum()
+    }
+
+    fn dynamodb(&self) -> f64 {
+        self.writes * WRITE_UNIT + self.reads * READ_UNIT
+    }
+
+    fn logs(&self) -> f64 {
+        self.runs.len() as f64 * LOGS
+    }
+
+    /// A million of them, but for signatures.
+    fn unsigned(&self) -> f64 {
+        HTTP_API + self.lambda() + self.dynamodb() + self.logs()
+    }
+}
+
+fn tiered(users: f64, tiers: &[(f64, f64)]) -> f64 {
+    let mut left = (users - COGNITO_FREE).max(0.0);
+    let mut cost = 0.0;
+    for (size, price) in tiers {
+        let here = left.min(*size);
+        cost += here * price;
+        left -= here;
+    }
+    cost
+}
+
+/// A number with commas between thousands.
+fn grouped(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn main() {
+    println!(
+        "# Cost and bounds
+
+Made by `cargo run -p bench --bin cost > docs/cost.md`: change the prices and the habits at the head of
+`bench/src/bin/cost.rs` to those of yours. In US dollars. **The prices are those commonly given for us-east-1 and were not
+read from AWS's price pages; durations are guesses for warm functions in AWS.** Capacity units are counted by tests, for
+items under 1 KB. Cold starts, storage (about 0.7 KB an account and 0.5 KB a session), data transfer and free tiers other
+than Cognito's are left out.
+
+## A million calls
+
+| call | API | Lambda | DynamoDB | logs | without a signature | signed by KMS (RSA-2048) |
+|---|---|---|---|---|---|---|"
+    );
+    for call in &CALLS {
+        let signed = match call.signatures {
+            0.0 => "-".to_owned(),
+            signatures => format!("**{:.2}**", call.unsigned() + signatures * KMS_SIGNATURE),
+        };
+        println!(
+            "| {} | {HTTP_API:.2} | {:.2} | {:.2} | {:.2} | **{:.2}** | {signed} |",
+            call.name,
+            call.lambda(),
+            call.dynamodb(),
+            call.logs(),
+            call.unsigned(),
+        );
+    }
+    println!(
+        "
+A sealed key signs without KMS ([operations](operations.md#scale-mode-a-sealed-key)). Keys of other kinds than RSA-2048
+cost five times as much a signature.
+
+## A month of logins
+
+Each login is one person's of that month and brings {REFRESHES} refreshes. Calls to your own API are not in it, on either side.
+
+| logins | KMS signs | sealed key | Cognito Lite | Cognito Essentials |
+|---|---|---|---|---|"
+    );
+    let months = [10e3, 1e6, 100e6];
+    for logins in months {
+        let millions = logins / 1e6;
+        let unsigned = millions * (LOGIN.unsigned() + REFRESHES * REFRESH.unsigned());
+        let signed = unsigned + millions * (1.0 + REFRESHES) * KMS_SIGNATURE;
+        println!(
+            "| {} | {} | {} | {} | {} |",
+            grouped(logins),
+            grouped(signed + KMS_KEY),
+            grouped(unsigned + KMS_KEY),
+            grouped(tiered(logins, &COGNITO_LITE)),
+            grouped(tiered(logins, &COGNITO_ESSENTIALS)),
+        );
+    }
+    println!(
+        "
+Up to ten thousand people a month Cognito costs nothing and does more. Most of Latchkey's cost is refreshing: longer
+access tokens (`AccessTokenSeconds`) make it less, in proportion.
+
+## What bounds it
+
+On paper, not measured: the busiest second has {PEAK} times the calls of the average one. Quotas are the usual ones of a new
+account; each can be raised.
+
+| logins a month | logins a second | refreshes a second | KMS, 500 signatures a second | API Gateway, 10,000 requests a second | Lambda, 1,000 at once | DynamoDB, 4,000 write units a second at first |
+|---|---|---|---|---|---|---|"
+    );
+    for logins in months {
+        let logins_a_second = logins / SECONDS_A_MONTH * PEAK;
+        let refreshes = logins_a_second * REFRESHES;
+        let milliseconds = |call: &Call| call.runs.iter().map(|(_, ms)| ms).sum::<f64>();
+        let at_once =
+            (logins_a_second * milliseconds(LOGIN) + refreshes * milliseconds(REFRESH)) / 1e3;
+        let writes = logins_a_second * LOGIN.writes + refreshes * REFRESH.writes;
+        let against = |used: f64, quota: f64| {
+            let share = used / quota * 100.0;
+            let mark = if share > 100.0 { " **over**" } else { "" };
+            format!("{share:.1}%{mark}")
+        };
+        println!(
+            "| {} | {logins_a_second:.2} | {refreshes:.1} | {} | {} | {} | {} |",
+            grouped(logins),
+            against(logins_a_second + refreshes, 500.0),
+            against(logins_a_second + refreshes, 10e3),
+            against(at_once, 1e3),
+            against(writes, 4e3),
+        );
+    }
+    println!(
+        "
+| bound | lever |
+|---|---|
+| KMS signatures, an account's in a region | a sealed key; or a higher quota |
+| API Gateway requests, an account's in a region | a higher quota; a second account or region |
+| Lambda at once, an account's in a region | a higher quota; more memory for `login` makes its hash shorter |
+| DynamoDB write units | on demand, the table doubles by itself within minutes; warm throughput set before a launch |
+| one person's items | 1,000 write units a second, which no person needs |
+| the template's own rates (`RatePerSecond` 100, `HashRatePerSecond` 20) | these parameters: they are a ceiling for the bill |"
+    );
+}
