@@ -26,17 +26,16 @@ pub struct Source([u8; 16]);
 impl Source {
     /// The source of a request from `ip`, as the gateway says. What is no address is one source.
     pub fn of(ip: &str) -> Self {
-        let mut octets = match ip.parse::<IpAddr>() {
+        // An IPv4 address in the other notation is the same place.
+        Self(match ip.parse().map(|ip: IpAddr| ip.to_canonical()) {
             Ok(IpAddr::V4(ip)) => ip.to_ipv6_mapped().octets(),
-            // An IPv4 address in the other notation is the same place.
-            Ok(IpAddr::V6(ip)) if ip.to_ipv4_mapped().is_some() => return Self(ip.octets()),
-            Ok(IpAddr::V6(ip)) => ip.octets(),
-            Err(_) => return Self([0; 16]),
-        };
-        if ip.contains(':') {
-            octets[8..].fill(0);
-        }
-        Self(octets)
+            Ok(IpAddr::V6(ip)) => {
+                let mut octets = ip.octets();
+                octets[8..].fill(0);
+                octets
+            }
+            Err(_) => [0; 16],
+        })
     }
 
     /// A name for a key of the table.
@@ -93,13 +92,13 @@ pub struct LastLogin {
 pub struct AttemptPolicy {
     free: u64,
     free_of_account: u64,
-    /// How many attempts a source has in [`AttemptPolicy::WINDOW`], whatever the addresses.
+    /// How many attempts a source has in [`AttemptPolicy::window`], whatever the addresses.
     pub of_source: u64,
 }
 
 impl AttemptPolicy {
     /// The time over which a source's attempts at all addresses are counted, in seconds.
-    pub const WINDOW: u64 = 5 * 60;
+    const WINDOW: u64 = 5 * 60;
     /// The first wait, in seconds; each further one is twice as long.
     const FIRST_WAIT: u64 = 30;
     /// The longest wait, in seconds.
@@ -125,6 +124,12 @@ impl AttemptPolicy {
             free_of_account: env.number("LOGIN_ATTEMPTS_PER_ACCOUNT", 10..=100, 50)?,
             of_source: env.number("LOGIN_ATTEMPTS_PER_SOURCE", 10..=1_000_000, 300)?,
         })
+    }
+
+    /// When the window of `now` begins and ends, in seconds since the epoch.
+    pub fn window(now: u64) -> (u64, u64) {
+        let begin = now - now % Self::WINDOW;
+        (begin, begin + Self::WINDOW)
     }
 
     /// How long after the last of `made` attempts the next may come, in seconds.
@@ -353,7 +358,7 @@ impl fmt::Display for AtSource {
     }
 }
 
-/// What is kept is no such word.
+/// What is kept is no such line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not a source, two numbers, an attempt and a mark")]
 pub struct NoSource;

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::{
 
 use super::item::{self, Attributes, Key, Reader, Writer};
 use super::transaction::{reasons, refused_by_condition};
-use super::{Conflicts, Store, StoreError, retry_conflicts, unavailable};
+use super::{Conflicts, Store, StoreError, carried_out, retry_conflicts, unavailable};
 use crate::people::account::{Account, ProfileChange, Status};
 use crate::people::attempts::LastLogin;
 use crate::people::email::Email;
@@ -193,10 +193,8 @@ impl Store {
             .expression_attribute_values(":epoch", item::number(account.password_epoch))
             .expression_attribute_values(":at", item::number(login.at))
             .expression_attribute_values(":attempt", item::text(login.attempt.as_str()));
-        carried_out(
-            retry_conflicts(|| request.clone().send()).await,
-            "record the login",
-        )
+        let answer = retry_conflicts(|| request.clone().send()).await;
+        Ok(carried_out(answer, "record the login")?.is_some())
     }
 
     pub(super) async fn get(
@@ -234,24 +232,6 @@ fn refused_change(found: Account, change: &ProfileChange, at: &AtVersion) -> Cha
             Changed::Done(Box::new(found))
         }
         _ => Changed::Stale,
-    }
-}
-
-/// Whether an update was carried out, or refused by its condition.
-pub(super) fn carried_out<T>(
-    answer: Result<T, SdkError<UpdateItemError>>,
-    operation: &'static str,
-) -> Result<bool, StoreError> {
-    match answer {
-        Ok(_) => Ok(true),
-        Err(fault)
-            if fault
-                .as_service_error()
-                .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-        {
-            Ok(false)
-        }
-        Err(fault) => Err(unavailable(operation)(fault)),
     }
 }
 

@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 
 use super::item::{self, Attributes, Key, Reader, Writer};
-use super::{Store, StoreError, unavailable};
+use super::{Store, StoreError, carried_out, unavailable};
 use crate::people::attempts::{AttemptPolicy, Attempts, LastLogin, Source, Wait};
 use crate::people::email::Email;
 use crate::random;
@@ -55,27 +55,21 @@ impl Store {
     pub async fn reserve_attempt(
         &self,
         email: &Email,
-        mut seen: SeenAttempts,
+        seen: SeenAttempts,
         source: &Source,
         policy: &AttemptPolicy,
         (login, now): (Option<&LastLogin>, u64),
     ) -> Result<Reserved, StoreError> {
-        for _ in 0..Self::ATTEMPTS_TO_RESERVE {
-            let next = seen.attempts.one_more(email, source, policy, login, now);
-            let next = match next {
-                Ok(next) => next,
-                Err(wait) => return Ok(Reserved::Refused(wait)),
-            };
-            match self.replace_attempts(email, &seen, next).await? {
-                Ok(written) => return Ok(Reserved::Granted(written)),
-                Err(found) => seen = found,
-            }
-        }
-        // So many at once are no person's.
-        Ok(Reserved::Refused(Wait {
-            seconds: 1,
-            of_account: true,
-        }))
+        let one_more = |attempts: &Attempts| attempts.one_more(email, source, policy, login, now);
+        Ok(match self.change_attempts(email, seen, one_more).await? {
+            Some(Ok(written)) => Reserved::Granted(written),
+            Some(Err(wait)) => Reserved::Refused(wait),
+            // So many at once are no person's.
+            None => Reserved::Refused(Wait {
+                seconds: 1,
+                of_account: true,
+            }),
+        })
     }
 
     /// Notes that an attempt, `reserved` before, was a login.
@@ -90,18 +84,11 @@ impl Store {
         source: &Source,
         now: u64,
     ) -> Result<(), StoreError> {
-        let mut seen = reserved.clone();
-        for _ in 0..Self::ATTEMPTS_TO_RESERVE {
-            let Some(next) = seen.attempts.after_login(email, source, now) else {
-                return Ok(());
-            };
-            match self.replace_attempts(email, &seen, next).await? {
-                Ok(_) => return Ok(()),
-                Err(found) => seen = found,
-            }
-        }
-        // Others go on guessing: their own attempts, which the next login resets.
-        Ok(())
+        let after_login = |attempts: &Attempts| attempts.after_login(email, source, now).ok_or(());
+        // Overtaken again and again: others go on guessing. These are their own attempts, and the
+        // next login resets this source's.
+        let changed = self.change_attempts(email, reserved.clone(), after_login);
+        changed.await.map(drop)
     }
 
     /// Counts one more attempt of a source, whatever the address, and returns how many it has made
@@ -116,8 +103,7 @@ impl Store {
         policy: &AttemptPolicy,
         now: u64,
     ) -> Result<Result<u64, u64>, StoreError> {
-        let window = now - now % AttemptPolicy::WINDOW;
-        let end = window + AttemptPolicy::WINDOW;
+        let (window, end) = AttemptPolicy::window(now);
         let request = self
             .client
             .update_item()
@@ -129,23 +115,9 @@ impl Store {
             .expression_attribute_values(":one", item::number(1))
             .expression_attribute_values(":most", item::number(policy.of_source))
             .return_values(ReturnValue::UpdatedNew);
-        match request.send().await {
-            Ok(answer) => {
-                let attributes = answer.attributes.unwrap_or_default();
-                let item = Reader {
-                    item: "counter",
-                    attributes: &attributes,
-                };
-                Ok(Ok(item.number("made")?))
-            }
-            Err(fault)
-                if fault
-                    .as_service_error()
-                    .is_some_and(|fault| fault.is_conditional_check_failed_exception()) =>
-            {
-                Ok(Err(end - now))
-            }
-            Err(fault) => Err(unavailable(COUNT_SOURCE)(fault)),
+        match carried_out(request.send().await, COUNT_SOURCE)? {
+            Some(answer) => Ok(Ok(made(&answer.attributes.unwrap_or_default())?)),
+            None => Ok(Err(end - now)),
         }
     }
 
@@ -161,22 +133,15 @@ impl Store {
         policy: &AttemptPolicy,
         now: u64,
     ) -> Result<Option<u64>, StoreError> {
-        let window = now - now % AttemptPolicy::WINDOW;
+        let (window, end) = AttemptPolicy::window(now);
         let request = self
             .client
             .get_item()
             .table_name(&self.table)
             .set_key(Some(Key::source(source, window).attributes()));
         let answer = request.send().await.map_err(unavailable(COUNT_SOURCE))?;
-        let made = answer.item.as_ref().map_or(Ok(0), |attributes| {
-            let item = Reader {
-                item: "counter",
-                attributes,
-            };
-            item.number("made")
-        });
-        let end = window + AttemptPolicy::WINDOW;
-        Ok((made? >= policy.of_source).then(|| end - now))
+        let made = answer.item.as_ref().map_or(Ok(0), made)?;
+        Ok((made >= policy.of_source).then(|| end - now))
     }
 
     /// Takes an attempt of a source back, which was a login.
@@ -185,7 +150,7 @@ impl Store {
     ///
     /// Where DynamoDB does not answer.
     pub async fn uncount_source(&self, source: &Source, now: u64) -> Result<(), StoreError> {
-        let window = now - now % AttemptPolicy::WINDOW;
+        let (window, _) = AttemptPolicy::window(now);
         let request = self
             .client
             .update_item()
@@ -195,7 +160,29 @@ impl Store {
             .condition_expression("made > :none")
             .expression_attribute_values(":one", item::number(1))
             .expression_attribute_values(":none", item::number(0));
-        super::accounts::carried_out(request.send().await, COUNT_SOURCE).map(drop)
+        carried_out(request.send().await, COUNT_SOURCE).map(drop)
+    }
+
+    /// Puts what `change` makes of an address's attempts in their place, made anew of what is there
+    /// as often as somebody else was quicker: either the change, or why `change` makes none. `None`
+    /// where others were quicker each time.
+    async fn change_attempts<R>(
+        &self,
+        email: &Email,
+        mut seen: SeenAttempts,
+        change: impl Fn(&Attempts) -> Result<Attempts, R>,
+    ) -> Result<Option<Result<SeenAttempts, R>>, StoreError> {
+        for _ in 0..Self::ATTEMPTS_TO_RESERVE {
+            let next = match change(&seen.attempts) {
+                Ok(next) => next,
+                Err(reason) => return Ok(Some(Err(reason))),
+            };
+            match self.replace_attempts(email, &seen, next).await? {
+                Ok(written) => return Ok(Some(Ok(written))),
+                Err(found) => seen = found,
+            }
+        }
+        Ok(None)
     }
 
     /// Puts `next` in the place of `seen`; the error is what is there instead.
@@ -245,11 +232,20 @@ impl Store {
     }
 }
 
-fn read(attributes: &Attributes) -> Result<SeenAttempts, StoreError> {
-    let item = Reader {
+/// How many attempts a source's counter holds.
+fn made(attributes: &Attributes) -> Result<u64, StoreError> {
+    reader(attributes).number("made")
+}
+
+fn reader(attributes: &Attributes) -> Reader<'_> {
+    Reader {
         item: "counter",
         attributes,
-    };
+    }
+}
+
+fn read(attributes: &Attributes) -> Result<SeenAttempts, StoreError> {
+    let item = reader(attributes);
     Ok(SeenAttempts {
         attempts: Attempts::new(item.list("sources")?),
         stamp: Some(item.octets("stamp")?),

@@ -8,10 +8,10 @@ use aws_sdk_dynamodb::types::{
     Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 
-use super::accounts::{ACTIVE, DELETING, carried_out};
+use super::accounts::{ACTIVE, DELETING};
 use super::item::{self, Attributes, Key, Reader};
 use super::transaction::{reasons, refuses};
-use super::{Conflicts, Store, StoreError, retry_conflicts, unavailable};
+use super::{Conflicts, Store, StoreError, carried_out, retry_conflicts, unavailable};
 use crate::people::account::Account;
 use crate::people::email::Email;
 use crate::people::hasher::PasswordHash;
@@ -77,11 +77,8 @@ impl Store {
             .condition_expression("password = :old")
             .expression_attribute_values(":new", item::text(new.to_phc()))
             .expression_attribute_values(":old", item::text(old.to_phc()));
-        carried_out(
-            retry_conflicts(|| request.clone().send()).await,
-            "replace the password's hash",
-        )
-        .map(|_| ())
+        let answer = retry_conflicts(|| request.clone().send()).await;
+        carried_out(answer, "replace the password's hash").map(drop)
     }
 
     /// Puts `new` in the place of the password that was just verified, and ends all sessions of the
@@ -223,18 +220,9 @@ impl Store {
             .condition_expression("#status = :deleting")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":deleting", item::text(DELETING));
-        match retry_conflicts(|| request.clone().send()).await {
-            Ok(_) => Ok(()),
-            // Another call was quicker.
-            Err(fault)
-                if fault
-                    .as_service_error()
-                    .is_some_and(DeleteItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(())
-            }
-            Err(fault) => Err(unavailable("delete the account")(fault)),
-        }
+        let answer = retry_conflicts(|| request.clone().send()).await;
+        // Where the condition does not hold, another call was quicker.
+        carried_out(answer, "delete the account").map(drop)
     }
 
     async fn transact(

@@ -113,6 +113,32 @@ async fn jitter(attempt: u32) {
     .await;
 }
 
+/// What a write answered that was carried out; `None` where its condition did not hold.
+///
+/// # Errors
+///
+/// Where it failed for another reason.
+fn carried_out<T, E>(
+    answer: Result<T, SdkError<E>>,
+    operation: &'static str,
+) -> Result<Option<T>, StoreError>
+where
+    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(fault)
+            if fault
+                .as_service_error()
+                .and_then(ProvideErrorMetadata::code)
+                == Some("ConditionalCheckFailedException") =>
+        {
+            Ok(None)
+        }
+        Err(fault) => Err(unavailable(operation)(fault)),
+    }
+}
+
 /// A fault of DynamoDB while it was to `operation`.
 fn unavailable<E>(operation: &'static str) -> impl FnOnce(SdkError<E>) -> StoreError
 where

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::{
 
 use super::accounts::read_account;
 use super::item::{self, Attributes, Key, Reader, SESSION, SK, Writer};
-use super::{Store, StoreError, retry_conflicts, unavailable, unprocessed};
+use super::{Store, StoreError, carried_out, retry_conflicts, unavailable, unprocessed};
 use crate::people::account::Account;
 use crate::people::id::{SessionId, UserId};
 use crate::people::session::{Device, RefreshToken, Session};
@@ -221,17 +221,8 @@ impl Store {
             .set_key(Some(Key::session(user, session).attributes()))
             .condition_expression("expires_at > :now")
             .expression_attribute_values(":now", item::number(now));
-        match retry_conflicts(|| request.clone().send()).await {
-            Ok(_) => Ok(true),
-            Err(fault)
-                if fault
-                    .as_service_error()
-                    .is_some_and(DeleteItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(false)
-            }
-            Err(fault) => Err(unavailable("end the session")(fault)),
-        }
+        let answer = retry_conflicts(|| request.clone().send()).await;
+        Ok(carried_out(answer, "end the session")?.is_some())
     }
 
     /// A part of an account's sessions, behind `after`, with at most `most` of them, and the
