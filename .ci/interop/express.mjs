@@ -4,7 +4,8 @@ import { createRemoteJWKSet, jwtVerify } from 'jose';
 
 const { ISSUER: issuer, AUDIENCE: audience = 'latchkey', PORT: port = '3001' } = process.env;
 const keys = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`));
-const expected = { issuer, audience, typ: 'at+jwt', algorithms: ['RS256'] };
+const requiredClaims = ['exp', 'iss', 'aud', 'sub'];
+const expected = { issuer, audience, requiredClaims, typ: 'at+jwt', algorithms: ['RS256'] };
 
 async function authenticated(request, response, next) {
   const [scheme, token] = (request.get('authorization') ?? '').split(' ');

@@ -1,4 +1,4 @@
-# pip install fastapi uvicorn pyjwt[crypto]; uvicorn fastapi_service:app
+# pip install fastapi uvicorn 'pyjwt[crypto]'; uvicorn fastapi_service:app
 import os
 
 import jwt
@@ -7,26 +7,24 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 issuer, audience = os.environ["ISSUER"], os.environ.get("AUDIENCE", "latchkey")
 keys = jwt.PyJWKClient(f"{issuer}/.well-known/jwks.json")
-refused = HTTPException(401, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
 app = FastAPI()
 
 
 def user(bearer: HTTPAuthorizationCredentials | None = Depends(HTTPBearer(auto_error=False))) -> dict:
     try:
         token = bearer.credentials if bearer else ""
-        key = keys.get_signing_key_from_jwt(token)
         decoded = jwt.decode_complete(
             token,
-            key,
+            keys.get_signing_key_from_jwt(token),
             algorithms=["RS256"],
             issuer=issuer,
             audience=audience,
-            options={"require": ["exp", "iat", "iss", "aud", "sub"]},
+            options={"require": ["exp", "iss", "aud", "sub"]},
         )
-    except jwt.PyJWTError:
-        raise refused
-    if decoded["header"].get("typ") != "at+jwt":
-        raise refused
+        if decoded["header"].get("typ") != "at+jwt":
+            raise jwt.InvalidTokenError("not an access token")
+    except jwt.PyJWTError as error:
+        raise HTTPException(401, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'}) from error
     return decoded["payload"]
 
 

@@ -1,71 +1,192 @@
-"""Runs each service of the README against a running Latchkey, with tokens that are good and not."""
+"""Runs the services that the README shows: first against a running Latchkey, then against an issuer
+of this script's own, whose tokens are wrong in one way each and whose key changes."""
 
+import base64
+import contextlib
+import hashlib
+import hmac
+import http.server
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 
-issuer, token, folder = sys.argv[1:]
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+latchkey, token, folder = sys.argv[1:]
 SERVICES = {
-    "Express": ["node", f"{folder}/express.mjs"],
-    "FastAPI": [
+    "Express": (3001, ["node", f"{folder}/express.mjs"]),
+    "FastAPI": (3002, [
         f"{folder}/python/bin/uvicorn", "--app-dir", ".ci/interop", "--host", "127.0.0.1",
-        "--port", "3001", "--log-level", "error", "fastapi_service:app",
-    ],
-    "axum": [f"{folder}/axum/debug/axum-service"],
+        "--port", "3002", "--log-level", "error", "fastapi_service:app",
+    ]),
+    "axum": (3003, [f"{folder}/axum/debug/axum-service"]),
 }
+CHALLENGE = 'Bearer error="invalid_token"'
 
 
-def ask(authorization):
+def ask(url, authorization):
     headers = {"Authorization": authorization} if authorization else {}
-    request = urllib.request.Request("http://127.0.0.1:3001/notes", headers=headers)
     try:
-        with urllib.request.urlopen(request) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as answer:
             return answer.status, json.load(answer), answer.headers
     except urllib.error.HTTPError as error:
         return error.code, None, error.headers
 
 
-def running(command, audience):
-    environment = {**os.environ, "ISSUER": issuer, "AUDIENCE": audience, "PORT": "3001"}
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextlib.contextmanager
+def running(name, issuer, audience="latchkey"):
+    port, command = SERVICES[name]
+    if listens(port):
+        sys.exit(f"something else listens on port {port}")
+    environment = {**os.environ, "ISSUER": issuer, "AUDIENCE": audience, "PORT": str(port)}
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"
     service = subprocess.Popen(command, env=environment)
-    for _ in range(200):
-        try:
-            ask(None)
-            return service
-        except urllib.error.URLError:
+    try:
+        for _ in range(400):
+            if listens(port):
+                break
+            if service.poll() is not None:
+                sys.exit(f"{name} ended with {service.returncode}")
             time.sleep(0.05)
-    service.kill()
-    sys.exit(f"{command[0]} does not answer")
-
-
-def refused(name, why, authorization):
-    status, _, headers = ask(authorization)
-    if status != 401 or not headers.get("WWW-Authenticate", "").startswith("Bearer"):
-        sys.exit(f"{name} answered {status} to {why}")
-
-
-head, claims, signature = token.split(".")
-changed = f"{head}.{claims}.{'A' if signature[0] != 'A' else 'B'}{signature[1:]}"
-for name, command in SERVICES.items():
-    service = running(command, "latchkey")
-    try:
-        status, body, _ = ask(f"Bearer {token}")
-        assert (status, bool(body["owner"])) == (200, True), (name, status, body)
-        refused(name, "no token", None)
-        refused(name, "another scheme", f"Basic {token}")
-        refused(name, "a changed signature", f"Bearer {changed}")
-        refused(name, "no JWT", "Bearer nonsense")
+        yield
     finally:
         service.kill()
         service.wait()
-    service = running(command, "another")
-    try:
-        refused(name, "a token for another audience", f"Bearer {token}")
-    finally:
-        service.kill()
-        service.wait()
-    print(f"{name}: {body['owner']}")
+
+
+def expect(name, status, why, authorization, owner=None):
+    got, body, headers = ask(f"http://127.0.0.1:{SERVICES[name][0]}/notes", authorization)
+    challenge = headers.get("WWW-Authenticate") if got == 401 else CHALLENGE
+    if (got, body, challenge) != (status, {"owner": owner} if owner else None, CHALLENGE):
+        sys.exit(f"{name} answered {got} {body} {challenge} to {why}")
+
+
+def against_latchkey(name):
+    _, account, _ = ask(f"{latchkey}/profile", f"Bearer {token}")
+    head, claims, signature = token.split(".")
+    changed = ("B" if signature[0] == "A" else "A") + signature[1:]
+    with running(name, latchkey):
+        expect(name, 200, "a token", f"Bearer {token}", account["id"])
+        expect(name, 200, "a scheme in small letters", f"bearer {token}", account["id"])
+        expect(name, 401, "no token", None)
+        expect(name, 401, "an empty token", "Bearer ")
+        expect(name, 401, "a scheme alone", "Bearer")
+        expect(name, 401, "another scheme", f"Basic {token}")
+        expect(name, 401, "no JWT", "Bearer nonsense")
+        expect(name, 401, "letters outside ASCII", "Bearer \u00e9.\u00e9.\u00e9")
+        expect(name, 401, "a changed signature", f"Bearer {head}.{claims}.{changed}")
+        expect(name, 401, "no signature", f"Bearer {head}.{claims}.")
+    with running(name, latchkey, audience="another"):
+        expect(name, 401, "a token for another audience", f"Bearer {token}")
+    print(f"{name}: takes a token of Latchkey, and nothing else")
+
+
+class Issuer(http.server.ThreadingHTTPServer):
+    """Publishes one RSA key, and counts how often it is asked for it."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Keys)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.asked = 0
+        self.rotate("first")
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def rotate(self, kid):
+        self.kid, self.key = kid, rsa.generate_private_key(65537, 2048)
+
+    def jwks(self):
+        jwk = jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
+        # Without "alg", so that nothing but the service's own list fixes the algorithm.
+        return {"keys": [{"kty": "RSA", "n": jwk["n"], "e": jwk["e"], "kid": self.kid, "use": "sig"}]}
+
+    def token(self, key=None, alg="RS256", header=None, **claims):
+        """A good token, but for what is given; what is given as None is left out."""
+        now = int(time.time())
+        good = {"iss": self.url, "aud": "latchkey", "sub": "ada", "iat": now, "exp": now + 600}
+        claims = {name: value for name, value in (good | claims).items() if value is not None}
+        header = {"kid": self.kid, "typ": "at+jwt"} | (header or {})
+        return jwt.encode(claims, key or self.key, alg, headers=header)
+
+    def hmac_token(self):
+        """Signed with the public key, as if it were a secret."""
+        public = self.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        claims = self.token().split(".")[1]
+        head = json.dumps({"alg": "HS256", "kid": self.kid, "typ": "at+jwt"}).encode()
+        signed = base64.urlsafe_b64encode(head).rstrip(b"=") + b"." + claims.encode()
+        signature = hmac.digest(public, signed, hashlib.sha256)
+        return (signed + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")).decode()
+
+
+class Keys(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.asked += 1
+        body = json.dumps(self.server.jwks()).encode()
+        self.send_response(200 if self.path == "/.well-known/jwks.json" else 404)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def refuses_wrong_tokens(name, issuer):
+    expect(name, 200, "a token", f"Bearer {issuer.token()}", "ada")
+    past = int(time.time()) - 600
+    wrong = {
+        "an expired token": issuer.token(exp=past, iat=past - 600),
+        "a token without exp": issuer.token(exp=None),
+        "another issuer": issuer.token(iss=f"{issuer.url}/"),
+        "a token without iss": issuer.token(iss=None),
+        "another audience": issuer.token(aud="another"),
+        "a token without aud": issuer.token(aud=None),
+        "a token without sub": issuer.token(sub=None),
+        "another typ": issuer.token(header={"typ": "JWT"}),
+        "a token without typ": issuer.token(header={"typ": None}),
+        "another algorithm": issuer.token(alg="RS512"),
+        "the public key as a secret": issuer.hmac_token(),
+        "another key of the same name": issuer.token(key=rsa.generate_private_key(65537, 2048)),
+    }
+    for why, text in wrong.items():
+        expect(name, 401, why, f"Bearer {text}")
+    asked = issuer.asked
+    for number in range(20):
+        expect(name, 401, "an unknown kid", f"Bearer {issuer.token(header={'kid': f'unknown-{number}'})}")
+    if issuer.asked - asked > 1:
+        sys.exit(f"{name} fetched the keys {issuer.asked - asked} times for 20 unknown kids")
+
+
+def against_own_issuer():
+    issuer = Issuer()
+    with contextlib.ExitStack() as services:
+        for name in SERVICES:
+            services.enter_context(running(name, issuer.url))
+        for name in SERVICES:
+            refuses_wrong_tokens(name, issuer)
+        old = issuer.token()
+        issuer.rotate("second")
+        time.sleep(61)  # each fetches the keys again for a kid that is new, axum once a minute
+        for name in SERVICES:
+            expect(name, 200, "a token of a new key", f"Bearer {issuer.token()}", "ada")
+            expect(name, 401, "a token of a key that is gone", f"Bearer {old}")
+            print(f"{name}: refuses what is wrong in one way, and follows a change of the key")
+    issuer.shutdown()
+
+
+for service in SERVICES:
+    against_latchkey(service)
+against_own_issuer()
