@@ -258,10 +258,8 @@ impl Keys {
                 "WrappingKey must be the ARN of a symmetric KMS key, and Spec one of RSA_2048, \
              ECC_NIST_P256 and ECC_NIST_EDWARDS25519",
             ))?;
-        let pair = kms
-            .sealed_pair(&wrapping_key, &spec)
-            .await
-            .map_err(Refused::Pair)?;
+        let pair = self.allowed(|| kms.sealed_pair(&wrapping_key, &spec)).await;
+        let pair = pair.map_err(Refused::Pair)?;
         let public = PublicKey::from_spki(&pair.public);
         let public = public.ok_or_else(|| Refused::Unusable(spec.clone()))?;
         Ok(Resource {

@@ -226,14 +226,18 @@ async fn cloudformation_is_told_whatever_kms_does() {
 async fn a_role_that_is_not_known_everywhere_yet_is_waited_for() {
     let (kms, cloudformation) = stand_ins().await;
     let key = kms.make("ECC_NIST_P256");
-    kms.will(&[Fault::Denied; 9]);
-    cloudformation.key_set(&kms, &[&key]).await;
-    kms.will(&[Fault::Denied; 10]);
-    let reason = reason(&cloudformation.ask(&kms, create(&[&key])).await);
-    assert!(
-        reason.contains("AccessDeniedException: not authorized"),
-        "{reason}"
-    );
+    let wrapping = kms.make("SYMMETRIC_DEFAULT");
+    for asked in [create(&[&key]), seal(&wrapping, "ECC_NIST_P256")] {
+        kms.will(&[Fault::Denied; 9]);
+        let answer = cloudformation.ask(&kms, asked.clone()).await;
+        assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+        kms.will(&[Fault::Denied; 10]);
+        let reason = reason(&cloudformation.ask(&kms, asked).await);
+        assert!(
+            reason.contains("AccessDeniedException: not authorized"),
+            "{reason}"
+        );
+    }
 }
 
 #[tokio::test]
