@@ -40,7 +40,7 @@ fn is_host(name: &str) -> bool {
     name.bytes().all(plain) && Url::parse(&format!("https://{name}/")).is_ok()
 }
 
-/// Whether a text is a name as and stages have them.
+/// Whether a text is a name as stages have it.
 fn is_plain(name: &str) -> bool {
     let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
     !name.is_empty() && name.bytes().all(plain) && !name.starts_with('.')
@@ -107,16 +107,15 @@ mod tests {
 
     #[test]
     fn a_domain_that_is_none_is_left_out_and_one_that_is_odd_kept() {
-        for (name, path) in [
-            ("xn--bcher-kva.example", "/sessions"),
-            ("127.0.0.1:3000", "/sessions"),
-            ("a.5.0", "/sessions"),
-            ("xn--a", "/sessions"),
-            ("a/b", "/sessions"),
+        for (name, kept) in [
+            ("xn--bcher-kva.example", true),
+            ("127.0.0.1:3000", true),
+            ("a.5.0", false),
+            ("xn--a", false),
+            ("a/b", false),
         ] {
             let request = request(|event| event["requestContext"]["domainName"] = name.into());
-            assert_eq!(request.uri().path(), path, "{name}");
-            let kept = ["xn--bcher-kva.example", "127.0.0.1:3000"].contains(&name);
+            assert_eq!(request.uri().path(), "/sessions", "{name}");
             assert_eq!(request.uri().host().is_some(), kept, "{name}");
         }
     }
