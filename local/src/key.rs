@@ -7,8 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow};
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use pem::{EncodeConfig, LineEnding, Pem};
 use shared::tokens::private_key::PrivateKey;
 use shared::tokens::public_key;
 
@@ -47,16 +46,11 @@ fn generate() -> anyhow::Result<String> {
         KeyPair::generate(KeySize::Rsa2048)?.as_der()
     };
     let der = made().map_err(|_| anyhow!("AWS-LC made no RSA key"))?;
-    let body = STANDARD.encode(der.as_ref());
-    let mut pem = String::from("-----BEGIN PRIVATE KEY-----\n");
-    for (place, letter) in body.chars().enumerate() {
-        if place > 0 && place % 64 == 0 {
-            pem.push('\n');
-        }
-        pem.push(letter);
-    }
-    pem.push_str("\n-----END PRIVATE KEY-----\n");
-    Ok(pem)
+    let lines = EncodeConfig::new().set_line_ending(LineEnding::LF);
+    Ok(pem::encode_config(
+        &Pem::new("PRIVATE KEY", der.as_ref()),
+        lines,
+    ))
 }
 
 /// Writes a file that only its owner reads, whole or not at all.

@@ -112,8 +112,7 @@ mod tests {
         ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
         EcdsaSigningAlgorithm, Ed25519KeyPair,
     };
-    use base64::engine::general_purpose::STANDARD;
-
+    use pem::Pem;
     use proptest::prelude::*;
 
     use super::*;
@@ -128,8 +127,7 @@ mod tests {
     const NOW: u64 = 1_800_000_000;
 
     fn pem(der: &[u8]) -> String {
-        let body = STANDARD.encode(der);
-        format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n")
+        pem::encode(&Pem::new("PRIVATE KEY", der))
     }
 
     fn rsa() -> String {

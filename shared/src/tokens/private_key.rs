@@ -1,9 +1,8 @@
 //! A private key in this process's memory.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::errors::Error;
 use jsonwebtoken::{Algorithm, EncodingKey};
+use pem::Pem;
 
 use super::public_key::PublicKey;
 
@@ -37,10 +36,7 @@ impl PrivateKey {
 
     /// Takes a private key in DER (PKCS#8, RFC 5958), as KMS gives it; `None` as above.
     pub fn from_pkcs8(der: &[u8]) -> Option<Self> {
-        let body = STANDARD.encode(der);
-        Self::from_pem(&format!(
-            "-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"
-        ))
+        Self::from_pem(&pem::encode(&Pem::new("PRIVATE KEY", der)))
     }
 
     /// The key's public half.

@@ -1,9 +1,8 @@
 //! The public half of a signing key, as it is published.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::jwk::{Jwk, KeyAlgorithm, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use pem::Pem;
 
 use super::keys::KeySet;
 
@@ -17,8 +16,7 @@ impl PublicKey {
     /// Takes a public key in DER (SubjectPublicKeyInfo, RFC 5280 section 4.1), as KMS gives it;
     /// `None` where it is not one that we verify with.
     pub fn from_spki(der: &[u8]) -> Option<Self> {
-        let body = STANDARD.encode(der);
-        let pem = format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n");
+        let pem = pem::encode(&Pem::new("PUBLIC KEY", der));
         let pem = pem.as_bytes();
         let (key, algorithm) = if let Ok(key) = DecodingKey::from_rsa_pem(pem) {
             (key, Algorithm::RS256)

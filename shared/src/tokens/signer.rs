@@ -71,33 +71,32 @@ impl Signer {
             "the ARN of a KMS key, or the path of a private key in PEM (PKCS#8)",
         )?;
         let kid = env.optional("SIGNING_KID");
-        if key.starts_with("arn:") {
-            let public = named(published, kid)?;
-            return Ok(Self {
-                kid: public.kid().to_owned(),
-                algorithm: public.algorithm(),
-                custody: Custody::Kms {
-                    kms: Kms::from_env(env)?,
-                    arn: key,
-                    public,
-                },
-            });
-        }
-        if let Some(sealed) = key.strip_prefix("sealed:") {
-            let sealed = STANDARD.decode(sealed).map_err(|_| {
+        let sealed = key.strip_prefix("sealed:").map(|sealed| {
+            STANDARD.decode(sealed).map_err(|_| {
                 ConfigError::new(
                     "SIGNING_KEY begins with \"sealed:\" and is no base64 after it; set it to what \
                      the custom resource gave",
                 )
-            })?;
+            })
+        });
+        let sealed = sealed.transpose()?;
+        if sealed.is_some() || key.starts_with("arn:") {
             let public = named(published, kid)?;
+            let kms = Kms::from_env(env)?;
             return Ok(Self {
                 kid: public.kid().to_owned(),
                 algorithm: public.algorithm(),
-                custody: Custody::Sealed {
-                    kms: Kms::from_env(env)?,
-                    sealed,
-                    key: OnceCell::new(),
+                custody: match sealed {
+                    Some(sealed) => Custody::Sealed {
+                        kms,
+                        sealed,
+                        key: OnceCell::new(),
+                    },
+                    None => Custody::Kms {
+                        kms,
+                        arn: key,
+                        public,
+                    },
                 },
             });
         }
@@ -224,6 +223,8 @@ fn from_file(path: &str) -> Result<PrivateKey, ConfigError> {
 
 #[cfg(test)]
 mod tests {
+    use pem::Pem;
+
     use super::*;
     use crate::tokens::public_key::jwks;
 
@@ -292,9 +293,8 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         let file = folder.join("key.pem");
         let key = aws_lc_rs::signature::Ed25519KeyPair::generate().unwrap();
-        let body = STANDARD.encode(key.to_pkcs8v1().unwrap());
-        let pem = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
-        fs::write(&file, pem).unwrap();
+        let der = key.to_pkcs8v1().unwrap();
+        fs::write(&file, pem::encode(&Pem::new("PRIVATE KEY", der.as_ref()))).unwrap();
         let path = file.display().to_string();
         let other = jwks([made().public()]);
         let refusal = refusal(&[("SIGNING_KEY", &path), ("JWKS", &other)]);
