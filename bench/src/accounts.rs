@@ -1,21 +1,15 @@
 //! Whether the time of a refused login tells an account that is there from one that is not.
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
-use axum::body::{Body, to_bytes};
-use axum::http::Request;
-use local::{Local, Options, dynamodb};
+use local::{Local, dynamodb};
 use serde_json::{Value, json};
-use shared::clock::Clock;
 
-use crate::{millis, row};
+use crate::{PASSWORD, ask, beside_local, millis, row};
 
 /// Logins of each kind. Each is of an account and a source of its own, so that nobody has to wait.
 const LOGINS: u32 = 150;
@@ -24,25 +18,10 @@ const KINDS: [&str; 3] = ["unknown address", "wrong password", "disabled account
 /// Prints, for each kind of refusal, how long it takes beside a wrong password, and how often a
 /// guess by time alone would be right.
 pub async fn measure() -> anyhow::Result<()> {
-    let folder = std::env::temp_dir().join(format!("latchkey-bench-{}", std::process::id()));
-    let measured = refusals(&folder).await;
-    std::fs::remove_dir_all(&folder)?;
-    measured
+    beside_local(refusals).await
 }
 
-async fn refusals(data_dir: &Path) -> anyhow::Result<()> {
-    let local = Local::start(Options {
-        template: Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml"),
-        parameters: BTreeMap::new(),
-        host: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        port: 0,
-        dynamodb_port: 0,
-        data_dir: data_dir.to_path_buf(),
-        ephemeral: true,
-        functions: None,
-        clock: Clock::System,
-    })
-    .await?;
+async fn refusals(local: &Local) -> anyhow::Result<()> {
     let mut times = [const { Vec::new() }; KINDS.len()];
     for n in 0..LOGINS {
         for place in 0..KINDS.len() {
@@ -51,30 +30,25 @@ async fn refusals(data_dir: &Path) -> anyhow::Result<()> {
             let source = 3 * n + u32::try_from(kind)?;
             let email = format!("user{n}.{kind}@example.com");
             let mut body = json!({
-                "email": email, "password": "correct horse battery staple",
+                "email": email, "password": PASSWORD,
                 "first_name": "Ada", "last_name": "Lovelace",
             });
             if kind > 0 {
-                let (status, account) = post(&local, "/register", &body, source).await?;
+                let (status, account) = ask(local, "/register", &body, source).await?;
                 ensure!(status == 201, "{account}");
                 if kind == 2 {
-                    disable(&local, &account).await?;
+                    disable(local, &account).await?;
                 }
             }
             let right = kind == 2;
-            let password = if right {
-                "correct horse battery staple"
-            } else {
-                "not the password"
-            };
+            let password = if right { PASSWORD } else { "not the password" };
             body = json!({"email": email, "password": password});
             let began = Instant::now();
-            let (status, answer) = post(&local, "/login", &body, source).await?;
+            let (status, answer) = ask(local, "/login", &body, source).await?;
             times[kind].push(began.elapsed());
             ensure!(status == 401, "{answer}");
         }
     }
-    local.stop().await;
     let [unknown, wrong, disabled] = times.map(|mut times| {
         times.sort_unstable();
         times
@@ -133,18 +107,6 @@ fn quartiles(sorted: &[Duration]) -> anyhow::Result<String> {
         millis(at(1)),
         millis(at(3))
     ))
-}
-
-async fn post(local: &Local, path: &str, body: &Value, n: u32) -> anyhow::Result<(u16, Value)> {
-    let request = Request::post(path)
-        .header("content-type", "application/json")
-        .header("host", "127.0.0.1")
-        .body(Body::from(body.to_string()))?;
-    let source = IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + n));
-    let answer = local.gateway.answer(request, source).await;
-    let status = answer.status().as_u16();
-    let body = to_bytes(answer.into_body(), usize::MAX).await?;
-    Ok((status, serde_json::from_slice(&body)?))
 }
 
 /// Disables an account as an operator does.

@@ -3,9 +3,11 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
+use shared::people::account::{Account, NewAccount};
+use shared::people::email::Email;
+use shared::people::name::Name;
 use shared::people::session::{Device, Presented, RefreshToken, Session, SessionPolicy};
 
-use crate::lambda::account;
 use crate::{median, row};
 
 /// How often a token is replaced in a session of 90 days by a client that is always there.
@@ -18,7 +20,7 @@ pub fn measure() -> anyhow::Result<()> {
         idle_seconds: 1000,
         max_seconds: 1000,
     };
-    let (mut session, first) = Session::begin(&account(0)?, Device::default(), &policy, 0);
+    let (mut session, first) = Session::begin(&account()?, Device::default(), &policy, 0);
     let mut current = RefreshToken::parse(&first.expose()).context("its own form")?;
     for _ in 0..GENERATIONS {
         match session.present(&current, &policy, 0, 0) {
@@ -45,4 +47,15 @@ pub fn measure() -> anyhow::Result<()> {
         "",
     );
     Ok(())
+}
+
+/// Somebody's account.
+fn account() -> anyhow::Result<Account> {
+    let refused = |reason: shared::fault::Reason| anyhow::anyhow!("{}", reason.detail);
+    let new = NewAccount {
+        email: Email::parse("ada@example.com").map_err(refused)?,
+        first_name: Name::parse("Ada").map_err(refused)?,
+        last_name: Name::parse("Lovelace").map_err(refused)?,
+    };
+    Ok(Account::open(new, 0))
 }

@@ -156,6 +156,16 @@ impl Bootstrap {
         line.split_whitespace().nth(1)?.parse().ok()
     }
 
+    /// The processor time that the process has had so far, in all its threads. Linux only.
+    pub fn processor_time(&self) -> Option<Duration> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id()?)).ok()?;
+        let nanos = tasks.map(|task| {
+            let stat = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+            stat.split_whitespace().next()?.parse::<u64>().ok()
+        });
+        nanos.sum::<Option<u64>>().map(Duration::from_nanos)
+    }
+
     async fn ended(&self, status: std::process::ExitStatus) -> anyhow::Error {
         /// Long enough for the pipes to be read to their ends.
         const PIPES: Duration = Duration::from_millis(100);
