@@ -3,12 +3,12 @@
 use std::convert::Infallible;
 use std::time::Instant;
 
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use lambda_http::http::{HeaderValue, StatusCode};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{
-    Adapter, Body, LambdaEvent, Request, RequestExt as _, Response, Service as _, lambda_runtime,
-    service_fn,
+    Body, LambdaEvent, Request, RequestExt as _, Response, lambda_runtime, service_fn,
 };
 use serde::Serialize;
 
@@ -56,13 +56,23 @@ pub async fn run(handler: impl Handler) -> Result<(), lambda_http::Error> {
 pub async fn answer<H: Handler>(
     handler: &H,
     event: LambdaEvent<LambdaRequest>,
-) -> Result<impl Serialize + use<H>, Infallible> {
+) -> Result<ApiGatewayV2httpResponse, Infallible> {
     let (mut event, context) = event.into_parts();
     tame(&mut event);
-    let mut adapter = Adapter::from(service_fn(|request| async {
-        Ok(respond(handler, request).await)
-    }));
-    adapter.call(LambdaEvent::new(event, context)).await
+    let request = Request::from(event).with_lambda_context(context);
+    Ok(payload(respond(handler, request).await))
+}
+
+/// A response in the form of payload format 2.0. lambda_http's own way there can turn texts from any
+/// encoding into UTF-8, and brings the tables for it; ours are UTF-8 from the start.
+fn payload(response: Response<Body>) -> ApiGatewayV2httpResponse {
+    let (head, body) = response.into_parts();
+    let mut payload = ApiGatewayV2httpResponse::default();
+    payload.status_code = head.status.as_u16().into();
+    payload.headers = head.headers;
+    payload.is_base64_encoded = matches!(body, Body::Binary(_));
+    payload.body = Some(body).filter(|body| !matches!(body, Body::Empty));
+    payload
 }
 
 /// Answers a request with what the handler makes of it: whatever goes wrong becomes a problem, and
