@@ -155,7 +155,7 @@ impl Handler for Login {
     }
 
     async fn warm(&self) {
-        self.issuer.warm().await;
+        tokio::join!(self.store.warm(), self.issuer.warm(), self.hasher.warm());
     }
 }
 

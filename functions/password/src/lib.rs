@@ -106,4 +106,8 @@ impl Handler for ChangePassword {
         }
         Ok(no_content())
     }
+
+    async fn warm(&self) {
+        tokio::join!(self.store.warm(), self.hasher.warm(), self.policy.warm());
+    }
 }

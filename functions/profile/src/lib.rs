@@ -137,6 +137,10 @@ impl Handler for Profile {
         }
         Ok(response)
     }
+
+    async fn warm(&self) {
+        self.store.warm().await;
+    }
 }
 
 /// The body of `PUT`: all that can be changed.

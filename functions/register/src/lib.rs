@@ -77,4 +77,8 @@ impl Handler for Register {
             }
         }
     }
+
+    async fn warm(&self) {
+        tokio::join!(self.store.warm(), self.hasher.warm(), self.policy.warm());
+    }
 }

@@ -82,7 +82,7 @@ impl Handler for Sessions {
     }
 
     async fn warm(&self) {
-        self.issuer.warm().await;
+        tokio::join!(self.store.warm(), self.issuer.warm());
     }
 }
 

@@ -199,6 +199,9 @@ impl StandIn {
                     json!({"KeyId": arn, "PublicKey": spki, "KeyUsage": usage}),
                 )
             }
+            ("Sign", _) if request["DryRun"] == true => {
+                refusal("DryRunOperationException", "it would succeed")
+            }
             ("Sign", key) => {
                 let signature = match fault {
                     Some(Fault::NoSignature) => b"no signature".to_vec(),

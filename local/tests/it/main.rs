@@ -32,3 +32,4 @@ mod sessions;
 mod signing;
 mod stack;
 mod start;
+mod warm;

@@ -14,9 +14,15 @@ use hyper_util::rt::TokioExecutor;
 use local::functions::Functions;
 use local::gateway::Gateway;
 use local::template::Template;
+use login::Login;
+use password::ChangePassword;
+use profile::Profile;
+use register::Register;
 use serde_json::{Value, json};
+use session::Sessions;
 use shared::clock::Clock;
 use shared::config::Env;
+use shared::edge::http::make_ready;
 
 use crate::app::{App, PASSWORD, User, root, text};
 
@@ -66,7 +72,9 @@ async fn witnessed() -> (App, Actions, Arc<AtomicBool>) {
             "AWS_ENDPOINT_URL_DYNAMODB" => Some(url.clone()),
             other => variables.get(other).cloned(),
         };
-        assert!(functions.add(name, &Env::new(&lookup), &clock).unwrap());
+        let env = Env::new(&lookup);
+        assert!(functions.add(name, &env, &clock).unwrap());
+        start(name, &env, &clock).await;
     }
     let template = Template::read(&root().join("template.yaml"), &BTreeMap::new()).unwrap();
     let gateway = Gateway::new(&template, Arc::new(functions), clock).unwrap();
@@ -74,12 +82,26 @@ async fn witnessed() -> (App, Actions, Arc<AtomicBool>) {
     (app, actions, deletes)
 }
 
+/// Does what a process of the function does ahead of its first request.
+async fn start(name: &str, env: &Env<'_>, clock: &Clock) {
+    let clock = clock.clone();
+    match name {
+        "login" => make_ready(&Login::from_env(env, clock).unwrap()).await,
+        "password" => make_ready(&ChangePassword::from_env(env, clock).unwrap()).await,
+        "profile" => make_ready(&Profile::from_env(env, clock).unwrap()).await,
+        "register" => make_ready(&Register::from_env(env, clock).unwrap()).await,
+        "session" => make_ready(&Sessions::from_env(env, clock).unwrap()).await,
+        "authorizer" | "discovery" | "keys" => {}
+        other => panic!("what does {other} do at its start?"),
+    }
+}
+
 async fn pass(State(witness): State<Witness>, request: Request) -> Response<Body> {
     let (mut head, body) = request.into_parts();
     let body: Bytes = body.collect().await.unwrap().to_bytes();
     let target = head.headers["x-amz-target"].to_str().unwrap();
     let operation = target.rsplit('.').next().unwrap().to_owned();
-    let needed: Vec<String> = match operation.as_str() {
+    let needed: Vec<String> = match &*operation {
         // A transaction has no action of its own, but those of its parts.
         "TransactWriteItems" => {
             let request: Value = serde_json::from_slice(&body).unwrap();
@@ -92,13 +114,17 @@ async fn pass(State(witness): State<Witness>, request: Request) -> Response<Body
                 })
                 .collect()
         }
-        _ => vec![operation],
+        _ => vec![operation.clone()],
     };
+    let asked: Value = serde_json::from_slice(&body).unwrap();
+    if witness.function == "register" && operation == "GetItem" {
+        // Its role may look for this one item, and for no other.
+        assert_eq!(asked["Key"]["pk"]["S"], "NOTHING");
+    }
     let of_login = needed == ["UpdateItem"] && witness.function == "login";
     witness.note(needed);
     head.uri = format!("{}/", witness.upstream).parse().unwrap();
     let client = Client::builder(TokioExecutor::new()).build_http();
-    let asked: Value = serde_json::from_slice(&body).unwrap();
     let of_account = asked["Key"]["sk"]["S"] == "ACCOUNT";
     if of_login && of_account && witness.deletes.swap(false, Ordering::SeqCst) {
         let delete = json!({"TableName": asked["TableName"], "Key": asked["Key"]});
@@ -129,6 +155,8 @@ fn allowed() -> BTreeMap<String, BTreeSet<String>> {
             let action = rest.split(|letter: char| !letter.is_alphanumeric() && letter != '*');
             action.into_iter().next().unwrap().to_owned()
         });
+        // A condition's key, which the witness checks.
+        let actions = actions.filter(|action| action != "LeadingKeys");
         allowed.insert(function, actions.collect());
     }
     allowed

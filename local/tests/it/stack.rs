@@ -15,7 +15,7 @@ use keys::{Event, Keys};
 use local::functions::Functions;
 use serde_json::{Value, json};
 use shared::clock::Clock;
-use shared::config::Env;
+use shared::config::{ConfigError, Env};
 
 use crate::app::{App, text};
 use crate::authorizer::bare_event;
@@ -145,6 +145,8 @@ pub struct Stack {
     pub kms: Arc<StandIn>,
     pub cloudformation: Arc<CloudFormation>,
     functions: RwLock<BTreeMap<String, Arc<Functions>>>,
+    /// The stage that was deployed last.
+    deployed: Mutex<Option<Stage>>,
 }
 
 /// What a stage of the stack's keys tells the functions.
@@ -173,6 +175,7 @@ impl Stack {
             kms: StandIn::start().await,
             cloudformation: CloudFormation::start().await,
             functions: RwLock::default(),
+            deployed: Mutex::default(),
         }
     }
 
@@ -199,15 +202,33 @@ impl Stack {
         }
     }
 
-    /// Deploys one function: a process with this configuration takes the place of the one before.
-    pub fn deploy(&self, function: &str, stage: &Stage) {
-        let variables = &self.app.local.environment[function];
-        let lookup = |name: &str| match name {
+    /// A function's handler as it is deployed with the one key.
+    pub fn handler<T>(
+        &self,
+        function: &str,
+        from_env: impl FnOnce(&Env<'_>, Clock) -> Result<T, ConfigError>,
+    ) -> T {
+        let stage = self.deployed.lock().unwrap().clone().unwrap();
+        let lookup = |name: &str| self.variable(function, &stage, name);
+        from_env(&Env::new(&lookup), Clock::Manual(self.app.clock.clone())).unwrap()
+    }
+
+    fn variable(&self, function: &str, stage: &Stage, name: &str) -> Option<String> {
+        match name {
             "JWKS" => Some(stage.jwks.clone()),
             "SIGNING_KID" => Some(stage.kid.clone()),
             "SIGNING_KEY" => Some(stage.key.clone()),
-            _ => aws(&self.kms.url, name).or_else(|| variables.get(name).cloned()),
-        };
+            _ => {
+                let variables = &self.app.local.environment[function];
+                aws(&self.kms.url, name).or_else(|| variables.get(name).cloned())
+            }
+        }
+    }
+
+    /// Deploys one function: a process with this configuration takes the place of the one before.
+    pub fn deploy(&self, function: &str, stage: &Stage) {
+        *self.deployed.lock().unwrap() = Some(stage.clone());
+        let lookup = |name: &str| self.variable(function, stage, name);
         let clock = Clock::Manual(self.app.clock.clone());
         let mut functions = Functions::default();
         assert!(functions.add(function, &Env::new(&lookup), &clock).unwrap());

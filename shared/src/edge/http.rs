@@ -1,7 +1,7 @@
 //! From a Lambda event to a handler and back.
 
 use std::convert::Infallible;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -11,11 +11,15 @@ use lambda_http::{
     Body, LambdaEvent, Request, RequestExt as _, Response, lambda_runtime, service_fn,
 };
 use serde::Serialize;
+use tokio::time::timeout;
 
 use super::event::tame;
 use super::identity::gateway_context;
 use super::problem::Problem;
 use crate::telemetry;
+
+/// How long a process that starts waits until all is ready ahead of its first request.
+const WARMING: Duration = Duration::from_secs(2);
 
 /// What a function does with a request. Lambda, `cargo run` and the tests all call the same one.
 pub trait Handler: Send + Sync + 'static {
@@ -43,9 +47,17 @@ pub trait Handler: Send + Sync + 'static {
 /// Where the Lambda runtime fails.
 pub async fn run(handler: impl Handler) -> Result<(), lambda_http::Error> {
     let handler = &handler;
-    // Before the first event, Lambda gives a function more processor time than it pays for.
-    handler.warm().await;
+    make_ready(handler).await;
     lambda_runtime::run(service_fn(|event| answer(handler, event))).await
+}
+
+/// Lets a handler do ahead of its first request what that would wait for. Before the first event,
+/// Lambda gives a function more processor time than it pays for. A service that does not answer must
+/// not hold up the start for long: requests find out by themselves.
+pub async fn make_ready(handler: &impl Handler) {
+    if timeout(WARMING, handler.warm()).await.is_err() {
+        tracing::warn!("not everything was ready before the first request");
+    }
 }
 
 /// Answers an event, in the JSON that Lambda passes.

@@ -137,6 +137,20 @@ impl Hasher {
         })
     }
 
+    /// Allocates the memory of a hash ahead of the first one, which takes about as long as the hash.
+    pub async fn warm(&self) {
+        let pool = Arc::clone(&self.memory);
+        let blocks = self.params.block_count();
+        let allocate = move || {
+            let memory = vec![Block::new(); blocks];
+            pool.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(memory);
+        };
+        // Where it fails, the first hash allocates.
+        let _ = task::spawn_blocking(allocate).await;
+    }
+
     /// Hashes a password under a fresh salt.
     ///
     /// # Errors

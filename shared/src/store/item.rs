@@ -40,6 +40,15 @@ impl Key {
         }
     }
 
+    /// Of an item that is never there. The template names its partition where a function may look
+    /// at no other.
+    pub(super) fn nothing() -> Self {
+        Self {
+            pk: "NOTHING".to_owned(),
+            sk: "NOTHING".to_owned(),
+        }
+    }
+
     /// An account.
     pub(super) fn account(user: UserId) -> Self {
         Self {

@@ -19,6 +19,8 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use crate::aws;
 use crate::config::{ConfigError, Env};
 use crate::random;
+use crate::telemetry::chain;
+use item::Key;
 
 /// The table and the client that reaches it.
 #[derive(Clone)]
@@ -61,6 +63,19 @@ impl Store {
             client: Client::new(&aws::config(env, "AWS_ENDPOINT_URL_DYNAMODB")?),
             table: env.required("TABLE_NAME", "the name of the DynamoDB table")?,
         })
+    }
+
+    /// Opens the connection to DynamoDB ahead of the first request, by looking for an item that is
+    /// never there: half a read unit a process. A small function's handshake takes hundreds of
+    /// milliseconds, but far less before the first event, when Lambda gives it more processor.
+    /// Where this fails, requests try again.
+    pub async fn warm(&self) {
+        let request = self.client.get_item().table_name(&self.table);
+        let request = request.set_key(Some(Key::nothing().attributes()));
+        if let Err(fault) = request.send().await {
+            let fault = unavailable("answer at the start")(fault);
+            tracing::warn!(cause = chain(&fault), "DynamoDB is not reached yet");
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::error::Error;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_kms::Client;
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_kms::operation::sign::builders::SignFluentBuilder;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{DataKeyPairSpec, KeyUsageType, MessageType, SigningAlgorithmSpec};
 use jsonwebtoken::Algorithm;
@@ -78,9 +79,36 @@ impl Kms {
         message: &[u8],
     ) -> Result<Vec<u8>, KmsError> {
         const OPERATION: &str = "sign";
+        let request = self.signature(arn, algorithm, message);
+        let answer = request.send().await.map_err(failed(OPERATION))?;
+        let signature = answer.signature.map(Blob::into_inner).unwrap_or_default();
+        if algorithm != Algorithm::ES256 {
+            return Ok(signature);
+        }
+        fixed(&signature)
+            .ok_or_else(|| KmsError::new(OPERATION, "its answer is no ECDSA signature"))
+    }
+
+    /// Whether the key `arn` would sign; it makes no signature, but opens the connection to KMS.
+    ///
+    /// # Errors
+    ///
+    /// Where it would not, or KMS does not answer.
+    pub(super) async fn rehearse(&self, arn: &str, algorithm: Algorithm) -> Result<(), KmsError> {
+        let request = self.signature(arn, algorithm, b"rehearsal").dry_run(true);
+        match request.send().await {
+            // This is how KMS says yes.
+            Err(SdkError::ServiceError(fault)) if fault.err().is_dry_run_operation_exception() => {
+                Ok(())
+            }
+            answer => answer.map(drop).map_err(failed("rehearse a signature")),
+        }
+    }
+
+    fn signature(&self, arn: &str, algorithm: Algorithm, message: &[u8]) -> SignFluentBuilder {
         let request = self.client.sign().key_id(arn);
         let hashed = || Blob::new(digest(&SHA256, message).as_ref());
-        let request = match algorithm {
+        match algorithm {
             // Ed25519 hashes by itself; KMS takes up to 4,096 octets.
             Algorithm::EdDSA => request
                 .signing_algorithm(SigningAlgorithmSpec::Ed25519Sha512)
@@ -94,14 +122,7 @@ impl Kms {
                 .signing_algorithm(SigningAlgorithmSpec::RsassaPkcs1V15Sha256)
                 .message_type(MessageType::Digest)
                 .message(hashed()),
-        };
-        let answer = request.send().await.map_err(failed(OPERATION))?;
-        let signature = answer.signature.map(Blob::into_inner).unwrap_or_default();
-        if algorithm != Algorithm::ES256 {
-            return Ok(signature);
         }
-        fixed(&signature)
-            .ok_or_else(|| KmsError::new(OPERATION, "its answer is no ECDSA signature"))
     }
 
     /// The private half of a sealed pair, in DER (PKCS#8).

@@ -120,7 +120,8 @@ impl Signer {
         }
     }
 
-    /// Unseals a sealed key ahead of its first use.
+    /// Does ahead of the first signature what it would wait for: unseals a sealed key, or opens the
+    /// connection to KMS.
     ///
     /// # Errors
     ///
@@ -128,7 +129,8 @@ impl Signer {
     pub async fn warm(&self) -> Result<(), SignError> {
         match &self.custody {
             Custody::Sealed { kms, sealed, key } => self.unsealed(kms, sealed, key).await.map(drop),
-            Custody::Held(_) | Custody::Kms { .. } => Ok(()),
+            Custody::Kms { kms, arn, .. } => Ok(kms.rehearse(arn, self.algorithm).await?),
+            Custody::Held(_) => Ok(()),
         }
     }
 
