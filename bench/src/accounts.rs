@@ -9,19 +9,20 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use local::{Local, dynamodb};
 use serde_json::{Value, json};
 
-use crate::{PASSWORD, ask, beside_local, millis, row};
+use crate::report::Report;
+use crate::{PASSWORD, ask, beside_local, millis};
 
 /// Logins of each kind. Each is of an account and a source of its own, so that nobody has to wait.
 const LOGINS: u32 = 150;
 const KINDS: [&str; 3] = ["unknown address", "wrong password", "disabled account"];
 
-/// Prints, for each kind of refusal, how long it takes beside a wrong password, and how often a
+/// Adds, for each kind of refusal, how long it takes beside a wrong password, and how often a
 /// guess by time alone would be right.
-pub async fn measure() -> anyhow::Result<()> {
-    beside_local(refusals).await
+pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
+    beside_local(async |local| refusals(local, report).await).await
 }
 
-async fn refusals(local: &Local) -> anyhow::Result<()> {
+async fn refusals(local: &Local, report: &mut Report) -> anyhow::Result<()> {
     let mut times = [const { Vec::new() }; KINDS.len()];
     for n in 0..LOGINS {
         for place in 0..KINDS.len() {
@@ -55,7 +56,7 @@ async fn refusals(local: &Local) -> anyhow::Result<()> {
     });
     for (kind, times) in [(KINDS[0], unknown), (KINDS[2], disabled)] {
         let right = guessed_right(&times, &wrong);
-        row(
+        report.add_words(
             &format!(
                 "refused login: {kind} (a guess by time is right in {:.0}%)",
                 right * 100.0
@@ -63,7 +64,6 @@ async fn refusals(local: &Local) -> anyhow::Result<()> {
             quartiles(&times)?,
             format!("{}, wrong password", quartiles(&wrong)?),
             middle(&times)?.as_secs_f64() / middle(&wrong)?.as_secs_f64(),
-            "1.00 (50%)",
         );
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! The functions beside an empty one, as processes under a Lambda runtime API.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -10,12 +10,14 @@ use local::Local;
 use local::runtime_api::Bootstrap;
 use serde_json::{Value, json};
 
-use crate::{PASSWORD, ask, beside_local, median, millis, row};
+use crate::hash::Hash;
+use crate::report::{Amount, Most, Report};
+use crate::{PASSWORD, beside_local, binaries, log_in, median};
 
 const STARTS: usize = 20;
 const CALLS: usize = 25;
-/// What is asked, the empty one first.
-const FUNCTIONS: [&str; 7] = [
+/// What is built and weighed.
+const PACKAGES: [&str; 8] = [
     "empty",
     "authorizer",
     "discovery",
@@ -23,22 +25,23 @@ const FUNCTIONS: [&str; 7] = [
     "session",
     "login",
     "register",
+    "password",
 ];
-/// What is only weighed: asked again and again, it would have to change a password each time.
-const WEIGHED: &str = "password";
 
 /// A function's binary, and how it is asked.
 struct Function {
-    name: &'static str,
-    binary: PathBuf,
+    /// The call, as the table names it.
+    call: &'static str,
+    package: &'static str,
     environment: BTreeMap<String, String>,
-    /// The events of a process's life: what differs from call to call is in each.
+    /// The next event, from the answer before.
     event: Event,
-    /// Whether a call hashes a password: then a hash's time and memory are set apart.
-    hashes: bool,
+    /// How many passwords a call hashes: their time and memory are set apart.
+    hashes: u32,
 }
 
-type Event = Box<dyn Fn(usize) -> Value>;
+/// The event that follows an answer; at first there is none.
+type Event = Box<dyn FnMut(&Value) -> anyhow::Result<Value>>;
 
 /// What was seen of a function, start by start and call by call.
 #[derive(Default)]
@@ -48,125 +51,165 @@ struct Seen {
     /// Of the processor, for one warm call.
     work: Vec<Duration>,
     memory_kib: Vec<u64>,
-    calls: usize,
+    /// The last answer.
+    answer: Value,
 }
 
-/// The middle of what was seen, and the binary's size.
+/// The middle of what was seen.
 struct Middle {
     first: Duration,
     warm: Duration,
     work: Duration,
     memory_kib: u64,
-    size_kib: u64,
 }
 
-/// Prints the functions' lines. `hash` is the time of one password hash in this run.
-pub async fn measure(hash: Duration) -> anyhow::Result<()> {
+/// Adds the functions' lines.
+pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
     build()?;
     beside_local(async |local| {
-        let functions = functions(local).await?;
+        let mut functions = functions(local).await?;
         let mut seen: Vec<_> = functions.iter().map(|_| Seen::default()).collect();
+        let hash = Hash::new()?;
+        let mut hashes = Vec::new();
         for round in 0..STARTS {
+            eprintln!("functions: start {} of {STARTS}", round + 1);
             for place in 0..functions.len() {
                 // Each is as often behind each other: the end of a process takes time as well.
                 let at = (place * (1 + round % (functions.len() - 1)) + round) % functions.len();
-                let watched = seen[at].start(&functions[at]).await;
-                watched.with_context(|| functions[at].name)?;
+                let watched = seen[at].start(&mut functions[at]).await;
+                watched.with_context(|| functions[at].call)?;
+                hashes.push(hash.time().await?);
             }
         }
+        let hash = median(&mut hashes).context("nothing was measured")?;
         let mut middles = functions.iter().zip(seen).map(|(function, seen)| {
-            let middle = seen.middle(&function.binary)?;
+            let middle = seen.middle()?;
             anyhow::Ok((function, middle))
         });
         let (_, empty) = middles.next().context("no function")??;
         for middle in middles {
             let (function, middle) = middle?;
-            lines(function, &middle, &empty, hash)?;
+            lines(report, function, &middle, &empty, hash)?;
         }
-        let size = size_kib(&binaries()?.join(WEIGHED))?;
-        space(WEIGHED, "binary", size, empty.size_kib, "8 MB");
+        let empty = size_kib("empty")?;
+        for package in PACKAGES.into_iter().skip(1) {
+            let most = match package {
+                "authorizer" => Most::Megabytes(4.5),
+                "discovery" => Most::Any,
+                _ => Most::Megabytes(8.0),
+            };
+            let (ours, empty) = (Amount::Kib(size_kib(package)?), Amount::Kib(empty));
+            report.add(
+                &format!("{package}: binary"),
+                ours,
+                empty,
+                "an empty function",
+                most,
+            );
+        }
         Ok(())
     })
     .await
 }
 
-fn lines(function: &Function, ours: &Middle, empty: &Middle, hash: Duration) -> anyhow::Result<()> {
-    let name = function.name;
-    let (hash, hash_kib, beside) = if function.hashes {
-        let memory = function.environment.get("ARGON2_MEMORY_KIB");
-        let memory = memory.context("ARGON2_MEMORY_KIB is not set")?.parse()?;
-        (hash, memory, " beside its hash")
+fn lines(
+    report: &mut Report,
+    function: &Function,
+    ours: &Middle,
+    empty: &Middle,
+    hash: Duration,
+) -> anyhow::Result<()> {
+    let call = function.call;
+    let hash_kib = match function.environment.get("ARGON2_MEMORY_KIB") {
+        Some(kib) if function.hashes > 0 => kib.parse()?,
+        _ => 0,
+    };
+    let beside = if function.hashes > 0 {
+        " beside its hash"
     } else {
-        (Duration::ZERO, 0, "")
+        ""
     };
-    let (first, warm, memory, size) = match name {
-        "authorizer" => ("1.20", "1.60", "6 MB", "4.5 MB"),
-        "discovery" => ("", "", "", ""),
-        _ => ("4.00", "", "12 MB", "8 MB"),
+    let (first, warm, work, memory) = match function.package {
+        "authorizer" => (
+            Most::Ratio(1.2),
+            Most::Ratio(1.6),
+            Most::Any,
+            Most::Megabytes(6.0),
+        ),
+        "discovery" => (Most::Any, Most::Any, Most::Any, Most::Any),
+        _ => (
+            Most::Ratio(4.0),
+            Most::Any,
+            Most::Millis(1.0),
+            Most::Megabytes(12.0),
+        ),
     };
-    let time = |what: &str, ours: Duration, theirs: Duration, limit: &str| {
-        let ours = ours.saturating_sub(hash);
-        row(
-            &format!("{name}: {what}{beside}"),
-            millis(ours),
-            format!("{}, an empty function", millis(theirs)),
-            ours.as_secs_f64() / theirs.as_secs_f64(),
-            limit,
-        );
+    let hashed = hash * function.hashes;
+    let mut time = |what: &str, ours: Duration, theirs: Duration, most: Most| {
+        let what = format!("{call}: {what}{beside}");
+        let ours = Amount::Time(ours.saturating_sub(hashed));
+        report.add(&what, ours, Amount::Time(theirs), "an empty function", most);
     };
     time("start until first answer", ours.first, empty.first, first);
     time("warm call", ours.warm, empty.warm, warm);
-    let limit = if name == "authorizer" { "" } else { "1 ms" };
-    time(
-        "processor time of a warm call",
-        ours.work,
-        empty.work,
-        limit,
-    );
+    time("processor time of a warm call", ours.work, empty.work, work);
+    if function.hashes > 0 {
+        // Asked of login, which hashes once; a password change hashes twice.
+        let most = if function.package == "login" {
+            Most::Ratio(1.15)
+        } else {
+            Most::Any
+        };
+        let what = format!("{call}: warm call");
+        report.add(
+            &what,
+            Amount::Time(ours.warm),
+            Amount::Time(hashed),
+            "its hash",
+            most,
+        );
+    }
     let own = ours.memory_kib.saturating_sub(hash_kib);
-    let what = format!("peak memory{beside}");
-    space(name, &what, own, empty.memory_kib, memory);
-    space(name, "binary", ours.size_kib, empty.size_kib, size);
+    let what = format!("{call}: peak memory{beside}");
+    let (own, empty) = (Amount::Kib(own), Amount::Kib(empty.memory_kib));
+    report.add(&what, own, empty, "an empty function", memory);
     Ok(())
 }
 
-/// One line of the table, of sizes in KiB.
-fn space(name: &str, what: &str, ours: u64, theirs: u64, limit: &str) {
-    let written = |kib: u64| format!("{:.1} MB", kib as f64 / 1024.0);
-    let what = format!("{name}: {what}");
-    let ratio = ours as f64 / theirs as f64;
-    row(&what, written(ours), written(theirs), ratio, limit);
+fn size_kib(package: &str) -> anyhow::Result<u64> {
+    Ok(std::fs::metadata(binary(package)?)?.len() / 1024)
 }
 
-fn size_kib(binary: &Path) -> anyhow::Result<u64> {
-    Ok(std::fs::metadata(binary)?.len() / 1024)
-}
-
-/// The folder of the binaries, which is this one's own.
-fn binaries() -> anyhow::Result<PathBuf> {
-    let this = std::env::current_exe()?;
-    let folder = this.parent().context("no folder")?;
+/// Beside this one.
+fn binary(package: &str) -> anyhow::Result<PathBuf> {
+    let folder = binaries()?;
     ensure!(
         folder.ends_with("release"),
         "measure what is deployed: cargo run --release -p bench"
     );
-    Ok(folder.to_path_buf())
+    Ok(folder.join(package))
 }
 
 impl Seen {
-    async fn start(&mut self, function: &Function) -> anyhow::Result<()> {
-        let mut process = Bootstrap::start(&function.binary, &function.environment).await?;
-        let answer = process.invoke((function.event)(self.next())).await?;
+    async fn start(&mut self, function: &mut Function) -> anyhow::Result<()> {
+        let mut event = (function.event)(&self.answer)?;
+        let binary = binary(function.package)?;
+        let mut process = Bootstrap::start(&binary, &function.environment).await?;
+        self.answer = process.invoke(event).await?;
         self.first.push(process.age());
-        let status = answer["statusCode"].as_u64().unwrap_or(200);
-        if answer["isAuthorized"] == false || status >= 300 {
-            bail!("refused the benchmark: {answer} {}", process.output());
+        let status = self.answer["statusCode"].as_u64().unwrap_or(200);
+        if self.answer["isAuthorized"] == false || status >= 300 {
+            bail!(
+                "refused the benchmark: {} {}",
+                self.answer,
+                process.output()
+            );
         }
         let before = process.processor_time();
         for _ in 0..CALLS {
-            let event = (function.event)(self.next());
+            event = (function.event)(&self.answer)?;
             let asked = Instant::now();
-            process.invoke(event).await?;
+            self.answer = process.invoke(event).await?;
             self.warm.push(asked.elapsed());
         }
         if let (Some(before), Some(after)) = (before, process.processor_time()) {
@@ -177,12 +220,7 @@ impl Seen {
         Ok(())
     }
 
-    fn next(&mut self) -> usize {
-        self.calls += 1;
-        self.calls
-    }
-
-    fn middle(mut self, binary: &Path) -> anyhow::Result<Middle> {
+    fn middle(mut self) -> anyhow::Result<Middle> {
         let nothing = "nothing was measured";
         Ok(Middle {
             first: median(&mut self.first).context(nothing)?,
@@ -190,7 +228,6 @@ impl Seen {
             // Where there is no /proc, there is nothing to be told.
             work: median(&mut self.work).unwrap_or_default(),
             memory_kib: median(&mut self.memory_kib).unwrap_or_default(),
-            size_kib: size_kib(binary)?,
         })
     }
 }
@@ -198,7 +235,7 @@ impl Seen {
 /// Builds the binaries as they are deployed, one by one.
 fn build() -> anyhow::Result<()> {
     // Each apart: together, cargo would give each the features of the others.
-    for package in FUNCTIONS.into_iter().chain([WEIGHED]) {
+    for package in PACKAGES {
         let mut build = Command::new(env!("CARGO"));
         build
             .args(["build", "--quiet", "--release", "--bins", "-p", package])
@@ -210,61 +247,80 @@ fn build() -> anyhow::Result<()> {
 
 /// The functions of a Latchkey at work, each with a request that it grants.
 async fn functions(local: &Local) -> anyhow::Result<Vec<Function>> {
-    let binaries = binaries()?;
-    let registration = |email: String| {
-        json!({
-            "email": email, "password": PASSWORD,
-            "first_name": "Ada", "last_name": "Lovelace",
-        })
-    };
-    let login = |email| json!({"email": email, "password": PASSWORD});
-    // Whose list of sessions stays short, and who logs in again and again.
-    let [stays, comes] = ["ada@example.com", "grace@example.com"];
-    for email in [stays, comes] {
-        let body = registration(email.to_owned());
-        let (status, account) = ask(local, "/register", &body, 0).await?;
-        ensure!(status == 201, "{account}");
-    }
-    let (status, tokens) = ask(local, "/login", &login(stays), 0).await?;
-    ensure!(status == 200, "{tokens}");
-    let token = tokens["access_token"].as_str().context("no token")?;
+    // Whose list of sessions stays short, who logs in again and again, who stays in one session, and
+    // whose password changes.
+    let stays = log_in(local, "ada@example.com").await?;
+    log_in(local, "grace@example.com").await?;
+    let mut refreshes = log_in(local, "joan@example.com").await?;
+    let changes = log_in(local, "mary@example.com").await?;
 
-    let verify: Value = serde_json::from_str(include_str!("../../events/authorizer/allow.json"))?;
-    let verify: Value = serde_json::from_str(&verify.to_string().replace("ACCESS_TOKEN", token))?;
-    let verdict = local.functions.invoke("authorizer", verify.clone()).await?;
-    let granted = verdict["context"].clone();
-    ensure!(granted.is_object(), "{verdict}");
-
-    let always = |event: Value| -> Event { Box::new(move |_| event.clone()) };
-    let get = |path| always(event("GET", path, &Value::Null, &granted));
-    let requests: [(Event, bool); FUNCTIONS.len()] = [
-        (always(json!({})), false),
-        (always(verify), false),
-        (get("/.well-known/jwks.json"), false),
-        (get("/profile"), false),
-        (get("/sessions"), false),
-        (
-            always(event("POST", "/login", &login(comes), &Value::Null)),
-            true,
-        ),
-        (
-            Box::new(move |call| {
-                let body = registration(format!("user{call}@example.com"));
-                event("POST", "/register", &body, &Value::Null)
-            }),
-            true,
-        ),
+    let verify = include_str!("../../events/authorizer/allow.json");
+    let verify: Value = serde_json::from_str(&verify.replace("ACCESS_TOKEN", text(&stays)?))?;
+    let [shown, changed] = [
+        granted(local, &stays).await?,
+        granted(local, &changes).await?,
     ];
-    let functions = FUNCTIONS.into_iter().zip(requests);
+
+    let always = |event: Value| -> Event { Box::new(move |_| Ok(event.clone())) };
+    let get = |path| always(event("GET", path, &Value::Null, &shown));
+    let login = json!({"email": "grace@example.com", "password": PASSWORD});
+    let login = always(event("POST", "/login", &login, &Value::Null));
+    let refresh: Event = Box::new(move |answer| {
+        if let Some(body) = answer["body"].as_str() {
+            refreshes = serde_json::from_str(body)?;
+        }
+        let body = json!({"refresh_token": refreshes["refresh_token"]});
+        Ok(event("POST", "/refresh", &body, &Value::Null))
+    });
+    let mut registered = 0;
+    let register: Event = Box::new(move |_| {
+        registered += 1;
+        let body = json!({
+            "email": format!("user{registered}@example.com"), "password": PASSWORD,
+            "first_name": "Ada", "last_name": "Lovelace",
+        });
+        Ok(event("POST", "/register", &body, &Value::Null))
+    });
+    let mut passwords = [PASSWORD, "another good password of mine"];
+    let change: Event = Box::new(move |_| {
+        let body = json!({"current_password": passwords[0], "new_password": passwords[1]});
+        passwords.reverse();
+        Ok(event("POST", "/password/change", &body, &changed))
+    });
+    let functions = [
+        ("empty", "empty", always(json!({})), 0),
+        ("authorizer", "authorizer", always(verify), 0),
+        ("discovery", "discovery", get("/.well-known/jwks.json"), 0),
+        ("profile", "profile", get("/profile"), 0),
+        ("sessions", "session", get("/sessions"), 0),
+        ("refresh", "session", refresh, 0),
+        ("login", "login", login, 1),
+        ("register", "register", register, 1),
+        ("password change", "password", change, 2),
+    ];
     Ok(functions
-        .map(|(name, (event, hashes))| Function {
-            name,
-            binary: binaries.join(name),
-            environment: local.environment.get(name).cloned().unwrap_or_default(),
+        .into_iter()
+        .map(|(call, package, event, hashes)| Function {
+            call,
+            package,
+            environment: local.environment.get(package).cloned().unwrap_or_default(),
             event,
             hashes,
         })
         .collect())
+}
+
+fn text(tokens: &Value) -> anyhow::Result<&str> {
+    tokens["access_token"].as_str().context("no token")
+}
+
+/// What the authorizer says of these tokens.
+async fn granted(local: &Local, tokens: &Value) -> anyhow::Result<Value> {
+    let event = include_str!("../../events/authorizer/allow.json");
+    let event = serde_json::from_str(&event.replace("ACCESS_TOKEN", text(tokens)?))?;
+    let verdict = local.functions.invoke("authorizer", event).await?;
+    ensure!(verdict["context"].is_object(), "{verdict}");
+    Ok(verdict["context"].clone())
 }
 
 /// A request as API Gateway passes it, with what the authorizer said of it.

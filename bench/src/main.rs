@@ -3,49 +3,109 @@
 //! Read the ratios: machines are shared and noisy, and both sides of a ratio are measured in turn.
 
 mod accounts;
+mod gateway;
 mod hash;
+mod inner;
 mod lambda;
 mod others;
 mod ratchet;
+mod report;
 mod token;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
+use clap::{Parser, ValueEnum};
 use local::{Local, Options};
 use serde_json::Value;
 use shared::clock::Clock;
+use shared::people::account::rfc3339;
 
 use others::Others;
+use report::Report;
 
 const PASSWORD: &str = "correct horse battery staple";
 
+/// Measures what Latchkey costs beside its limits, and beside what people use instead.
+#[derive(Parser)]
+#[command(name = "bench", bin_name = "cargo run --release -p bench --")]
+struct Flags {
+    /// Write docs/benchmarks.md.
+    #[arg(long)]
+    write: bool,
+    /// Measure these parts only; may be repeated.
+    #[arg(long, value_enum)]
+    only: Vec<Part>,
+    /// Serve the gateway until standard input ends, for the measurement of it.
+    #[arg(long, hide = true)]
+    serve: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Password hashes.
+    Hash,
+    /// Tokens, beside other libraries.
+    Token,
+    /// The inner parts, by Criterion.
+    Inner,
+    /// The functions as processes.
+    Lambda,
+    /// Old refresh tokens.
+    Ratchet,
+    /// The gateway of `cargo run`.
+    Gateway,
+    /// The time of refused logins.
+    Accounts,
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    println!("| what | Latchkey | beside | ratio | limit |");
-    println!("|---|---|---|---|---|");
+    let flags = Flags::parse();
+    if flags.serve {
+        return gateway::serve().await;
+    }
+    let asked = |part| flags.only.is_empty() || flags.only.contains(&part);
     let others = Others::install();
     if let Err(error) = &others {
         eprintln!("What people use instead is not measured: {error:#}");
     }
     let others = others.ok();
-    let hash = hash::measure(others.as_ref()).await?;
-    if let Some(others) = &others {
-        token::measure(others).await?;
+    let mut report = Report::default();
+    if asked(Part::Hash) {
+        hash::measure(others.as_ref(), &mut report).await?;
     }
-    lambda::measure(hash).await?;
-    ratchet::measure()?;
-    accounts::measure().await?;
+    if let Some(others) = others.as_ref().filter(|_| asked(Part::Token)) {
+        token::measure(others, &mut report).await?;
+    }
+    if asked(Part::Inner) {
+        inner::measure(&mut report).await?;
+    }
+    if asked(Part::Lambda) {
+        lambda::measure(&mut report).await?;
+    }
+    if asked(Part::Ratchet) {
+        ratchet::measure(&mut report)?;
+    }
+    if let Some(others) = others.as_ref().filter(|_| asked(Part::Gateway)) {
+        gateway::measure(others, &mut report).await?;
+    }
+    if asked(Part::Accounts) {
+        accounts::measure(&mut report).await?;
+    }
+    println!("{}", report.table());
+    if flags.write {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/benchmarks.md");
+        let now = rfc3339(Clock::System.now());
+        let date = now.split('T').next().unwrap_or_default();
+        report.write(&file, date)?;
+    }
     Ok(())
-}
-
-/// One line of the table. `limit` is a ratio or, for sizes, in words.
-fn row(what: &str, ours: String, beside: String, ratio: f64, limit: &str) {
-    println!("| {what} | {ours} | {beside} | {ratio:.2} | {limit} |");
 }
 
 /// The middle one: what is left when a noisy machine's hiccups are set aside.
@@ -56,6 +116,12 @@ fn median<T: Copy + Ord>(values: &mut [T]) -> Option<T> {
 
 fn millis(duration: Duration) -> String {
     format!("{:.2} ms", duration.as_secs_f64() * 1000.0)
+}
+
+/// Where this binary is, and those that it builds.
+fn binaries() -> anyhow::Result<PathBuf> {
+    let this = std::env::current_exe()?;
+    Ok(this.parent().context("no folder")?.to_path_buf())
 }
 
 /// What `work` comes to with a Latchkey of its own, whose folder is gone afterwards: a private key
@@ -95,4 +161,17 @@ async fn ask(local: &Local, path: &str, body: &Value, n: u32) -> anyhow::Result<
     let status = answer.status().as_u16();
     let body = to_bytes(answer.into_body(), usize::MAX).await?;
     Ok((status, serde_json::from_slice(&body)?))
+}
+
+/// The answer to a registration and the login after it.
+async fn log_in(local: &Local, email: &str) -> anyhow::Result<Value> {
+    let mut body = serde_json::json!({"email": email, "password": PASSWORD});
+    let credentials = body.clone();
+    body["first_name"] = Value::from("Ada");
+    body["last_name"] = Value::from("Lovelace");
+    let (status, account) = ask(local, "/register", &body, 0).await?;
+    anyhow::ensure!(status == 201, "{account}");
+    let (status, tokens) = ask(local, "/login", &credentials, 0).await?;
+    anyhow::ensure!(status == 200, "{tokens}");
+    Ok(tokens)
 }

@@ -62,6 +62,45 @@ impl Others {
         Other::start(command.args(arguments))
     }
 
+    /// What a script of Python's prints.
+    ///
+    /// # Errors
+    ///
+    /// Where it fails.
+    pub fn output(&self, script: &str) -> anyhow::Result<String> {
+        let mut command = Command::new(self.0.join("python/bin/python"));
+        let command = command.arg(Path::new(SCRIPTS).join(script));
+        let output = command
+            .env("DJANGO_DATABASE", self.0.join("django.sqlite"))
+            .stderr(Stdio::inherit())
+            .output()?;
+        ensure!(output.status.success(), "{script} failed");
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Serves an application of Python's.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be started.
+    pub fn gunicorn(&self, app: &str, address: &str, workers: usize) -> anyhow::Result<Child> {
+        let mut command = Command::new(self.0.join("python/bin/gunicorn"));
+        command
+            .args([
+                "--log-level",
+                "warning",
+                "--bind",
+                address,
+                "--chdir",
+                SCRIPTS,
+            ])
+            // Threads keep connections open, which the default kind of worker does not.
+            .args(["--worker-class", "gthread", "--threads", "4"])
+            .args(["--workers", &workers.to_string(), app])
+            .env("DJANGO_DATABASE", self.0.join("django.sqlite"));
+        Ok(command.spawn()?)
+    }
+
     /// Starts a script of Node.js's.
     ///
     /// # Errors

@@ -8,14 +8,15 @@ use shared::people::email::Email;
 use shared::people::name::Name;
 use shared::people::session::{Device, Presented, RefreshToken, Session, SessionPolicy};
 
-use crate::{median, row};
+use crate::median;
+use crate::report::Report;
 
 /// How often a token is replaced in a session of 90 days by a client that is always there.
 const GENERATIONS: u32 = 8_640;
 const RUNS: usize = 20;
 
-/// Prints the ratchet's line.
-pub fn measure() -> anyhow::Result<()> {
+/// Adds the ratchet's line.
+pub fn measure(report: &mut Report) -> anyhow::Result<()> {
     let policy = SessionPolicy {
         idle_seconds: 1000,
         max_seconds: 1000,
@@ -39,18 +40,17 @@ pub fn measure() -> anyhow::Result<()> {
     let oldest = median(&mut oldest).context("nothing was measured")?;
     let newest = median(&mut newest).context("nothing was measured")?;
     let step = oldest.as_secs_f64() * 1e6 / f64::from(GENERATIONS);
-    row(
-        "refresh token, 8,640 generations old",
+    report.add_words(
+        "refresh token: 8,640 generations old",
         format!("{:.0} µs, {step:.2} µs a step", oldest.as_secs_f64() * 1e6),
         format!("{:.1} µs, the current one", newest.as_secs_f64() * 1e6),
         oldest.as_secs_f64() / newest.as_secs_f64(),
-        "",
     );
     Ok(())
 }
 
 /// Somebody's account.
-fn account() -> anyhow::Result<Account> {
+pub fn account() -> anyhow::Result<Account> {
     let refused = |reason: shared::fault::Reason| anyhow::anyhow!("{}", reason.detail);
     let new = NewAccount {
         email: Email::parse("ada@example.com").map_err(refused)?,

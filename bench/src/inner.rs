@@ -1,0 +1,154 @@
+//! The inner parts by Criterion, beside the one operation of AWS-LC that bounds each.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hmac;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, UnparsedPublicKey,
+};
+use criterion::Criterion;
+use serde_json::Value;
+use shared::clock::Clock;
+use shared::config::Env;
+use shared::people::session::{Device, RefreshToken, Session, SessionPolicy};
+use shared::tokens::issuer::Issuer;
+use shared::tokens::verifier::Verifier;
+
+use crate::report::{Amount, Most, Report};
+use crate::{beside_local, binaries, log_in, ratchet};
+
+/// Adds a line for each part.
+pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
+    let (variables, token) = beside_local(async |local| {
+        let tokens = log_in(local, "ada@example.com").await?;
+        let mut variables = local.environment.get("login").context("no login")?.clone();
+        // The folder with the files is gone when Criterion begins.
+        let jwks = variables.get_mut("JWKS").context("no JWKS")?;
+        *jwks = std::fs::read_to_string(&*jwks)?;
+        let key = variables.get("SIGNING_KEY").context("no key")?;
+        variables.insert("PEM".to_owned(), std::fs::read_to_string(key)?);
+        let token = tokens["access_token"].as_str().context("no token")?;
+        Ok((variables, token.to_owned()))
+    })
+    .await?;
+    // A folder for the one file that is read from again.
+    let folder = binaries()?.join("inner");
+    std::fs::create_dir_all(&folder)?;
+    let file = folder.join("throwaway.pem");
+    let key = &variables["PEM"];
+    std::fs::write(&file, key)?;
+    let path = file.display().to_string();
+    let lookup = |name: &str| match name {
+        "SIGNING_KEY" => Some(path.clone()),
+        _ => variables.get(name).cloned(),
+    };
+    let env = Env::new(&lookup);
+    let issuer = Issuer::from_env(&env);
+    std::fs::remove_file(&file)?;
+    let (issuer, verifier) = (issuer?, Verifier::from_env(&env)?);
+    let pair = pem::parse(key)?;
+    let pair = RsaKeyPair::from_pkcs8(pair.contents())?;
+
+    // Criterion blocks, and one runtime must not be waited for within another.
+    let account = ratchet::account()?;
+    let times = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let mut criterion = Criterion::default()
+            .without_plots()
+            .sample_size(50)
+            .warm_up_time(Duration::from_secs(1))
+            .measurement_time(Duration::from_secs(2))
+            .output_directory(&folder);
+        let now = Clock::System.now();
+        let policy = SessionPolicy {
+            idle_seconds: 1000,
+            max_seconds: 1000,
+        };
+        let (session, first) = Session::begin(&account, Device::default(), &policy, now * 1000);
+
+        criterion.bench_function("verify", |bencher| {
+            bencher.iter(|| verifier.verify(&token, None, now));
+        });
+        let mut signature = vec![0; pair.public_modulus_len()];
+        pair.sign(
+            &RSA_PKCS1_SHA256,
+            &SystemRandom::new(),
+            b"message",
+            &mut signature,
+        )?;
+        let public =
+            UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, pair.public_key().as_ref());
+        criterion.bench_function("bare verification", |bencher| {
+            bencher.iter(|| public.verify(b"message", &signature));
+        });
+        criterion.bench_function("issue", |bencher| {
+            bencher.iter(|| runtime.block_on(issuer.issue(&account, session.id, None, now)));
+        });
+        criterion.bench_function("bare signature", |bencher| {
+            bencher.iter(|| {
+                let random = SystemRandom::new();
+                pair.sign(&RSA_PKCS1_SHA256, &random, b"message", &mut signature)
+            });
+        });
+        let text = first.expose();
+        criterion.bench_function("rotate", |bencher| {
+            bencher.iter(|| {
+                let token = RefreshToken::parse(&text);
+                token.map(|token| session.present(&token, &policy, 0, now))
+            });
+        });
+        // What the ratchet cannot do without: the hashes of both secrets, and the step between.
+        criterion.bench_function("bare step", |bencher| {
+            bencher.iter(|| {
+                let secret = digest(&SHA256, &[7; 32]);
+                let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_ref());
+                digest(&SHA256, hmac::sign(&key, &[9; 16]).as_ref())
+            });
+        });
+        let time = |id: &str| estimate(&folder, id);
+        Ok([
+            (
+                "access token, RS256: verified",
+                time("verify")?,
+                time("bare verification")?,
+                "the signature alone",
+            ),
+            (
+                "access token, RS256: issued",
+                time("issue")?,
+                time("bare signature")?,
+                "the signature alone",
+            ),
+            (
+                "refresh token: rotated",
+                time("rotate")?,
+                time("bare step")?,
+                "its hashes alone",
+            ),
+        ])
+    })
+    .await??;
+    for (what, ours, theirs, name) in times {
+        report.add(
+            what,
+            Amount::Time(ours),
+            Amount::Time(theirs),
+            name,
+            Most::Any,
+        );
+    }
+    Ok(())
+}
+
+/// The median that Criterion has found.
+fn estimate(folder: &std::path::Path, id: &str) -> anyhow::Result<Duration> {
+    let file = folder.join(id).join("new").join("estimates.json");
+    let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+    let estimates: Value = serde_json::from_str(&text)?;
+    let nanos = estimates["median"]["point_estimate"].as_f64();
+    let nanos = nanos.ok_or_else(|| anyhow!("{} has no median", file.display()))?;
+    Ok(Duration::from_secs_f64(nanos / 1e9))
+}
