@@ -15,13 +15,13 @@ use shared::edge::throttle::{Counted, Throttle};
 use shared::edge::tokens::tokens;
 use shared::people::account::{Account, Status};
 use shared::people::email::Email;
-use shared::people::hasher::Hasher;
+use shared::people::hasher::{Hasher, PasswordHash};
 use shared::people::id::UserId;
 use shared::people::password::Password;
-use shared::people::session::{Device, Session, SessionPolicy};
+use shared::people::session::{Device, RefreshToken, Session, SessionPolicy};
 use shared::store::Store;
 use shared::store::credentials::Credential;
-use shared::tokens::issuer::Issuer;
+use shared::tokens::issuer::{AccessToken, Issuer};
 
 /// Logs people in.
 pub struct Login {
@@ -37,6 +37,21 @@ pub struct Login {
 struct Attempt {
     email: Email,
     password: Password,
+}
+
+/// An attempt whose password was right.
+struct Verified<'a> {
+    account: Account,
+    counted: Counted<'a>,
+    /// The hash that the password was held against.
+    kept: PasswordHash,
+}
+
+/// A session that is not kept yet, and what its client is to get.
+struct Begun {
+    session: Session,
+    refresh_token: RefreshToken,
+    access_token: AccessToken,
 }
 
 impl Login {
@@ -61,7 +76,7 @@ impl Login {
         &'a self,
         attempt: &'a Attempt,
         request: &Request,
-    ) -> Result<(Account, Counted<'a>), Problem> {
+    ) -> Result<Verified<'a>, Problem> {
         let now = self.clock.now();
         let (credential, begun) = tokio::join!(
             self.store.credential(&attempt.email),
@@ -100,23 +115,26 @@ impl Login {
             }
             _ => return Err(Problem::InvalidCredentials),
         };
-        if self.hasher.is_obsolete(&kept) {
-            let hash = self.hasher.hash(&attempt.password).await?;
-            self.store
-                .replace_hash(&attempt.email, &kept, &hash)
-                .await?;
-        }
-        Ok((account, counted))
+        Ok(Verified {
+            account,
+            counted,
+            kept,
+        })
     }
-}
 
-impl Handler for Login {
-    async fn handle(&self, request: Request) -> Result<Response<Body>, Problem> {
-        let attempt = read(&request)?;
-        let (account, counted) = self.verify(&attempt, &request).await?;
-
-        // The token is signed before anything is written: a fault of the key leaves nothing behind.
-        let gateway = gateway_context(&request);
+    /// Makes what the login is to give. The token is signed before the session is written: a fault
+    /// of the key leaves nothing behind.
+    async fn begin(
+        &self,
+        attempt: &Attempt,
+        Verified { account, kept, .. }: &Verified<'_>,
+        request: &Request,
+    ) -> Result<Begun, Problem> {
+        if self.hasher.is_obsolete(kept) {
+            let hash = self.hasher.hash(&attempt.password).await?;
+            self.store.replace_hash(&attempt.email, kept, &hash).await?;
+        }
+        let gateway = gateway_context(request);
         let domain_name = gateway.and_then(|gateway| gateway.domain_name.as_deref());
         let http = gateway.map(|gateway| &gateway.http);
         let device = Device::new(
@@ -126,12 +144,39 @@ impl Handler for Login {
                 .unwrap_or_default(),
         );
         let (session, refresh_token) =
-            Session::begin(&account, device, &self.sessions, self.clock.millis());
-        let now = session.created_at;
+            Session::begin(account, device, &self.sessions, self.clock.millis());
         let access_token = self
             .issuer
-            .issue(&account, session.id, domain_name, now)
+            .issue(account, session.id, domain_name, session.created_at)
             .await?;
+        Ok(Begun {
+            session,
+            refresh_token,
+            access_token,
+        })
+    }
+}
+
+impl Handler for Login {
+    async fn handle(&self, request: Request) -> Result<Response<Body>, Problem> {
+        let attempt = read(&request)?;
+        let verified = self.verify(&attempt, &request).await?;
+        let begun = self.begin(&attempt, &verified, &request).await;
+        let Verified {
+            account, counted, ..
+        } = verified;
+        let Begun {
+            session,
+            refresh_token,
+            access_token,
+        } = match begun {
+            Ok(begun) => begun,
+            Err(problem) => {
+                counted.was_no_guess().await;
+                return Err(problem);
+            }
+        };
+        let now = session.created_at;
 
         let login = counted.login();
         let (kept, recorded, reset) = tokio::join!(

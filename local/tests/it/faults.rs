@@ -65,6 +65,8 @@ struct Troubled {
     app: App,
     functions: Functions,
     proxy: Arc<Proxy>,
+    /// Where the proxy is.
+    url: String,
 }
 
 impl Troubled {
@@ -87,6 +89,7 @@ impl Troubled {
             app,
             functions,
             proxy,
+            url,
         }
     }
 
@@ -496,6 +499,53 @@ async fn a_login_whose_session_is_not_kept_gives_no_token() {
         troubled.will("PutItem", &[]);
     }
     assert_eq!(troubled.login().await.0, 200);
+}
+
+#[tokio::test]
+async fn a_login_that_fails_late_is_no_guess() {
+    let troubled = Troubled::start().await;
+    assert_eq!(troubled.register().await.0, 201);
+    assert_eq!(troubled.login().await.0, 200);
+    // The session is not kept, or the login not noted in the account; or neither.
+    let session = [Fault::Passes, Fault::Broken, Fault::Broken, Fault::Broken];
+    for (put, update) in [
+        (session.as_slice(), [].as_slice()),
+        (&[], &[Fault::Broken; 3]),
+        (&session, &[Fault::Broken; 3]),
+    ] {
+        for time in 1..=12 {
+            troubled.will("PutItem", put);
+            troubled.will("UpdateItem", update);
+            assert_eq!(troubled.login().await.0, 503, "time {time}");
+        }
+        troubled.will("PutItem", &[]);
+        troubled.will("UpdateItem", &[]);
+        assert_eq!(troubled.login().await.0, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_login_whose_hash_cannot_be_made_anew_is_no_guess() {
+    let troubled = Troubled::start().await;
+    assert_eq!(troubled.register().await.0, 201);
+    assert_eq!(troubled.login().await.0, 200);
+    let variables = &troubled.app.local.environment["login"];
+    let lookup = |variable: &str| match variable {
+        "AWS_ENDPOINT_URL_DYNAMODB" => Some(troubled.url.clone()),
+        "ARGON2_MEMORY_KIB" => Some("8192".to_owned()),
+        other => variables.get(other).cloned(),
+    };
+    let mut functions = Functions::default();
+    let clock = Clock::Manual(troubled.app.clock.clone());
+    let made = functions.add("login", &Env::new(&lookup), &clock);
+    assert!(made.unwrap());
+    let body = json!({"email": "ada@example.com", "password": PASSWORD});
+    for time in 1..=12 {
+        troubled.will("UpdateItem", &[Fault::Broken; 3]);
+        let (status, _) = ask(&functions, "login", "POST", &body, None).await;
+        assert_eq!(status, 503, "time {time}");
+    }
+    assert_eq!(ask(&functions, "login", "POST", &body, None).await.0, 200);
 }
 
 #[tokio::test]

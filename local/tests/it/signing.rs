@@ -108,6 +108,20 @@ async fn a_fault_of_kms_is_503_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn while_kms_is_away_nobody_with_the_right_password_is_made_to_wait() {
+    let stack = Stack::with_key("ECC_NIST_P256").await;
+    stack.register().await;
+    // From a place that has never logged in, and from one that has.
+    for _ in 0..2 {
+        for time in 1..=12 {
+            stack.kms.will(&[Fault::Denied]);
+            assert_eq!(stack.login().await.0, 503, "time {time}");
+        }
+        assert_eq!(stack.login().await.0, 200);
+    }
+}
+
+#[tokio::test]
 async fn what_another_key_signed_is_never_handed_out() {
     for spec in ["RSA_2048", "ECC_NIST_P256", "ECC_NIST_EDWARDS25519"] {
         let stack = Stack::with_key(spec).await;

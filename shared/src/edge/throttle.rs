@@ -9,6 +9,7 @@ use crate::people::attempts::{AttemptPolicy, LastLogin, Source, Wait};
 use crate::people::email::Email;
 use crate::store::attempts::{Reserved, SeenAttempts};
 use crate::store::{Store, StoreError};
+use crate::telemetry;
 
 /// Bounds how often passwords are guessed: by address, by source, and by both.
 pub struct Throttle {
@@ -157,6 +158,15 @@ impl Counted<'_> {
         };
         let reset = store.reset_attempts(email, seen, source, *now);
         tokio::try_join!(give_back, reset).map(|_| ())
+    }
+
+    /// The password was right, and then something of ours failed: whoever tries again until that is
+    /// over must not be made to wait as if they guessed. Where this fails too, the attempt counts.
+    pub async fn was_no_guess(&self) {
+        if let Err(error) = self.succeeded().await {
+            let cause = telemetry::chain(&error);
+            tracing::warn!(cause, "an attempt with the right password still counts");
+        }
     }
 }
 
