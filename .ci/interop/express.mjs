@@ -3,7 +3,8 @@ import express from 'express';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 
 const { ISSUER: issuer, AUDIENCE: audience = 'latchkey', PORT: port = '3001' } = process.env;
-const keys = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`));
+// A key that was taken back is forgotten after five minutes: jose's own time would be ten.
+const keys = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`), { cacheMaxAge: 300_000 });
 const requiredClaims = ['exp', 'iss', 'aud', 'sub'];
 const expected = { issuer, audience, requiredClaims, typ: 'at+jwt', algorithms: ['RS256'] };
 

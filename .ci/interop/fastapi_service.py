@@ -6,7 +6,7 @@ from fastapi import Depends, FastAPI, HTTPException
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 issuer, audience = os.environ["ISSUER"], os.environ.get("AUDIENCE", "latchkey")
-keys = jwt.PyJWKClient(f"{issuer}/.well-known/jwks.json")
+keys = jwt.PyJWKClient(f"{issuer}/.well-known/jwks.json", timeout=3)
 app = FastAPI()
 
 
@@ -19,6 +19,7 @@ def user(bearer: HTTPAuthorizationCredentials | None = Depends(HTTPBearer(auto_e
             algorithms=["RS256"],
             issuer=issuer,
             audience=audience,
+            leeway=30,  # clocks differ, and "iat" is looked at too
             options={"require": ["exp", "iss", "aud", "sub"]},
         )
         if decoded["header"].get("typ") != "at+jwt":

@@ -75,13 +75,20 @@ def check_claims(claims, issuer, audiences, now):
     rule("iat", claims.get("iat", 0) < now)
 
 
-def authorize(header, issuer, audiences, now):
+def check_scopes(claims, scopes):
+    """The one rule whose refusal is a 403: a route may ask for one of several scopes."""
+    granted = claims.get("scope", claims.get("scp", "")).split()
+    rule("scope", not scopes or any(scope in granted for scope in scopes))
+
+
+def authorize(header, issuer, audiences, now, scopes=()):
     keys = published(issuer)
     token = header.removeprefix("Bearer ")
     rule("form", token.count(".") == 2)
     check_signature(token, keys)
     claims = json.loads(octets(token.split(".")[1]))
     check_claims(claims, issuer, audiences, now)
+    check_scopes(claims, scopes)
     return claims
 
 
@@ -124,4 +131,9 @@ refuses("aud", check_claims, without, issuer, ["other"], now)
 refuses("aud", check_claims, claims | {"aud": "no", "client_id": "latchkey"}, issuer, audiences, now)
 refuses("iss", check_claims, claims | {"iss": f"{issuer}/"}, issuer, audiences, now)
 refuses("nbf", check_claims, claims | {"nbf": now + 60}, issuer, audiences, now)
+# As the README says: no token of Latchkey passes a route that asks for scopes.
+refuses("scope", authorize, token, issuer, audiences, now, ["notes"])
+check_scopes(claims | {"scope": "other notes"}, ["notes"])
+check_scopes(claims | {"scp": "notes"}, ["notes"])
+refuses("scope", check_scopes, claims | {"scope": "notes-of-others"}, ["notes"])
 print("API Gateway's documented rules let the token pass, and refuse what is wrong in one way")

@@ -8,12 +8,14 @@ import hmac
 import http.server
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import jwt
@@ -21,8 +23,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 latchkey, token, folder = sys.argv[1:]
+# Puts the clock of jose's cache forward by five minutes, whenever the process is told to.
+LATER = "const now = Date.now; let by = 0; Date.now = () => now() + by; process.on('SIGUSR2', () => { by += 301_000; });"
 SERVICES = {
-    "Express": (3001, ["node", f"{folder}/express.mjs"]),
+    "Express": (3001, ["node", "--import", f"data:text/javascript,{urllib.parse.quote(LATER)}", f"{folder}/express.mjs"]),
     "FastAPI": (3002, [
         f"{folder}/python/bin/uvicorn", "--app-dir", ".ci/interop", "--host", "127.0.0.1",
         "--port", "3002", "--log-level", "error", "fastapi_service:app",
@@ -61,7 +65,7 @@ def running(name, issuer, audience="latchkey"):
             if service.poll() is not None:
                 sys.exit(f"{name} ended with {service.returncode}")
             time.sleep(0.05)
-        yield
+        yield service
     finally:
         service.kill()
         service.wait()
@@ -101,8 +105,12 @@ class Issuer(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Keys)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.asked = 0
+        self.seconds = 0  # that an answer takes
         self.rotate("first")
         threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, *_):
+        """Says nothing of services that did not wait for the answer."""
 
     def rotate(self, kid):
         self.kid, self.key = kid, rsa.generate_private_key(65537, 2048)
@@ -120,19 +128,23 @@ class Issuer(http.server.ThreadingHTTPServer):
         header = {"kid": self.kid, "typ": "at+jwt"} | (header or {})
         return jwt.encode(claims, key or self.key, alg, headers=header)
 
+    def forged(self, alg, sign):
+        """A good token, but for its algorithm and its signature."""
+        claims = self.token().split(".")[1]
+        head = json.dumps({"alg": alg, "kid": self.kid, "typ": "at+jwt"}).encode()
+        signed = base64.urlsafe_b64encode(head).rstrip(b"=") + b"." + claims.encode()
+        return (signed + b"." + base64.urlsafe_b64encode(sign(signed)).rstrip(b"=")).decode()
+
     def hmac_token(self):
         """Signed with the public key, as if it were a secret."""
         public = self.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        claims = self.token().split(".")[1]
-        head = json.dumps({"alg": "HS256", "kid": self.kid, "typ": "at+jwt"}).encode()
-        signed = base64.urlsafe_b64encode(head).rstrip(b"=") + b"." + claims.encode()
-        signature = hmac.digest(public, signed, hashlib.sha256)
-        return (signed + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")).decode()
+        return self.forged("HS256", lambda signed: hmac.digest(public, signed, hashlib.sha256))
 
 
 class Keys(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.server.asked += 1
+        time.sleep(self.server.seconds)
         body = json.dumps(self.server.jwks()).encode()
         self.send_response(200 if self.path == "/.well-known/jwks.json" else 404)
         self.send_header("Content-Type", "application/json")
@@ -146,9 +158,13 @@ class Keys(http.server.BaseHTTPRequestHandler):
 
 def refuses_wrong_tokens(name, issuer):
     expect(name, 200, "a token", f"Bearer {issuer.token()}", "ada")
-    past = int(time.time()) - 600
+    now = int(time.time())
+    past, future = now - 600, now + 600
+    # Latchkey allows as much itself: the issuer's clock and this one are never the same.
+    expect(name, 200, "a token of a clock that is ahead", f"Bearer {issuer.token(iat=now + 10)}", "ada")
     wrong = {
         "an expired token": issuer.token(exp=past, iat=past - 600),
+        "a token that is not valid yet": issuer.token(nbf=future, exp=future + 600),
         "a token without exp": issuer.token(exp=None),
         "another issuer": issuer.token(iss=f"{issuer.url}/"),
         "a token without iss": issuer.token(iss=None),
@@ -158,6 +174,8 @@ def refuses_wrong_tokens(name, issuer):
         "another typ": issuer.token(header={"typ": "JWT"}),
         "a token without typ": issuer.token(header={"typ": None}),
         "another algorithm": issuer.token(alg="RS512"),
+        "no algorithm": issuer.forged("none", lambda _: b""),
+        "no algorithm, in other letters": issuer.forged("nOnE", lambda _: b""),
         "the public key as a secret": issuer.hmac_token(),
         "another key of the same name": issuer.token(key=rsa.generate_private_key(65537, 2048)),
     }
@@ -170,20 +188,58 @@ def refuses_wrong_tokens(name, issuer):
         sys.exit(f"{name} fetched the keys {issuer.asked - asked} times for 20 unknown kids")
 
 
+def hang_up(name, issuer):
+    """Lets the service ask for the keys again, for a client that does not wait."""
+    asked = issuer.asked
+    unknown = issuer.token(header={"kid": "unknown"})
+    with socket.create_connection(("127.0.0.1", SERVICES[name][0])) as client:
+        client.sendall(f"GET /notes HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {unknown}\r\n\r\n".encode())
+        for _ in range(100):
+            if issuer.asked > asked:
+                return
+            time.sleep(0.05)
+    sys.exit(f"{name} did not ask for the keys again")
+
+
+def waits_not_for_ever(name, issuer):
+    """Refuses within the time that the service gives the issuer, which keeps silent."""
+    began = time.monotonic()
+    expect(name, 401, "an unknown kid", f"Bearer {issuer.token(header={'kid': 'unknown'})}")
+    if time.monotonic() - began > 6:
+        sys.exit(f"{name} waited {time.monotonic() - began:.1f} s for an issuer that keeps silent")
+
+
+def forgets(name, service, issuer):
+    """A key that was taken back, after five minutes."""
+    old = issuer.token()
+    issuer.rotate("third")
+    expect(name, 200, "a token of a key that has just gone", f"Bearer {old}", "ada")
+    service.send_signal(signal.SIGUSR2)
+    time.sleep(1)
+    expect(name, 401, "a token of a key that is gone for five minutes", f"Bearer {old}")
+
+
 def against_own_issuer():
     issuer = Issuer()
     with contextlib.ExitStack() as services:
-        for name in SERVICES:
-            services.enter_context(running(name, issuer.url))
+        processes = {name: services.enter_context(running(name, issuer.url)) for name in SERVICES}
         for name in SERVICES:
             refuses_wrong_tokens(name, issuer)
         old = issuer.token()
         issuer.rotate("second")
         time.sleep(61)  # each fetches the keys again for a kid that is new, axum once a minute
+        issuer.seconds = 8
+        for name in ["Express", "FastAPI"]:  # axum would ask no more for a minute
+            waits_not_for_ever(name, issuer)
+        issuer.seconds = 2
+        for name in SERVICES:
+            hang_up(name, issuer)
         for name in SERVICES:
             expect(name, 200, "a token of a new key", f"Bearer {issuer.token()}", "ada")
             expect(name, 401, "a token of a key that is gone", f"Bearer {old}")
             print(f"{name}: refuses what is wrong in one way, and follows a change of the key")
+        issuer.seconds = 0
+        forgets("Express", processes["Express"], issuer)
     issuer.shutdown()
 
 

@@ -19,20 +19,23 @@ use tokio::task::spawn_blocking;
 struct Verifier {
     issuer: String,
     audience: String,
-    keys: Mutex<(JwkSet, Instant)>, // and when they were fetched
+    keys: Mutex<(JwkSet, Instant)>, // and when they were last asked for
 }
 
 impl Verifier {
     /// The claims of a token whose signature, issuer, audience, time and type are right.
-    async fn claims(&self, headers: &HeaderMap) -> Option<Value> {
+    async fn claims(self: &Arc<Self>, headers: &HeaderMap) -> Option<Value> {
         let authorization = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
         let (scheme, token) = authorization.split_once(' ')?;
         let head = decode_header(token).ok()?;
         if !scheme.eq_ignore_ascii_case("bearer") || head.typ.as_deref() != Some("at+jwt") {
             return None;
         }
-        let key = DecodingKey::from_jwk(&self.key(&head.kid?).await?).ok()?;
+        // A task of its own: a client that hangs up must not end a fetch that all others need.
+        let key = tokio::spawn(Arc::clone(self).key(head.kid?)).await.ok()??;
+        let key = DecodingKey::from_jwk(&key).ok()?;
         let mut validation = Validation::new(Algorithm::RS256);
+        validation.validate_nbf = true;
         validation.set_issuer(&[&self.issuer]);
         validation.set_audience(&[&self.audience]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
@@ -41,9 +44,9 @@ impl Verifier {
 
     /// Keys rotate: fetches them again for a name that is new, but at most once a minute, and after
     /// five minutes for any, so that a key which was taken back is forgotten.
-    async fn key(&self, kid: &str) -> Option<Jwk> {
+    async fn key(self: Arc<Self>, kid: String) -> Option<Jwk> {
         let mut keys = self.keys.lock().await;
-        let minutes = if keys.0.find(kid).is_some() { 5 } else { 1 };
+        let minutes = if keys.0.find(&kid).is_some() { 5 } else { 1 };
         if keys.1.elapsed() >= Duration::from_secs(60 * minutes) {
             keys.1 = Instant::now();
             let issuer = self.issuer.clone();
@@ -51,7 +54,7 @@ impl Verifier {
                 keys.0 = fresh;
             }
         }
-        keys.0.find(kid).cloned()
+        keys.0.find(&kid).cloned()
     }
 }
 
