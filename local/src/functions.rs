@@ -157,7 +157,7 @@ fn in_process_keys(keys: Keys) -> Function {
     Function::InProcess(Box::new(move |event| {
         let keys = Arc::clone(&keys);
         Box::pin(async move {
-            keys.answer(serde_json::from_value(event)?).await?;
+            keys.answer(&event).await?;
             Ok(Value::Null)
         })
     }))

@@ -13,32 +13,61 @@ use aws_smithy_types::body::SdkBody;
 #[error("CloudFormation was not told")]
 pub struct Undelivered(#[source] Box<dyn Error + Send + Sync>);
 
-/// How often it is tried.
-const ATTEMPTS: u32 = 3;
-/// How long one try may take.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// How long CloudFormation has to take an answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Delivery {
+    /// How long one try may take.
+    pub(super) patience: Duration,
+    /// How long to wait before the next: what refused one just now most likely refuses another at
+    /// once.
+    pub(super) pause: Duration,
+}
 
-/// Puts `answer` to `url`, a presigned one: nothing that it was not signed with may be added, a
-/// content type least of all.
-///
-/// # Errors
-///
-/// Where it is not taken, however often it is tried.
-pub(super) async fn deliver(url: &str, answer: String) -> Result<(), Undelivered> {
-    let mut tries = 1;
-    loop {
-        let put = tokio::time::timeout(PATIENCE, put(url, answer.clone())).await;
-        let error = match put {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => error,
-            Err(_) => "it took too long".into(),
-        };
-        // The URL lets anybody answer: it stays out of the log.
-        tracing::warn!(tries, cause = error.to_string(), "the answer was not taken");
-        if tries == ATTEMPTS {
-            return Err(Undelivered(error));
+impl Default for Delivery {
+    fn default() -> Self {
+        Self {
+            patience: Self::PATIENCE,
+            pause: Self::PAUSE,
         }
-        tries += 1;
+    }
+}
+
+impl Delivery {
+    /// How often it is tried.
+    const ATTEMPTS: u32 = 3;
+    const PATIENCE: Duration = Duration::from_secs(4);
+    const PAUSE: Duration = Duration::from_secs(1);
+    /// How long all tries take at most.
+    pub(super) const LONGEST: Duration = Self::PATIENCE
+        .saturating_add(Self::PAUSE)
+        .saturating_mul(Self::ATTEMPTS);
+
+    /// Puts `answer` to `url`, a presigned one: nothing that it was not signed with may be added, a
+    /// content type least of all.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not taken, however often it is tried.
+    pub(super) async fn deliver(self, url: &str, answer: String) -> Result<(), Undelivered> {
+        if url.is_empty() {
+            return Err(Undelivered("the event has no ResponseURL".into()));
+        }
+        let mut tries = 1;
+        loop {
+            let put = tokio::time::timeout(self.patience, put(url, answer.clone())).await;
+            let error = match put {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(error)) => error,
+                Err(_) => "it took too long".into(),
+            };
+            // The URL lets anybody answer: it stays out of the log.
+            tracing::warn!(tries, cause = error.to_string(), "the answer was not taken");
+            if tries == Self::ATTEMPTS {
+                return Err(Undelivered(error));
+            }
+            tries += 1;
+            tokio::time::sleep(self.pause).await;
+        }
     }
 }
 

@@ -4,12 +4,13 @@
 //!   `Jwks`, the set that verifies tokens, and `SigningKid`, the name of the first of them. A key is
 //!   the ARN of a KMS key or, in base64, the `PublicKey` of a sealed one.
 //! - `Custom::LatchkeySealedKey` makes a key pair of `Spec` whose private half nobody has seen,
-//!   sealed under the KMS key `WrappingKey`, and gives `PublicKey` and `SigningKey`. An update makes
-//!   another pair.
+//!   sealed under the KMS key `WrappingKey`, and gives `PublicKey` and `SigningKey`. An update of one
+//!   of these two properties makes another pair; any other update is refused, since nobody but the
+//!   functions has the pair that it would have to give again.
 //!
 //! The functions get these as configuration, so that verifying a token needs neither a network nor
-//! a permission. Whatever happens, CloudFormation gets an answer: a stack that waits for one hangs
-//! for an hour.
+//! a permission. Whatever happens, CloudFormation gets an answer: without one, a stack waits until
+//! the resource's `ServiceTimeout` is over, an hour where it has none.
 
 mod delivery;
 
@@ -28,6 +29,7 @@ use shared::tokens::keys::{KeySet, KeySetError};
 use shared::tokens::kms::{Kms, KmsError};
 use shared::tokens::public_key::{PublicKey, jwks};
 
+use delivery::Delivery;
 pub use delivery::Undelivered;
 
 /// Answers for the custom resources.
@@ -35,28 +37,42 @@ pub struct Keys {
     /// A wrong configuration is an answer too.
     kms: Result<Kms, String>,
     pause: Duration,
+    delivery: Delivery,
 }
 
 /// What CloudFormation asks (AWS CloudFormation user guide, "Custom resource request objects").
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Event {
-    #[serde(rename = "ResponseURL")]
+///
+/// A member that is missing or of another type is empty: whatever it is, there is a URL to say so.
+#[derive(Debug)]
+struct Event {
     response_url: String,
-    #[serde(default)]
     request_type: String,
-    #[serde(default)]
     resource_type: String,
-    #[serde(default)]
     stack_id: String,
-    #[serde(default)]
     request_id: String,
-    #[serde(default)]
     logical_resource_id: String,
-    #[serde(default)]
     physical_resource_id: Option<String>,
-    #[serde(default)]
-    resource_properties: Value,
+    properties: Value,
+    /// Those of before an update.
+    old_properties: Value,
+}
+
+impl Event {
+    fn read(asked: &Value) -> Self {
+        let text = |name: &str| asked[name].as_str().unwrap_or_default().to_owned();
+        let physical_resource_id = asked["PhysicalResourceId"].as_str();
+        Self {
+            response_url: text("ResponseURL"),
+            request_type: text("RequestType"),
+            resource_type: text("ResourceType"),
+            stack_id: text("StackId"),
+            request_id: text("RequestId"),
+            logical_resource_id: text("LogicalResourceId"),
+            physical_resource_id: physical_resource_id.map(ToOwned::to_owned),
+            properties: asked["ResourceProperties"].clone(),
+            old_properties: asked["OldResourceProperties"].clone(),
+        }
+    }
 }
 
 /// What CloudFormation is told ("Custom resource response objects").
@@ -87,8 +103,16 @@ struct Resource {
 enum Refused {
     #[error("{0}")]
     Configuration(String),
+    #[error("there is no request type \"{0}\"")]
+    RequestType(String),
     #[error("there is no resource type \"{0}\" here")]
     ResourceType(String),
+    #[error(
+        "neither WrappingKey nor Spec has changed, and what was made of them cannot be given again: \
+         another key pair would have its tokens refused at once. Take the change back, or rotate to \
+         the other key first"
+    )]
+    Unchanged,
     #[error("the property {0}")]
     Property(&'static str),
     #[error("the key {key} cannot be read")]
@@ -106,6 +130,8 @@ enum Refused {
 impl Keys {
     /// How long KMS may take: what is left of the function's timeout is for the answer.
     const PATIENCE: Duration = Duration::from_secs(40);
+    /// How long an answer may take in all. The function's timeout must be above it.
+    pub const LONGEST: Duration = Self::PATIENCE.saturating_add(Delivery::LONGEST);
     /// How long to wait before KMS is asked again that said the role may not: the role is as new as
     /// the stack, and new permissions take some seconds to be known everywhere.
     const PAUSE: Duration = Duration::from_secs(2);
@@ -122,13 +148,33 @@ impl Keys {
         Self {
             kms: Kms::from_env(env).map_err(|error: ConfigError| error.to_string()),
             pause: Self::PAUSE,
+            delivery: Delivery::default(),
         }
     }
 
-    /// Waits another time than two seconds before KMS is asked again that said the role may not.
+    /// Waits another time before anything is tried again: two seconds before KMS is asked that said
+    /// the role may not, one before CloudFormation is told that did not take its answer.
     #[must_use]
     pub fn pausing(self, pause: Duration) -> Self {
-        Self { pause, ..self }
+        let delivery = Delivery {
+            pause,
+            ..self.delivery
+        };
+        Self {
+            pause,
+            delivery,
+            ..self
+        }
+    }
+
+    /// Gives CloudFormation another time than four seconds to take an answer.
+    #[must_use]
+    pub fn heard_within(self, patience: Duration) -> Self {
+        let delivery = Delivery {
+            patience,
+            ..self.delivery
+        };
+        Self { delivery, ..self }
     }
 
     /// Does what CloudFormation asks, and tells it.
@@ -138,12 +184,13 @@ impl Keys {
     /// Where it cannot be told: Lambda then asks again.
     pub fn answer(
         self: &Arc<Self>,
-        event: Event,
+        asked: &Value,
     ) -> impl Future<Output = Result<(), Undelivered>> + Send + 'static {
         let keys = Arc::clone(self);
+        let event = Arc::new(Event::read(asked));
         async move {
-            let asked = event.clone();
-            let work = async move { keys.resource(&asked).await };
+            let (worker, asked) = (Arc::clone(&keys), Arc::clone(&event));
+            let work = async move { worker.resource(&asked).await };
             let outcome = within(Self::PATIENCE, Box::pin(work)).await;
             let answer = written(&event, &outcome);
             match &outcome {
@@ -160,25 +207,29 @@ impl Keys {
                     "refused"
                 ),
             }
-            delivery::deliver(&event.response_url, answer).await
+            keys.delivery.deliver(&event.response_url, answer).await
         }
     }
 
     async fn resource(&self, event: &Event) -> Result<Resource, Refused> {
-        if event.request_type == "Delete" {
+        match event.request_type.as_str() {
             // Nothing was made but the answer. KMS keys are resources of their own.
-            return Ok(Resource {
-                id: event.physical_resource_id.clone().unwrap_or_default(),
-                data: Value::Null,
-            });
+            "Delete" => {
+                return Ok(Resource {
+                    id: event.physical_resource_id.clone().unwrap_or_default(),
+                    data: Value::Null,
+                });
+            }
+            "Create" | "Update" => {}
+            other => return Err(Refused::RequestType(other.to_owned())),
         }
         let kms = self
             .kms
             .as_ref()
             .map_err(|sentence| Refused::Configuration(sentence.clone()))?;
         match event.resource_type.as_str() {
-            "Custom::LatchkeyKeySet" => self.key_set(kms, &event.resource_properties).await,
-            "Custom::LatchkeySealedKey" => self.sealed_key(kms, &event.resource_properties).await,
+            "Custom::LatchkeyKeySet" => self.key_set(kms, &event.properties).await,
+            "Custom::LatchkeySealedKey" => self.sealed_key(kms, event).await,
             other => Err(Refused::ResourceType(other.to_owned())),
         }
     }
@@ -244,20 +295,28 @@ impl Keys {
         PublicKey::from_spki(&spki).ok_or_else(unusable)
     }
 
-    async fn sealed_key(&self, kms: &Kms, properties: &Value) -> Result<Resource, Refused> {
-        #[derive(Deserialize)]
+    async fn sealed_key(&self, kms: &Kms, event: &Event) -> Result<Resource, Refused> {
+        #[derive(PartialEq, Eq, Deserialize)]
         #[serde(rename_all = "PascalCase")]
         struct Properties {
             wrapping_key: String,
             spec: String,
         }
-        let Properties { wrapping_key, spec } = Properties::deserialize(properties)
+        let made_of = Properties::deserialize(&event.properties)
             .ok()
             .filter(|properties| Keys::SPECS.contains(&properties.spec.as_str()))
             .ok_or(Refused::Property(
                 "WrappingKey must be the ARN of a symmetric KMS key, and Spec one of RSA_2048, \
              ECC_NIST_P256 and ECC_NIST_EDWARDS25519",
             ))?;
+        // CloudFormation wants the attributes in each answer and keeps none for us to look up. To
+        // make another pair here would replace the key of a stack that only got another timeout.
+        if event.request_type == "Update"
+            && Properties::deserialize(&event.old_properties).is_ok_and(|old| old == made_of)
+        {
+            return Err(Refused::Unchanged);
+        }
+        let Properties { wrapping_key, spec } = made_of;
         let pair = self.allowed(|| kms.sealed_pair(&wrapping_key, &spec)).await;
         let pair = pair.map_err(Refused::Pair)?;
         let public = PublicKey::from_spki(&pair.public);
@@ -354,7 +413,7 @@ mod tests {
     #[test]
     fn an_answer_that_cloudformation_would_not_take_becomes_a_refusal() {
         let event = json!({"ResponseURL": "http://127.0.0.1/", "LogicalResourceId": "KeySet"});
-        let event = serde_json::from_value(event).unwrap();
+        let event = Event::read(&event);
         for length in [3000, 5000] {
             let resource = Resource {
                 id: "latchkey-key-set".to_owned(),

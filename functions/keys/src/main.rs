@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use keys::{Event, Keys};
+use keys::Keys;
 use lambda_runtime::{LambdaEvent, service_fn};
+use serde_json::Value;
 use shared::config::process_env;
 use shared::telemetry;
 
@@ -12,8 +13,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let env = process_env();
     telemetry::init(&env);
     let keys = &Arc::new(Keys::from_env(&env));
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| async move {
-        keys.answer(event.payload).await?;
+    // Any JSON, so that an event which does not fit gets an answer too.
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
+        keys.answer(&event.payload).await?;
         Ok::<_, lambda_runtime::Error>(())
     }))
     .await

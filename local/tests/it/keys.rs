@@ -251,18 +251,119 @@ async fn an_answer_that_is_not_taken_is_given_again() {
     cloudformation.refusals.store(3, Ordering::SeqCst);
     let lookup = |name: &str| name.starts_with("AWS_").then(|| kms.url.clone());
     let keys = Arc::new(Keys::from_env(&Env::new(&lookup)).pausing(Duration::ZERO));
-    let event = cloudformation.event(create(&[&key]));
-    let error = keys.answer(event).await.unwrap_err();
+    let event = cloudformation.event_of(create(&[&key]));
+    let error = keys.answer(&event).await.unwrap_err();
     assert_eq!(error.to_string(), "CloudFormation was not told");
+
+    // Three times too where nothing comes back.
+    cloudformation.answers();
+    cloudformation.silent.store(true, Ordering::SeqCst);
+    let keys = Keys::from_env(&Env::new(&lookup)).pausing(Duration::ZERO);
+    let keys = Arc::new(keys.heard_within(Duration::from_millis(200)));
+    let error = keys.answer(&event).await.unwrap_err();
+    assert_eq!(
+        shared::telemetry::chain(&error),
+        "CloudFormation was not told: it took too long"
+    );
+    assert_eq!(cloudformation.answers(), 3);
+}
+
+#[tokio::test]
+async fn an_event_that_is_no_request_is_answered_too() {
+    let (kms, cloudformation) = stand_ins().await;
+    for (asked, expected) in [
+        (json!({}), "there is no request type \"\""),
+        (
+            json!({"RequestType": 7, "ResourceType": [], "StackId": {}}),
+            "there is no request type \"\"",
+        ),
+        (
+            json!({"RequestType": "Replace"}),
+            "there is no request type \"Replace\"",
+        ),
+        (
+            json!({"RequestType": "Create", "ResourceProperties": "none"}),
+            "there is no resource type \"\"",
+        ),
+    ] {
+        let reason = reason(&cloudformation.ask(&kms, asked).await);
+        assert!(reason.starts_with(expected), "{reason}");
+    }
+    // Where there is nobody to answer, Lambda hears it.
+    let keys = Arc::new(Keys::from_env(&Env::new(&|_| None)));
+    for nobody in [
+        json!({}),
+        json!({"ResponseURL": 7}),
+        Value::Null,
+        json!([1]),
+    ] {
+        let error = keys.answer(&nobody).await.unwrap_err();
+        assert_eq!(
+            shared::telemetry::chain(&error),
+            "CloudFormation was not told: the event has no ResponseURL"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_update_of_a_sealed_key_makes_another_pair_only_where_it_must() {
+    let (kms, cloudformation) = stand_ins().await;
+    let (wrapping, other) = (kms.make("SYMMETRIC_DEFAULT"), kms.make("SYMMETRIC_DEFAULT"));
+    let made = cloudformation
+        .ask(&kms, seal(&wrapping, "ECC_NIST_P256"))
+        .await;
+    kms.asked();
+    let update = |wrapping: &str, spec: &str, old: Value| {
+        let mut asked = seal(wrapping, spec);
+        asked["RequestType"] = json!("Update");
+        asked["PhysicalResourceId"] = made["PhysicalResourceId"].clone();
+        asked["ResourceProperties"]["ServiceTimeout"] = json!("200");
+        asked["OldResourceProperties"] = old;
+        asked
+    };
+    // Another timeout, there and back.
+    for timeout in ["300", "200"] {
+        let old =
+            json!({"WrappingKey": wrapping, "Spec": "ECC_NIST_P256", "ServiceTimeout": timeout});
+        let answer = cloudformation
+            .ask(&kms, update(&wrapping, "ECC_NIST_P256", old))
+            .await;
+        let reason = reason(&answer);
+        assert!(
+            reason.starts_with("neither WrappingKey nor Spec has changed"),
+            "{reason}"
+        );
+        assert_eq!(
+            answer["PhysicalResourceId"], made["PhysicalResourceId"],
+            "nothing is deleted"
+        );
+        assert_eq!(kms.asked(), Vec::<Value>::new());
+    }
+    for (wrapping, spec, old) in [
+        (
+            &wrapping,
+            "ECC_NIST_EDWARDS25519",
+            json!({"WrappingKey": wrapping, "Spec": "ECC_NIST_P256"}),
+        ),
+        (
+            &other,
+            "ECC_NIST_P256",
+            json!({"WrappingKey": wrapping, "Spec": "ECC_NIST_P256"}),
+        ),
+        (&wrapping, "ECC_NIST_P256", json!({"WrappingKey": wrapping})),
+    ] {
+        let answer = cloudformation.ask(&kms, update(wrapping, spec, old)).await;
+        assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+        assert_ne!(answer["PhysicalResourceId"], made["PhysicalResourceId"]);
+    }
 }
 
 #[tokio::test]
 async fn a_function_without_its_configuration_answers_too() {
     let cloudformation = CloudFormation::start().await;
     let keys = Arc::new(Keys::from_env(&Env::new(&|_| None)));
-    keys.answer(cloudformation.event(create(&["arn:x:key/y"])))
-        .await
-        .unwrap();
+    let event = cloudformation.event_of(create(&["arn:x:key/y"]));
+    keys.answer(&event).await.unwrap();
     let reason = reason(&cloudformation.answer());
     assert_eq!(
         reason,
