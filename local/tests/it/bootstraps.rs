@@ -235,6 +235,35 @@ async fn the_keys_of_a_stack_are_read_by_the_real_binary_and_published_by_anothe
     local.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sealed_key_is_unsealed_before_the_first_event() {
+    let local = Local::start(options()).await.unwrap();
+    let kms = StandIn::start().await;
+    let cloudformation = CloudFormation::start().await;
+    let wrapping = kms.make("SYMMETRIC_DEFAULT");
+    let (public, key) = cloudformation
+        .sealed_key(&kms, &wrapping, "ECC_NIST_P256")
+        .await;
+    let (jwks, _) = cloudformation.key_set(&kms, &[&public]).await;
+    kms.asked();
+    for (function, path) in [("login", "/login"), ("session", "/refresh")] {
+        let mut environment = local.environment[function].clone();
+        environment.extend([
+            ("AWS_ENDPOINT_URL_KMS".to_owned(), kms.url.clone()),
+            ("JWKS".to_owned(), jwks.clone()),
+            ("SIGNING_KEY".to_owned(), key.clone()),
+        ]);
+        let mut signer = start(function, &environment).await;
+        // Refused before a key would be needed: only the start can have asked for it.
+        let asked = event("POST", path, json!({}), None);
+        body(&signer.invoke(asked).await.unwrap(), 422);
+        let asked = kms.asked();
+        let unsealed = asked.iter().filter(|asked| asked["Operation"] == "Decrypt");
+        assert_eq!(unsealed.count(), 1, "{function}: {asked:?}");
+    }
+    local.stop().await;
+}
+
 #[tokio::test]
 async fn a_binary_without_its_configuration_ends_with_one_sentence() {
     let local = Local::start(options()).await.unwrap();
@@ -277,12 +306,35 @@ async fn a_binary_without_its_configuration_ends_with_one_sentence() {
     ] {
         let mut environment = local.environment[function].clone();
         environment.remove(missing);
-        let ended = start(function, &environment).await.end().await.unwrap();
-        assert!(ended.contains(sentence), "{function}: {ended}");
-        assert!(ended.contains("exit status: 1"), "{function}: {ended}");
-        assert_eq!(ended.lines().count(), 1, "{function}: {ended}");
+        ends_with(function, &environment, sentence).await;
+    }
+    // A key set that hides a mistake is not taken either.
+    let public = r#""kty":"EC","crv":"P-256","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","y":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo""#;
+    for function in ["authorizer", "discovery", "login"] {
+        for (keys, sentence) in [
+            (
+                format!(r#"{{{public},"d":"AA"}}"#),
+                "JWKS has the private half of the key \"a\"; publish public keys only; set it to",
+            ),
+            (
+                r#"{"kty":"oct","kid":"b","k":"AA"}"#.to_owned(),
+                "JWKS has the symmetric key \"b\"; only RSA, P-256 and Ed25519 keys verify tokens; set it",
+            ),
+        ] {
+            let mut environment = local.environment[function].clone();
+            environment.insert("JWKS".to_owned(), format!(r#"{{"keys":[{keys}]}}"#));
+            ends_with(function, &environment, sentence).await;
+        }
     }
     local.stop().await;
+}
+
+/// Starts a binary that cannot run: it ends, and says why in one line.
+async fn ends_with(function: &str, environment: &BTreeMap<String, String>, sentence: &str) {
+    let ended = start(function, environment).await.end().await.unwrap();
+    assert!(ended.contains(sentence), "{function}: {ended}");
+    assert!(ended.contains("exit status: 1"), "{function}: {ended}");
+    assert_eq!(ended.lines().count(), 1, "{function}: {ended}");
 }
 
 #[test]

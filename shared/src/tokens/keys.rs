@@ -67,8 +67,16 @@ struct Jwk {
     e: Option<String>,
     x: Option<String>,
     y: Option<String>,
-    d: Option<IgnoredAny>,
+    /// Of a symmetric key (RFC 7518 section 6.4).
     k: Option<IgnoredAny>,
+    // Of a private key (RFC 7518 sections 6.2.2 and 6.3.2, RFC 8037 section 2).
+    d: Option<IgnoredAny>,
+    p: Option<IgnoredAny>,
+    q: Option<IgnoredAny>,
+    dp: Option<IgnoredAny>,
+    dq: Option<IgnoredAny>,
+    qi: Option<IgnoredAny>,
+    oth: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -189,7 +197,8 @@ impl Key {
         if jwk.kty == "oct" || jwk.k.is_some() {
             return Err(KeySetError::Symmetric(kid));
         }
-        if jwk.d.is_some() {
+        let private = [jwk.d, jwk.p, jwk.q, jwk.dp, jwk.dq, jwk.qi, jwk.oth];
+        if private.iter().any(Option::is_some) {
             return Err(KeySetError::Private(kid));
         }
         let parameters = (
@@ -334,6 +343,25 @@ mod tests {
             refusal(&ed(r#","kid":"a","d":"AA""#)),
             KeySetError::Private("a".to_owned())
         );
+        // Each private member by itself: one prime is as good as the whole key.
+        for member in ["d", "p", "q", "dp", "dq", "qi", "oth"] {
+            for key in [
+                format!(
+                    r#"{{"kty":"RSA","kid":"a","n":"{}","e":"AQAB"}}"#,
+                    "A".repeat(342)
+                ),
+                format!(r#"{{"kty":"EC","crv":"P-256","kid":"a","x":"{X}","y":"{X}"}}"#),
+            ] {
+                for value in ["\"AA\"", "[]", "0"] {
+                    let private = format!(r#""{member}":{value},"kid""#);
+                    assert_eq!(
+                        refusal(&key.replace("\"kid\"", &private)),
+                        KeySetError::Private("a".to_owned()),
+                        "{member} {value}"
+                    );
+                }
+            }
+        }
         assert_eq!(
             refusal(r#"{"kty":"oct","kid":"a","k":"AA"}"#),
             KeySetError::Symmetric("a".to_owned())
