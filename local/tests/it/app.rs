@@ -378,9 +378,14 @@ fn keep_logs() {
     let _ = set_global_default(subscriber);
 }
 
-/// The security events that were logged on this thread: for tests that have only one.
+/// What was logged on this thread: for tests that have only one.
+pub fn logged() -> String {
+    LOGGED.with_borrow(|logged| String::from_utf8(logged.clone()).unwrap())
+}
+
+/// The security events among it.
 pub fn logged_events() -> Vec<Value> {
-    let logged = LOGGED.with_borrow(|logged| String::from_utf8(logged.clone()).unwrap());
+    let logged = logged();
     let lines = logged
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap());

@@ -113,7 +113,9 @@ impl Key {
             (Self::Ec(key), "ECDSA_SHA_256", "DIGEST") => {
                 key.sign_digest(&digest()).unwrap().as_ref().to_vec()
             }
-            (Self::Ed(key), "ED25519_SHA_512", "RAW") => key.sign(message).as_ref().to_vec(),
+            (Self::Ed(key), "ED25519_SHA_512", "RAW") if message.len() <= 4096 => {
+                key.sign(message).as_ref().to_vec()
+            }
             _ => panic!("KMS would refuse {algorithm} of a {kind} message here"),
         }
     }

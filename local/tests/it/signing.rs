@@ -1,8 +1,9 @@
 //! Tokens signed by keys in KMS, and by keys that KMS has sealed.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 
-use crate::app::{PASSWORD, registration, segment, text};
+use crate::app::{PASSWORD, logged, registration, segment, text};
 use crate::kms::Fault;
 use crate::stack::{Stack, Stage};
 
@@ -118,6 +119,41 @@ async fn while_kms_is_away_nobody_with_the_right_password_is_made_to_wait() {
             assert_eq!(stack.login().await.0, 503, "time {time}");
         }
         assert_eq!(stack.login().await.0, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_too_long_for_an_ed25519_key_in_kms_is_an_error_that_says_why() {
+    let roles = |count: usize| {
+        let roles = (0..count).map(|n| AttributeValue::S(format!("role-with-a-long-name-{n:03}")));
+        AttributeValue::L(roles.collect())
+    };
+    for spec in ["ECC_NIST_EDWARDS25519", "ECC_NIST_P256"] {
+        let stack = Stack::with_key(spec).await;
+        let body = registration("ada@example.com");
+        let (_, account) = stack.post("register", "/register", body).await;
+        let id = text(&account, "id");
+        // Little more than half of what KMS takes passes.
+        stack.app.set_attribute(&id, "roles", roles(60)).await;
+        assert_eq!(stack.login().await.0, 200, "{spec}");
+        assert_eq!(stack.operations(), ["Sign"]);
+        stack.app.set_attribute(&id, "roles", roles(120)).await;
+        let (status, _) = stack.login().await;
+        if spec == "ECC_NIST_P256" {
+            // KMS signs a digest.
+            assert_eq!(status, 200);
+            continue;
+        }
+        // It does not pass by itself: no 503, and KMS is not asked.
+        assert_eq!(status, 500);
+        assert_eq!(stack.operations(), Vec::<String>::new());
+        let log = logged();
+        assert!(
+            log.contains(
+                "KMS signs at most 4096 with an Ed25519 key: give the account fewer roles"
+            ),
+            "{log}"
+        );
     }
 }
 

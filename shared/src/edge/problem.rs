@@ -321,9 +321,9 @@ impl From<IssueError> for Problem {
     fn from(error: IssueError) -> Self {
         match error {
             IssueError::NoIssuer
-            | IssueError::Sign(SignError::Claims(_) | SignError::OtherKey { .. }) => {
-                Self::Internal(Box::new(error))
-            }
+            | IssueError::Sign(
+                SignError::Claims(_) | SignError::TooLong { .. } | SignError::OtherKey { .. },
+            ) => Self::Internal(Box::new(error)),
             IssueError::Sign(SignError::Key(_) | SignError::Kms(_)) => {
                 Self::Unavailable(Box::new(error))
             }

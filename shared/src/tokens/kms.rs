@@ -109,7 +109,7 @@ impl Kms {
         let request = self.client.sign().key_id(arn);
         let hashed = || Blob::new(digest(&SHA256, message).as_ref());
         match algorithm {
-            // Ed25519 hashes by itself; KMS takes up to 4,096 octets.
+            // Ed25519 hashes by itself; the signer sees to it that KMS takes as much.
             Algorithm::EdDSA => request
                 .signing_algorithm(SigningAlgorithmSpec::Ed25519Sha512)
                 .message_type(MessageType::Raw)

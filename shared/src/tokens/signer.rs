@@ -47,6 +47,17 @@ pub enum SignError {
     /// KMS failed.
     #[error("the key failed")]
     Kms(#[from] KmsError),
+    /// KMS takes no message that long for an Ed25519 key, which hashes by itself: the account has too
+    /// many roles.
+    #[error(
+        "the token has {octets} octets before its signature, and KMS signs at most {most} with an \
+         Ed25519 key: give the account fewer roles, or sign with a key of another kind",
+        most = Signer::MOST_OF_ED25519
+    )]
+    TooLong {
+        /// How long the message is.
+        octets: usize,
+    },
     /// The key is not the one that is published under its name: nobody would take its tokens.
     #[error("SIGNING_KEY is not the key that JWKS publishes as \"{kid}\"")]
     OtherKey {
@@ -56,6 +67,9 @@ pub enum SignError {
 }
 
 impl Signer {
+    /// The longest message that KMS takes as it is (`Sign`, `MessageType` RAW), in octets.
+    const MOST_OF_ED25519: usize = 4096;
+
     /// Reads `SIGNING_KEY`: the ARN of a KMS key that signs, or `sealed:` and a private key that
     /// KMS has encrypted (base64), or the path of one in PEM (PKCS#8). Reads `JWKS` as
     /// [`KeySet::from_env`] does, and, for the first two, `SIGNING_KID`, which names the key's
@@ -152,6 +166,14 @@ impl Signer {
             Custody::Held(key) => key.sign(&token)?,
             Custody::Sealed { kms, sealed, key } => {
                 self.unsealed(kms, sealed, key).await?.sign(&token)?
+            }
+            // Refused here and not by KMS, whose refusal is like an outage: this one does not pass.
+            Custody::Kms { .. }
+                if self.algorithm == Algorithm::EdDSA && token.len() > Self::MOST_OF_ED25519 =>
+            {
+                return Err(SignError::TooLong {
+                    octets: token.len(),
+                });
             }
             Custody::Kms { kms, arn, public } => {
                 let signature = kms.sign(arn, self.algorithm, token.as_bytes()).await?;
