@@ -1,9 +1,10 @@
 //! Reads template.yaml: routes, authorizer, CORS, environments, table.
 //!
 //! It understands the part of CloudFormation that the template uses for these: `Ref` to parameters,
-//! `Fn::If`, `Fn::Split`, `Fn::FindInMap`, and conditions.
+//! `Fn::If`, `Fn::Split`, `Fn::FindInMap`, and conditions. What refers to a resource that its
+//! conditions leave out is an error here, as it is at a deployment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -17,6 +18,7 @@ pub struct Template {
     cors: Option<Value>,
     environments: BTreeMap<String, BTreeMap<String, String>>,
     table: Value,
+    resources: BTreeMap<String, Value>,
 }
 
 /// One route of the API.
@@ -68,33 +70,43 @@ impl Template {
             .as_object()
             .context("it has no Resources")?;
 
+        // In one stack some are there, in another others.
+        let (there, left_out): (Vec<_>, Vec<_>) = resources
+            .iter()
+            .partition(|(_, resource)| resolver.has(resource));
+        let left_out: BTreeSet<&str> = left_out.iter().map(|(id, _)| id.as_str()).collect();
+        let mut resources = BTreeMap::new();
+        for (id, resource) in there {
+            let resolved = resolver.resolve(resource).unwrap_or_default();
+            if let Some(absent) = refers(&resolver.chosen(resource), &left_out) {
+                bail!("{id} refers to {absent}, which these parameters leave out");
+            }
+            resources.insert(id.clone(), resolved);
+        }
+
         let mut names = BTreeMap::new();
         let mut table = None;
         let mut api = None;
-        for (id, resource) in resources {
+        for (id, resource) in &resources {
             match resource["Type"].as_str() {
                 Some("AWS::Serverless::Function") => {
                     // One in another language has its resource's name, and runs elsewhere.
                     let binary = resource["Metadata"]["BuildProperties"]["Binary"].as_str();
                     names.insert(id.as_str(), binary.unwrap_or(id));
                 }
-                Some("AWS::Serverless::HttpApi") => api = Some(resource),
-                Some("AWS::DynamoDB::Table") => table = Some(resource),
+                Some("AWS::Serverless::HttpApi") => api = Some(&resource["Properties"]),
+                Some("AWS::DynamoDB::Table") => table = Some(&resource["Properties"]),
                 _ => {}
             }
         }
         let api = api.context("it has no AWS::Serverless::HttpApi")?;
-        let api = resolver.resolve(&api["Properties"]).unwrap_or_default();
         let table = table.context("it has no AWS::DynamoDB::Table")?;
-        let table = resolver.resolve(&table["Properties"]).unwrap_or_default();
 
-        let authorizer = read_authorizer(&api, &names)?;
+        let authorizer = read_authorizer(api, &names)?;
         let mut routes = Vec::new();
         let mut environments = BTreeMap::new();
         for (id, name) in &names {
-            let properties = resolver
-                .resolve(&resources[*id]["Properties"])
-                .unwrap_or_default();
+            let properties = &resources[*id]["Properties"];
             let variables = properties["Environment"]["Variables"].as_object();
             let variables = variables.into_iter().flatten();
             let texts = variables.map(|(name, value)| (name.clone(), scalar(value)));
@@ -116,7 +128,8 @@ impl Template {
             authorizer,
             cors: api.get("CorsConfiguration").cloned(),
             environments,
-            table,
+            table: table.clone(),
+            resources,
         })
     }
 
@@ -143,6 +156,12 @@ impl Template {
     /// The properties of the table.
     pub fn table(&self) -> &Value {
         &self.table
+    }
+
+    /// The resources that these parameters give a stack, by their names, with conditions and
+    /// parameters carried out.
+    pub fn resources(&self) -> &BTreeMap<String, Value> {
+        &self.resources
     }
 }
 
@@ -273,6 +292,34 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// Whether a resource is part of the stack.
+    fn has(&self, resource: &Value) -> bool {
+        match resource["Condition"].as_str() {
+            Some(name) => self.conditions.get(name) == Some(&true),
+            None => true,
+        }
+    }
+
+    /// The value with its conditions carried out, and nothing else.
+    fn chosen(&self, value: &Value) -> Value {
+        match value {
+            Value::Object(members) => match arguments(members, "Fn::If") {
+                Some([condition, yes, no]) => {
+                    let holds = condition
+                        .as_str()
+                        .and_then(|name| self.conditions.get(name));
+                    self.chosen(if holds == Some(&true) { yes } else { no })
+                }
+                None => {
+                    let members = members.iter();
+                    Value::Object(members.map(|(k, v)| (k.clone(), self.chosen(v))).collect())
+                }
+            },
+            Value::Array(items) => items.iter().map(|item| self.chosen(item)).collect(),
+            other => other.clone(),
+        }
+    }
+
     /// Whether a condition holds; `None` where it is of a kind that is not understood.
     fn holds(&self, condition: &Value) -> Option<bool> {
         let members = condition.as_object()?;
@@ -301,6 +348,29 @@ impl<'a> Resolver<'a> {
             Value::Object(_) | Value::Array(_) => None,
             resolved => Some(scalar(&resolved)),
         }
+    }
+}
+
+/// The first of `names` that the value refers to.
+fn refers<'a>(value: &Value, names: &BTreeSet<&'a str>) -> Option<&'a str> {
+    match value {
+        Value::Object(members) => members.iter().find_map(|(function, value)| {
+            let of = |name: &str| names.get(name.split('.').next()?).copied();
+            match (function.as_str(), value) {
+                ("Ref" | "Fn::GetAtt", Value::String(name)) => of(name),
+                ("Fn::Sub", Value::String(text)) => {
+                    let mut names = text.split("${").skip(1);
+                    names.find_map(|rest| of(rest.split('}').next()?))
+                }
+                ("DependsOn", Value::String(name)) => of(name),
+                ("DependsOn", Value::Array(items)) => {
+                    items.iter().filter_map(Value::as_str).find_map(of)
+                }
+                _ => refers(value, names),
+            }
+        }),
+        Value::Array(items) => items.iter().find_map(|item| refers(item, names)),
+        _ => None,
     }
 }
 
@@ -452,6 +522,29 @@ Resources:
     fn a_parameter_that_the_template_lacks_is_named() {
         let error = parse(&[("Second", "0")]).err().unwrap();
         assert_eq!(error.to_string(), "it has no parameter Second");
+    }
+
+    #[test]
+    fn what_refers_to_a_resource_that_is_left_out_is_named() {
+        let table = "Table:\n    Type: AWS::DynamoDB::Table\n";
+        for reference in [
+            "!GetAtt Extra.Arn",
+            "!Ref Extra",
+            "!Sub \"${Extra}/x\"",
+            "[!Sub \"${AWS::Region}${Extra.Arn}\"]",
+        ] {
+            let text = TEXT.replace("LIMIT: 7", &format!("LIMIT: {reference}"));
+            let extra = "Extra:\n    Type: AWS::SNS::Topic\n    Condition: HasName\n  ";
+            let text = text.replace(table, &format!("{extra}{table}"));
+            let given = BTreeMap::from([("Name".to_owned(), "n".to_owned())]);
+            let whole = Template::parse(&text, &given).unwrap();
+            assert!(whole.resources().contains_key("Extra"));
+            let error = Template::parse(&text, &BTreeMap::new()).err().unwrap();
+            assert_eq!(
+                error.to_string(),
+                "Things refers to Extra, which these parameters leave out"
+            );
+        }
     }
 
     #[test]

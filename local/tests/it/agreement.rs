@@ -294,31 +294,6 @@ async fn the_environment_of_every_function_fits_at_every_stage_of_a_rotation() {
 }
 
 #[test]
-fn only_the_functions_that_issue_tokens_may_sign() {
-    let yaml = std::fs::read_to_string(root().join("template.yaml")).unwrap();
-    let lines: Vec<_> = yaml
-        .lines()
-        .filter(|line| !line.trim_start().starts_with('#'))
-        .collect();
-    let yaml = lines.join("\n");
-    let (head, resources) = yaml.split_once("\nResources:\n").unwrap();
-    assert!(!head.contains("NoEcho"), "no secret is a parameter");
-    let mut signers = Vec::new();
-    for resource in resources.split("\n\n  ") {
-        let name = resource.trim_start().split(':').next().unwrap();
-        if resource.contains("!Ref MaySign") {
-            signers.push(name);
-        }
-        let policy = ["MaySign", "SigningKeyA", "SigningKeyB"].contains(&name);
-        assert_eq!(resource.contains("kms:Sign\n"), policy, "{name}");
-        // Never without the one algorithm that the key is for.
-        let conditions = resource.matches("\"kms:SigningAlgorithm\"").count();
-        assert_eq!(resource.matches("kms:Sign\n").count(), conditions, "{name}");
-    }
-    assert_eq!(signers, ["Login", "Session"]);
-}
-
-#[test]
 fn the_page_on_security_names_tests_that_exist() {
     let mut folders = ["functions", "local", "shared"]
         .map(|name| root().join(name))

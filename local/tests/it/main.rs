@@ -32,4 +32,5 @@ mod sessions;
 mod signing;
 mod stack;
 mod start;
+mod template;
 mod warm;

@@ -1,6 +1,6 @@
 //! Keys change while people go on using their tokens.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::app::{BEGINNING, PASSWORD, claims, registration, segment, text};
 use crate::stack::{Stack, Stage};
+use crate::template::{self, keys_of};
 
 /// What clients share.
 struct Load {
@@ -120,18 +121,30 @@ async fn keys_rotate_without_a_failed_request() {
         .cloudformation
         .sealed_key(&kms, &wrapping, "RSA_2048")
         .await;
-    let only_a = stack.stage(&[&a], &a).await;
+    // What is published and what signs is for the template to say.
+    let mut made = BTreeMap::from([("SigningKeyA.Arn", a), ("SigningKeyB.Arn", b)]);
+    let stage = async |made: &BTreeMap<&str, String>, signing_keys: &str, key_a: &str| {
+        let (published, signer) = keys_of(&template::stack(signing_keys, key_a, "P-256"));
+        let published: Vec<_> = published.iter().map(|name| &*made[&**name]).collect();
+        stack.stage(&published, &made[&*signer]).await
+    };
+    let only_a = stage(&made, "A", "RSA-2048").await;
     stack.deploy_all(&only_a);
-
-    // A, AB, BA, B; and on to a sealed key: the same walk changes the mode.
-    let stages = [
-        (stack.stage(&[&a, &b], &a).await, false),
-        (stack.stage(&[&b, &a], &b).await, false),
-        (stack.stage(&[&b], &b).await, true),
-        (stack.stage(&[&b, &c_public], &b).await, false),
-        (stack.stage(&[&c_public, &b], &c).await, false),
-        (stack.stage(&[&c_public], &c).await, true),
-    ];
+    // A, AB, BA, B; and back to a sealed A: the same walk changes the mode.
+    let mut stages = Vec::new();
+    for signing_keys in ["AB", "BA", "B"] {
+        let retires = signing_keys == "B";
+        stages.push((stage(&made, signing_keys, "RSA-2048").await, retires));
+    }
+    made.remove("SigningKeyA.Arn");
+    made.extend([
+        ("SealedKeyA.PublicKey", c_public),
+        ("SealedKeyA.SigningKey", c),
+    ]);
+    for signing_keys in ["BA", "AB", "A"] {
+        let retires = signing_keys == "A";
+        stages.push((stage(&made, signing_keys, "sealed-RSA-2048").await, retires));
+    }
     let load = Arc::new(Load {
         stack,
         going: RwLock::default(),
