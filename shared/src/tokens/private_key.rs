@@ -1,6 +1,12 @@
 //! A private key in this process's memory.
 
-use jsonwebtoken::errors::Error;
+use aws_lc_rs::error::Unspecified;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use pem::Pem;
 
@@ -9,29 +15,36 @@ use super::public_key::PublicKey;
 /// A private key that signs tokens. Its algorithm is the key's own: RS256 for RSA, ES256 for
 /// P-256, EdDSA for Ed25519.
 pub struct PrivateKey {
-    key: EncodingKey,
-    algorithm: Algorithm,
+    pair: Pair,
     public: PublicKey,
+}
+
+/// The key as AWS-LC has it. jsonwebtoken would read it anew for each signature, which for RSA takes
+/// as long as the signature.
+enum Pair {
+    Rsa(RsaKeyPair),
+    P256(EcdsaKeyPair),
+    Ed25519(Ed25519KeyPair),
 }
 
 impl PrivateKey {
     /// Takes a private key in PEM (PKCS#8, RFC 7468 section 10); `None` where it is not one that
     /// we sign with.
     pub fn from_pem(pem: &str) -> Option<Self> {
+        let parsed = pem::parse(pem).ok()?;
+        let der = parsed.contents();
         let pem = pem.as_bytes();
-        let (key, algorithm) = if let Ok(key) = EncodingKey::from_rsa_pem(pem) {
-            (key, Algorithm::RS256)
+        let (key, pair) = if let Ok(key) = EncodingKey::from_rsa_pem(pem) {
+            (key, Pair::Rsa(RsaKeyPair::from_pkcs8(der).ok()?))
         } else if let Ok(key) = EncodingKey::from_ec_pem(pem) {
-            (key, Algorithm::ES256)
+            let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der);
+            (key, Pair::P256(pair.ok()?))
         } else {
-            (EncodingKey::from_ed_pem(pem).ok()?, Algorithm::EdDSA)
+            let key = EncodingKey::from_ed_pem(pem).ok()?;
+            (key, Pair::Ed25519(Ed25519KeyPair::from_pkcs8(der).ok()?))
         };
-        let public = PublicKey::of(&key, algorithm)?;
-        Some(Self {
-            key,
-            algorithm,
-            public,
-        })
+        let public = PublicKey::of(&key, pair.algorithm())?;
+        Some(Self { pair, public })
     }
 
     /// Takes a private key in DER (PKCS#8, RFC 5958), as KMS gives it; `None` as above.
@@ -46,11 +59,31 @@ impl PrivateKey {
 
     /// The algorithm that it signs with.
     pub(super) fn algorithm(&self) -> Algorithm {
-        self.algorithm
+        self.pair.algorithm()
     }
 
-    /// The signature over `message`, in base64url.
-    pub(super) fn sign(&self, message: &str) -> Result<String, Error> {
-        jsonwebtoken::crypto::sign(message.as_bytes(), &self.key, self.algorithm)
+    /// The signature over `message` in the form of RFC 7518 section 3, in base64url.
+    pub(super) fn sign(&self, message: &str) -> Result<String, Unspecified> {
+        let (message, random) = (message.as_bytes(), SystemRandom::new());
+        let signature = match &self.pair {
+            Pair::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)?;
+                signature
+            }
+            Pair::P256(pair) => pair.sign(&random, message)?.as_ref().to_vec(),
+            Pair::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
+        };
+        Ok(URL_SAFE_NO_PAD.encode(signature))
+    }
+}
+
+impl Pair {
+    fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::Rsa(_) => Algorithm::RS256,
+            Self::P256(_) => Algorithm::ES256,
+            Self::Ed25519(_) => Algorithm::EdDSA,
+        }
     }
 }

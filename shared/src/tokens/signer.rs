@@ -43,7 +43,7 @@ pub enum SignError {
     Claims(#[from] serde_json::Error),
     /// The key failed.
     #[error("the key failed")]
-    Key(#[from] jsonwebtoken::errors::Error),
+    Key(#[from] aws_lc_rs::error::Unspecified),
     /// KMS failed.
     #[error("the key failed")]
     Kms(#[from] KmsError),
