@@ -1,0 +1,117 @@
+// docs/client/latchkey.mjs in two tabs of a real browser, on another origin than the API's and under
+// the content security policy of docs/clients.md.
+
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import http from 'node:http';
+import { after, before, test } from 'node:test';
+
+import puppeteer from 'puppeteer-core';
+
+import { otherPort, port, start } from './server.mjs';
+
+const places = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+const found = places.map((name) => `/usr/bin/${name}`).find((path) => existsSync(path));
+const executablePath = process.env.CHROMIUM ?? found;
+const skip = executablePath ? false : 'no Chromium at the usual places, nor in $CHROMIUM';
+
+const api = `http://127.0.0.1:${port}`;
+const origin = `http://localhost:${otherPort}`;
+const module = readFileSync('docs/client/latchkey.mjs');
+const policy = /^Content-Security-Policy: (.*)$/m
+  .exec(readFileSync('docs/clients.md', 'utf8'))[1]
+  .replace('https://api.example.com', api);
+
+let latchkey;
+let pages;
+let browser;
+
+before(async () => {
+  if (skip) return;
+  latchkey = await start(`CorsOrigins=${origin}`, 'AccessTokenSeconds=60');
+  pages = http.createServer((request, response) => {
+    const isModule = request.url === '/latchkey.mjs';
+    response.setHeader('content-type', isModule ? 'text/javascript' : 'text/html');
+    response.setHeader('content-security-policy', policy);
+    response.end(isModule ? module : '<!doctype html><title>Latchkey</title>');
+  });
+  await new Promise((resolve) => pages.listen(otherPort, '127.0.0.1', resolve));
+  // Without its sandbox, since it may run as root and sees no page but ours.
+  browser = await puppeteer.launch({ executablePath, args: ['--no-sandbox'] });
+});
+
+after(async () => {
+  await browser?.close();
+  pages?.close();
+  latchkey?.stop();
+});
+
+/** A tab with a client whose clock the test can move, and what it has heard and asked. */
+async function tab() {
+  const page = await browser.newPage();
+  const refreshes = [];
+  page.on('request', (request) => {
+    const isRefresh = request.method() === 'POST' && request.url() === `${api}/refresh`;
+    if (isRefresh) refreshes.push(request.postData());
+  });
+  await page.goto(origin);
+  await page.evaluate(async (baseUrl) => {
+    const { inBrowser, Latchkey, LatchkeyError } = await import('/latchkey.mjs');
+    window.later = 0;
+    const now = () => Date.now() + window.later;
+    window.latchkey = new Latchkey({ baseUrl, now, ...inBrowser() });
+    window.over = new Promise((resolve) => window.latchkey.onSignedOut(resolve));
+    window.refusal = (call) =>
+      call.then(
+        () => null,
+        (error) => ({ ...error, isLatchkeyError: error instanceof LatchkeyError }),
+      );
+  }, api);
+  return Object.assign(page, { refreshes });
+}
+
+test('two tabs share one session, refresh one at a time, and end together', { skip }, async () => {
+  const one = await tab();
+  await one.evaluate(async () => {
+    const password = 'correct horse battery staple';
+    const account = { email: 'ada@example.com', password, first_name: 'Ada', last_name: 'L' };
+    await window.latchkey.register(account);
+    await window.latchkey.login(account.email, password);
+  });
+  const two = await tab();
+  const show = () =>
+    Promise.all(Array.from({ length: 5 }, () => window.latchkey.profile())).then(
+      (shown) => shown[0],
+    );
+  const shown = await Promise.all([one.evaluate(show), two.evaluate(show)]);
+  assert.deepEqual(shown[0], shown[1]);
+  assert.equal(shown[0].etag, '"1"', 'the gateway lets scripts read it');
+  assert.equal(two.refreshes.length, 1, 'one for five calls');
+
+  for (const page of [one, two]) await page.evaluate(() => (window.later += 120_000));
+  await Promise.all([one.evaluate(show), two.evaluate(show)]);
+  const presented = [...one.refreshes, ...two.refreshes];
+  assert.ok(presented.length <= 3, `${presented.length}`);
+  assert.equal(new Set(presented).size, presented.length, 'no token was presented twice');
+
+  const refusal = await two.evaluate(() =>
+    window.refusal(window.latchkey.deleteAccount('not this one, surely')),
+  );
+  assert.equal(refusal.isLatchkeyError, true);
+  assert.deepEqual([refusal.status, refusal.code], [403, 'wrong-password']);
+  assert.match(refusal.requestId, /./);
+
+  await one.evaluate(() => window.latchkey.logout());
+  assert.equal(await two.evaluate(() => window.over), 'elsewhere');
+  assert.equal(await two.evaluate(() => window.latchkey.isSignedIn()), false);
+  assert.equal(await two.evaluate(() => localStorage.length), 0);
+});
+
+test("a page can tell the gateway's refusal from a cut cable", { skip }, async () => {
+  const page = await tab();
+  const status = await page.evaluate(async (baseUrl) => {
+    const headers = { authorization: 'Bearer a.b.c' };
+    return (await fetch(`${baseUrl}/profile`, { headers })).status;
+  }, api);
+  assert.equal(status, 403);
+});

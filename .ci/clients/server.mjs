@@ -1,0 +1,39 @@
+// `cargo run`'s binary for the tests, ended with them.
+
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const binary = process.env.LATCHKEY ?? 'target/debug/latchkey';
+const dynamodbPort = Number(process.env.CLIENTS_DYNAMODB_PORT ?? 8010);
+
+export const port = Number(process.env.CLIENTS_PORT ?? 3010);
+/** For what stands beside it: the proxy, or the pages. */
+export const otherPort = Number(process.env.CLIENTS_OTHER_PORT ?? 3011);
+
+/** Starts a Latchkey that forgets all; its signing key lies in the folder `data`. */
+export async function start(...parameters) {
+  const data = mkdtempSync(join(tmpdir(), 'latchkey-'));
+  const flags = parameters.flatMap((parameter) => ['--parameter', parameter]);
+  const ports = ['--port', port, '--dynamodb-port', dynamodbPort];
+  const server = spawn(binary, ['--ephemeral', '--data-dir', data, ...ports, ...flags]);
+  const stop = () => {
+    server.kill();
+    rmSync(data, { recursive: true, force: true });
+  };
+  process.on('exit', stop);
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
+  await new Promise((resolve, reject) => {
+    let said = '';
+    const hear = (chunk) => {
+      said += chunk;
+      if (said.includes('Latchkey listens')) resolve();
+    };
+    server.stdout.on('data', hear);
+    server.stderr.on('data', hear);
+    server.on('exit', () => reject(new Error(`${binary} ended: ${said}`)));
+    server.on('error', reject);
+  });
+  return { data, stop };
+}
