@@ -294,7 +294,7 @@ async fn the_environment_of_every_function_fits_at_every_stage_of_a_rotation() {
 }
 
 #[test]
-fn the_page_on_security_names_tests_that_exist() {
+fn the_pages_on_security_and_architecture_name_tests_that_exist() {
     let mut folders = ["functions", "local", "shared"]
         .map(|name| root().join(name))
         .to_vec();
@@ -323,13 +323,64 @@ fn the_page_on_security_names_tests_that_exist() {
             format!("{file}::{name}")
         }));
     }
-    let page = std::fs::read_to_string(root().join("docs/security.md")).unwrap();
-    let mut cited = 0;
-    for quoted in page.split('`').skip(1).step_by(2) {
-        if quoted.contains("::") && quoted != "file::name" {
-            assert!(tests.contains(quoted), "no test {quoted}");
-            cited += 1;
+    for (page, least) in [("docs/security.md", 80), ("docs/architecture.md", 15)] {
+        let text = std::fs::read_to_string(root().join(page)).unwrap();
+        let mut cited = 0;
+        for quoted in quoted(&text) {
+            if quoted.contains("::") && quoted != "file::name" {
+                assert!(tests.contains(quoted), "{page}: no test {quoted}");
+                cited += 1;
+            }
         }
+        assert!(cited > least, "{page}: only {cited} tests are named");
     }
-    assert!(cited > 80, "only {cited} tests are named");
+}
+
+/// What stands between backquotes.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+#[tokio::test]
+async fn the_page_on_the_architecture_names_what_lies_in_the_table() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    app.refresh(&ada.refresh_token).await.expect(200);
+    let mut there: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+    for item in app.all_items().await {
+        let prefix = |name: &str| {
+            let key = item[name].as_s().unwrap();
+            match key.rsplit_once('#') {
+                Some((start, _)) => format!("{start}#"),
+                None if key.bytes().all(|b| b.is_ascii_digit()) => "<window start>".to_owned(),
+                None => key.clone(),
+            }
+        };
+        let names = item
+            .keys()
+            .filter(|name| !["pk", "sk"].contains(&name.as_str()));
+        let known = there.entry((prefix("pk"), prefix("sk"))).or_default();
+        known.extend(names.cloned());
+    }
+    // A deletion that is finished leaves nothing to look at.
+    let account = ("USER#".to_owned(), "ACCOUNT".to_owned());
+    there
+        .get_mut(&account)
+        .unwrap()
+        .insert("expires_at".to_owned());
+
+    let page = std::fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    let (_, page) = page.split_once("\n## The table\n").unwrap();
+    let (page, _) = page.split_once("\n## ").unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| "));
+    let named: BTreeMap<_, _> = rows
+        .filter_map(|row| {
+            let cells: Vec<_> = row.trim_matches('|').split(" | ").collect();
+            let key = |n: usize| quoted(cells[n]).next().map(str::to_owned);
+            let names = quoted(cells[3]).map(str::to_owned).collect();
+            Some(((key(1)?, key(2)?), names))
+        })
+        .filter(|((pk, _), _)| pk != "pk")
+        .collect();
+    assert_eq!(named, there);
 }
