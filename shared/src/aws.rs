@@ -3,13 +3,20 @@
 
 use std::error::Error;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeSerializationInterceptorContextRef, FinalizerInterceptorContextRef,
+};
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
@@ -17,6 +24,7 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 
 use crate::config::{ConfigError, Env};
+use crate::tally::{Tally, note};
 
 /// How long a request to AWS may take in all, retries included. The functions' own timeouts are
 /// above it.
@@ -56,6 +64,59 @@ pub fn config(env: &Env<'_>, endpoint: &str) -> Result<SdkConfig, ConfigError> {
         .retry_config(retries);
     config.set_endpoint_url(env.optional(endpoint));
     Ok(config.build())
+}
+
+/// Measures every request of a client, from before the SDK does anything until it gives the answer
+/// or gives up, and adds it to the tally of the request that is being answered.
+pub struct Stopwatch(fn(&mut Tally, Duration));
+
+impl Stopwatch {
+    /// A stopwatch whose times are added so.
+    pub fn adding(add: fn(&mut Tally, Duration)) -> Self {
+        Self(add)
+    }
+}
+
+impl fmt::Debug for Stopwatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stopwatch")
+    }
+}
+
+/// When the SDK began with a request.
+#[derive(Debug)]
+struct Began(Instant);
+
+impl Storable for Began {
+    type Storer = StoreReplace<Self>;
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for Stopwatch {
+    fn name(&self) -> &'static str {
+        "Stopwatch"
+    }
+
+    fn read_before_execution(
+        &self,
+        _: &BeforeSerializationInterceptorContextRef<'_>,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        config.interceptor_state().store_put(Began(Instant::now()));
+        Ok(())
+    }
+
+    fn read_after_execution(
+        &self,
+        _: &FinalizerInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(Began(began)) = config.load::<Began>() {
+            note(|tally| self.0(tally, began.elapsed()));
+        }
+        Ok(())
+    }
 }
 
 /// What a service answered instead of doing what it was asked.

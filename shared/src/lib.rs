@@ -4,7 +4,8 @@
 //!
 //! Four layers; each may use those above it in this list and none below.
 //!
-//! - base: `aws`, [`clock`], [`config`], [`fault`], [`random`], [`telemetry`]; knows nothing of Latchkey.
+//! - base: `aws`, [`clock`], [`config`], [`events`], [`fault`], [`metrics`], [`random`], [`tally`],
+//!   [`telemetry`]; knows nothing of accounts, HTTP or DynamoDB.
 //! - [`people`]: what an account is. No HTTP, no AWS, no JOSE.
 //! - [`tokens`]: access tokens (RFC 9068), the keys that sign and verify them (RFC 7517).
 //! - [`store`]: the one place that knows DynamoDB.
@@ -17,10 +18,13 @@
 pub mod aws;
 pub mod clock;
 pub mod config;
+pub mod events;
 #[cfg(feature = "accounts")]
 pub mod fault;
+pub mod metrics;
 #[cfg(feature = "accounts")]
 pub mod random;
+pub mod tally;
 pub mod telemetry;
 
 pub mod people;

@@ -3,13 +3,17 @@
 use std::error::Error;
 use std::fmt::Write as _;
 
+use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::set_global_default;
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::registry::Registry;
+use tracing_subscriber::registry::{LookupSpan, Registry};
 
 use crate::config::Env;
+use crate::metrics::Lines;
 
 /// The crates whose events are logged at the level asked for. Of all others only errors are: the
 /// runtime and the SDK print payloads at their lower levels.
@@ -31,7 +35,8 @@ pub const OURS: [&str; 11] = [
 ///
 /// Reads `AWS_LAMBDA_LOG_LEVEL` (default INFO; TRACE counts as DEBUG) and
 /// `AWS_LAMBDA_LOG_FORMAT` (JSON, or plain text without it), which Lambda sets from the function's
-/// logging configuration.
+/// logging configuration. In JSON, metrics are in the namespace `METRICS_NAMESPACE`; without it,
+/// or in plain text, there are none.
 pub fn init(env: &Env<'_>) {
     let level = env.optional("AWS_LAMBDA_LOG_LEVEL");
     let level = level.and_then(|level| level.parse().ok());
@@ -42,15 +47,24 @@ pub fn init(env: &Env<'_>) {
     let subscriber = Registry::default().with(filter);
     // A second call (in tests) keeps the first subscriber.
     let _ = if json {
-        let lines = tracing_subscriber::fmt::layer()
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_span_list(false);
-        set_global_default(subscriber.with(lines))
+        let namespace = env.optional("METRICS_NAMESPACE");
+        set_global_default(subscriber.with(lines(namespace)))
     } else {
-        set_global_default(subscriber.with(tracing_subscriber::fmt::layer().compact()))
+        set_global_default(subscriber.with(fmt::layer().compact()))
     };
+}
+
+/// Structured lines, with metrics in `namespace`, if there is one.
+pub fn lines<S>(namespace: Option<String>) -> fmt::Layer<S, JsonFields, Lines>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .map_event_format(|json| Lines::new(json, namespace))
 }
 
 /// Which events are logged where `level` is asked for.

@@ -3,9 +3,13 @@
 //! It needs no network and no permission: the keys are configuration. Its answer depends on the
 //! token alone, since the gateway caches it for all routes.
 
+use std::time::Instant;
+
 use serde::{Deserialize, Serialize};
 use shared::clock::Clock;
 use shared::config::{ConfigError, Env};
+use shared::events::Event as SecurityEvent;
+use shared::tally::{Tally, in_ms, note_user};
 use shared::tokens::bearer;
 use shared::tokens::claims::Claims;
 use shared::tokens::verifier::{TokenRefused, Verifier};
@@ -30,6 +34,8 @@ pub struct Event {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RequestContext {
+    #[serde(default)]
+    route_key: Option<String>,
     #[serde(default)]
     domain_name: Option<String>,
     #[serde(default)]
@@ -72,20 +78,49 @@ impl Authorizer {
         })
     }
 
-    /// Says whose the request is, or that it may not pass; why not is for the log.
+    /// Says whose the request is, or that it may not pass; why not is for the log, which gets one
+    /// line of the request.
     pub fn authorize(&self, event: &Event) -> Verdict {
+        let started = Instant::now();
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let tally = Tally::new(
+            text(&event.request_context.request_id),
+            text(&event.request_context.route_key),
+        );
+        let (verdict, tally) = tally.during_sync(|| self.verdict(event));
+        let Tally {
+            request_id,
+            route,
+            user_id,
+            cold_starts,
+            ..
+        } = tally;
+        tracing::info!(
+            request_id,
+            route,
+            authorized = verdict.is_authorized,
+            duration_ms = in_ms(started.elapsed()),
+            user_id,
+            cold_starts,
+            "request"
+        );
+        verdict
+    }
+
+    fn verdict(&self, event: &Event) -> Verdict {
         match self.claims(event) {
-            Ok(claims) => Verdict {
-                is_authorized: true,
-                context: Some(claims.into()),
-            },
+            Ok(claims) => {
+                note_user(claims.sub);
+                Verdict {
+                    is_authorized: true,
+                    context: Some(claims.into()),
+                }
+            }
             Err(refused) => {
-                let request_id = event
-                    .request_context
-                    .request_id
-                    .as_deref()
-                    .unwrap_or_default();
-                tracing::info!(request_id, reason = %refused, "token refused");
+                SecurityEvent::TokenRefused
+                    .of_nobody()
+                    .because(refused)
+                    .log();
                 Verdict {
                     is_authorized: false,
                     context: None,

@@ -13,6 +13,7 @@ use shared::edge::identity::gateway_context;
 use shared::edge::problem::Problem;
 use shared::edge::throttle::{Counted, Throttle};
 use shared::edge::tokens::tokens;
+use shared::events::{Event, LoginRefusal};
 use shared::people::account::{Account, Status};
 use shared::people::email::Email;
 use shared::people::hasher::{Hasher, PasswordHash};
@@ -84,11 +85,13 @@ impl Login {
                 .begin(&self.store, &attempt.email, request, now),
         );
         let begun = begun?;
+        let credential = credential?;
+        let is_known = credential.is_some();
         let Credential {
             user_id,
             password: kept,
             password_epoch: epoch,
-        } = match credential? {
+        } = match credential {
             Some(credential) => credential,
             None => Credential {
                 // Nobody's: reading it costs what reading an account does, and no one key gets hot.
@@ -107,13 +110,14 @@ impl Login {
             tokio::join!(self.hasher.verify(&attempt.password, &kept), account);
         let (account, counted) = account?;
         let account = match (matches?, account) {
-            // An account of another epoch has got another password since the credential was read.
-            (true, Some(account))
-                if account.status == Status::Active && account.password_epoch == epoch =>
-            {
-                account
+            _ if !is_known => return Err(refused(LoginRefusal::UnknownAddress, user_id)),
+            (false, _) => return Err(refused(LoginRefusal::WrongPassword, user_id)),
+            (true, Some(account)) if account.status != Status::Active => {
+                return Err(refused(LoginRefusal::AccountDisabled, user_id));
             }
-            _ => return Err(Problem::InvalidCredentials),
+            (true, Some(account)) if account.password_epoch == epoch => account,
+            // It is gone, or has got another password, since the credential was read.
+            _ => return Err(refused(LoginRefusal::AccountChanged, user_id)),
         };
         Ok(Verified {
             account,
@@ -193,15 +197,27 @@ impl Handler for Login {
             reset?;
             if !recorded? {
                 ended?;
-                return Err(Problem::InvalidCredentials);
+                return Err(refused(LoginRefusal::AccountChanged, account.id));
             }
         }
+        Event::LoggedIn.of(account.id).session(session.id).log();
         tokens(&access_token, &refresh_token, &session, now)
     }
 
     async fn warm(&self) {
         tokio::join!(self.store.warm(), self.issuer.warm(), self.hasher.warm());
     }
+}
+
+/// The one answer, after one line in the log that says why: whatever the reason, as much work.
+fn refused(reason: LoginRefusal, user_id: UserId) -> Problem {
+    let entry = match reason {
+        // The id that was looked for is nobody's.
+        LoginRefusal::UnknownAddress => Event::LoginRefused.of_nobody(),
+        _ => Event::LoginRefused.of(user_id),
+    };
+    entry.because(reason).log();
+    Problem::InvalidCredentials
 }
 
 fn read(request: &Request) -> Result<Attempt, Problem> {

@@ -9,6 +9,7 @@ use shared::edge::http::{Handler, no_content};
 use shared::edge::identity::Authenticator;
 use shared::edge::problem::{Problem, Refusal};
 use shared::edge::throttle::Throttle;
+use shared::events::{EndedBy, Event};
 use shared::people::account::{Account, Status};
 use shared::people::hasher::Hasher;
 use shared::people::password::{Password, PasswordPolicy, about};
@@ -92,6 +93,12 @@ impl Handler for ChangePassword {
             Owned::PasswordChanged => return Err(Problem::WrongPassword),
             Owned::Gone => return Err(Refusal::Session.into()),
         }
+        let by = EndedBy::PasswordChange;
+        Event::PasswordChanged
+            .of(account.id)
+            .session(owner.session_id)
+            .log();
+        Event::SessionsEnded.of(account.id).by(by).log();
         // The other sessions have ended with the write above; this removes what is left of them,
         // and where it fails their time to live does.
         let removed = self

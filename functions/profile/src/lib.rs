@@ -12,6 +12,7 @@ use shared::edge::identity::{Authenticator, Identity};
 use shared::edge::if_match::{at_version, etag};
 use shared::edge::problem::{Problem, Refusal};
 use shared::edge::throttle::Throttle;
+use shared::events::{EndedBy, Event};
 use shared::people::account::{Account, ProfileChange, Status};
 use shared::people::hasher::Hasher;
 use shared::people::name::Name;
@@ -97,13 +98,18 @@ impl Profile {
                 )
                 .await?;
                 match self.store.begin_deletion(&account, now).await? {
-                    Owned::Done => {}
+                    Owned::Done => Event::AccountDeleted.of(account.id).log(),
                     Owned::PasswordChanged => return Err(Problem::WrongPassword),
                     Owned::Gone => return Err(Refusal::Account.into()),
                 }
             }
         }
-        Ok(self.store.finish_deletion(account.id).await?)
+        self.store.finish_deletion(account.id).await?;
+        Event::SessionsEnded
+            .of(account.id)
+            .by(EndedBy::Deletion)
+            .log();
+        Ok(())
     }
 }
 

@@ -9,6 +9,7 @@ use shared::config::{ConfigError, Env};
 use shared::edge::fields::{Fields, Media};
 use shared::edge::http::{Handler, json};
 use shared::edge::problem::Problem;
+use shared::events::Event;
 use shared::people::account::{Account, NewAccount};
 use shared::people::email::Email;
 use shared::people::hasher::Hasher;
@@ -69,6 +70,7 @@ impl Handler for Register {
         match self.store.create_account(&account, &hash).await? {
             Created::EmailTaken => Err(Problem::EmailTaken),
             Created::Done => {
+                Event::Registered.of(account.id).log();
                 let mut response = json(StatusCode::CREATED, &account.view())?;
                 response
                     .headers_mut()

@@ -13,8 +13,10 @@ use shared::edge::fields::{Fields, Media};
 use shared::edge::http::{Handler, no_content};
 use shared::edge::identity::Authenticator;
 use shared::edge::problem::Problem;
+use shared::events::{EndedBy, Event};
+use shared::people::id::{SessionId, UserId};
 use shared::people::session::{RefreshToken, SessionPolicy};
-use shared::store::Store;
+use shared::store::{Store, StoreError};
 use shared::tokens::issuer::Issuer;
 
 /// Keeps, shows and ends sessions.
@@ -47,6 +49,23 @@ impl Sessions {
     }
 }
 
+impl Sessions {
+    /// Ends a session; whether it was there and live at `now`.
+    async fn end(
+        &self,
+        user: UserId,
+        session: SessionId,
+        now: u64,
+        by: EndedBy,
+    ) -> Result<bool, StoreError> {
+        let ended = self.store.end_session(user, session, now).await?;
+        if ended {
+            Event::SessionEnded.of(user).session(session).by(by).log();
+        }
+        Ok(ended)
+    }
+}
+
 impl Handler for Sessions {
     async fn handle(&self, request: Request) -> Result<Response<Body>, Problem> {
         // The end of the path: a custom domain may have put a prefix before it.
@@ -61,17 +80,18 @@ impl Handler for Sessions {
             (Method::DELETE, None) if path.ends_with("/sessions") => {
                 let owner = self.authenticator.identify(&request)?;
                 self.store.end_sessions(owner.user_id, None).await?;
+                Event::SessionsEnded
+                    .of(owner.user_id)
+                    .by(EndedBy::Owner)
+                    .log();
                 Ok(no_content())
             }
             (Method::DELETE, Some(id)) => {
                 let owner = self.authenticator.identify(&request)?;
                 // What is no identifier names no session.
                 let id = id.parse().map_err(|_| Problem::NotFound)?;
-                if self
-                    .store
-                    .end_session(owner.user_id, id, self.clock.now())
-                    .await?
-                {
+                let now = self.clock.now();
+                if self.end(owner.user_id, id, now, EndedBy::Owner).await? {
                     Ok(no_content())
                 } else {
                     Err(Problem::NotFound)

@@ -3,6 +3,8 @@
 use lambda_http::{Body, Request, Response};
 use shared::edge::http::no_content;
 use shared::edge::problem::Problem;
+use shared::events::{EndedBy, Event};
+use shared::store::sessions::Ended;
 
 use crate::{Sessions, token};
 
@@ -10,11 +12,20 @@ impl Sessions {
     /// 204 whatever the token is worth: RFC 7009 section 2.2 asks for it, and a client can do
     /// nothing about it anyway. Only a token of the session ends it, current or replaced.
     pub(crate) async fn logout(&self, request: &Request) -> Result<Response<Body>, Problem> {
-        if let Some(token) = token(request)?
-            && let Some(found) = self.store.end_session_of(&token).await?
-            && found.is_ours(&token)
-        {
-            self.store.end_session(found.user_id, found.id, 0).await?;
+        let Some(token) = token(request)? else {
+            return Ok(no_content());
+        };
+        match self.store.end_session_of(&token).await? {
+            Ended::Done => Event::SessionEnded
+                .of(token.user_id())
+                .session(token.session_id())
+                .by(EndedBy::Logout)
+                .log(),
+            Ended::Refused(Some(found)) if found.is_ours(&token) => {
+                self.end(found.user_id, found.id, 0, EndedBy::Logout)
+                    .await?;
+            }
+            Ended::Refused(_) => {}
         }
         Ok(no_content())
     }

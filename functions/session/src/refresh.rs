@@ -8,9 +8,11 @@ use lambda_http::{Body, Request, Response};
 use shared::edge::identity::gateway_context;
 use shared::edge::problem::Problem;
 use shared::edge::tokens::tokens;
+use shared::events::{EndedBy, Event};
 use shared::people::account::{Account, Status};
 use shared::people::session::{Presented, RefreshToken, Session};
 use shared::store::sessions::Rotated;
+use shared::tally;
 
 use crate::{Sessions, token};
 
@@ -26,6 +28,7 @@ impl Sessions {
             Presented::Reused => return self.reused(&session).await,
             Presented::Unknown => return Err(Problem::InvalidRefreshToken),
         }
+        tally::note_user(session.user_id);
         let account = account.filter(|account| may_continue(account, &session));
         let account = account.ok_or(Problem::InvalidRefreshToken)?;
         let gateway = gateway_context(request);
@@ -75,14 +78,11 @@ impl Sessions {
 
     /// Ends a session of whose token somebody has a copy.
     async fn reused<T>(&self, session: &Session) -> Result<T, Problem> {
-        tracing::warn!(
-            event = "refresh_token_reused",
-            user_id = %session.user_id,
-            session_id = %session.id,
-            "a refresh token came again after its replacement; ending its session"
-        );
-        self.store
-            .end_session(session.user_id, session.id, 0)
+        Event::RefreshTokenReused
+            .of(session.user_id)
+            .session(session.id)
+            .log();
+        self.end(session.user_id, session.id, 0, EndedBy::Reuse)
             .await?;
         Err(Problem::InvalidRefreshToken)
     }

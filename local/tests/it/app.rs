@@ -19,16 +19,20 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use local::{Local, Options, dynamodb, key};
 use serde_json::{Value, json};
 use shared::clock::{Clock, ManualClock};
-use shared::telemetry::filter;
+use shared::telemetry::{filter, lines};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::set_global_default;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::Registry;
 
+use crate::emf;
+
 /// When every test begins, in seconds since the epoch: 2027-01-15T08:00:00Z.
 pub const BEGINNING: u64 = 1_800_000_000;
 /// A password that the policy takes.
 pub const PASSWORD: &str = "correct horse battery staple";
+/// The namespace of the metrics that tests log.
+pub const NAMESPACE: &str = "Latchkey/tests";
 /// Where every request comes from, unless a test says otherwise.
 pub const SOURCE_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
 
@@ -352,7 +356,8 @@ const SECRET: [&str; 9] = [
 ];
 
 /// Keeps what each thread logs, for that thread's test. Whatever is logged, at the lowest level that
-/// a deployed function can be set to, in any test, ends the test if it holds a secret.
+/// a deployed function can be set to, in any test, ends the test if it holds a secret, or metrics
+/// that CloudWatch would not take.
 fn keep_logs() {
     struct Keep;
 
@@ -362,6 +367,7 @@ fn keep_logs() {
             for secret in SECRET {
                 assert!(!line.contains(secret), "a log line holds a secret: {line}");
             }
+            emf::check(&serde_json::from_str(&line).unwrap());
             LOGGED.with_borrow_mut(|logged| logged.write(octets))
         }
 
@@ -370,7 +376,7 @@ fn keep_logs() {
         }
     }
 
-    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true);
+    let lines = lines(Some(NAMESPACE.to_owned()));
     let subscriber = Registry::default()
         .with(filter(LevelFilter::TRACE))
         .with(lines.with_writer(|| Keep));
@@ -378,18 +384,26 @@ fn keep_logs() {
     let _ = set_global_default(subscriber);
 }
 
-/// What was logged on this thread: for tests that have only one.
-pub fn logged() -> String {
-    LOGGED.with_borrow(|logged| String::from_utf8(logged.clone()).unwrap())
+/// What was logged on this thread since the last time.
+pub fn logged() -> Vec<Value> {
+    let logged = String::from_utf8(LOGGED.take()).unwrap();
+    let lines = logged.lines().map(serde_json::from_str);
+    lines.collect::<Result<_, _>>().unwrap()
 }
 
-/// The security events among it.
+/// The security events that were logged on this thread since the last time.
 pub fn logged_events() -> Vec<Value> {
-    let logged = logged();
-    let lines = logged
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap());
-    lines.filter(|line| line.get("event").is_some()).collect()
+    let mut lines = logged();
+    lines.retain(|line| line.get("event").is_some());
+    lines
+}
+
+/// The lines that a function's requests left on this thread since the last time; not the
+/// authorizer's.
+pub fn logged_requests() -> Vec<Value> {
+    let mut lines = logged();
+    lines.retain(|line| line.get("status").is_some());
+    lines
 }
 
 /// The claims of a token.

@@ -23,8 +23,9 @@ use shared::people::session::{Presented, RefreshToken, Session, SessionPolicy};
 use shared::store::Store;
 use shared::store::sessions::Rotated;
 
-use crate::app::{App, BEGINNING, PASSWORD, registration, text};
+use crate::app::{App, BEGINNING, PASSWORD, logged_requests, registration, text};
 use crate::authorizer::bare_event;
+use crate::emf::kept;
 
 /// What is done to one request.
 #[derive(Debug, Clone, Copy)]
@@ -452,6 +453,33 @@ async fn a_registration_whose_every_answer_was_lost_is_a_503_and_then_a_whole_ac
     assert_eq!(troubled.app.items().await.len(), 2);
     assert_eq!(troubled.register().await.0, 409);
     assert_eq!(troubled.login().await.0, 200);
+}
+
+#[tokio::test]
+async fn a_fault_of_dynamodb_is_counted_and_its_time_measured_with_all_tries() {
+    let troubled = Troubled::start().await;
+    for (fault, least_ms) in [(Fault::Broken, 0.0), (Fault::Silence, 2400.0)] {
+        troubled.will("TransactWriteItems", &[fault; 3]);
+        logged_requests();
+        assert_eq!(troubled.register().await.0, 503);
+        let lines = logged_requests();
+        let [line] = &lines[..] else {
+            panic!("{lines:?}")
+        };
+        assert_eq!(line["store_faults"], 1, "{line}");
+        assert_eq!(line["store_requests"], 1, "{line}");
+        assert!(line["store_ms"].as_f64().unwrap() > least_ms, "{line}");
+        assert!(kept(line).contains(&("store_faults".to_owned(), vec![])));
+    }
+    // A refusal that the rules foresee is no fault.
+    troubled.will("TransactWriteItems", &[]);
+    assert_eq!(troubled.register().await.0, 201);
+    assert_eq!(troubled.register().await.0, 409);
+    assert!(
+        logged_requests()
+            .iter()
+            .all(|line| line.get("store_faults").is_none())
+    );
 }
 
 #[tokio::test]

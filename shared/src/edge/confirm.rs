@@ -4,6 +4,7 @@ use lambda_http::Request;
 
 use super::problem::Problem;
 use super::throttle::Throttle;
+use crate::events::Event;
 use crate::people::account::Account;
 use crate::people::hasher::Hasher;
 use crate::people::password::Password;
@@ -39,6 +40,7 @@ pub async fn verify_password(
     );
     let counted = counted?;
     if !matches? {
+        Event::PasswordRefused.of(account.id).log();
         return Err(Problem::WrongPassword);
     }
     Ok(counted.succeeded().await?)

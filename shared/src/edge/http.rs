@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use super::event::tame;
 use super::identity::gateway_context;
 use super::problem::Problem;
+use crate::tally::{Tally, in_ms};
 use crate::telemetry;
 
 /// How long a process that starts waits until all is ready ahead of its first request.
@@ -91,10 +92,9 @@ fn payload(response: Response<Body>) -> ApiGatewayV2httpResponse {
 /// one line in the log.
 pub async fn respond(handler: &impl Handler, request: Request) -> Response<Body> {
     let started = Instant::now();
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
     let request_id = request_id(&request);
-    let outcome = handler.handle(request).await;
+    let tally = Tally::new(request_id.clone(), route(&request));
+    let (outcome, tally) = tally.during(handler.handle(request)).await;
     let (mut response, problem) = match outcome {
         Ok(response) => (response, None),
         Err(problem) => (problem.to_response(&request_id), Some(problem)),
@@ -103,19 +103,68 @@ pub async fn respond(handler: &impl Handler, request: Request) -> Response<Body>
     headers
         .entry(CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
-    let status = response.status().as_u16();
-    let duration_ms = started.elapsed().as_micros() as f64 / 1000.0;
-    let code = problem.as_ref().map(Problem::code);
-    let cause = problem
-        .as_ref()
-        .and_then(Problem::cause)
-        .map(telemetry::chain);
-    if status >= 500 {
-        tracing::error!(request_id, %method, path, status, code, cause, duration_ms, "request failed");
-    } else {
-        tracing::info!(request_id, %method, path, status, code, cause, duration_ms, "request");
-    }
+    write_line(
+        response.status().as_u16(),
+        problem.as_ref(),
+        in_ms(started.elapsed()),
+        tally,
+    );
     response
+}
+
+/// The one line of a request. What is a metric in it, [`crate::metrics`] says.
+fn write_line(status: u16, problem: Option<&Problem>, duration_ms: f64, tally: Tally) {
+    let code = problem.map(Problem::code);
+    let cause = problem.and_then(Problem::cause).map(telemetry::chain);
+    let Tally {
+        request_id,
+        route,
+        user_id,
+        reason,
+        cold_starts,
+        logins,
+        logins_refused,
+        attempts_refused,
+        refresh_tokens_reused,
+        hash_ms,
+        store_requests,
+        store_ms,
+        store_faults,
+        kms_ms,
+        kms_faults,
+    } = tally;
+    // A level is part of where a line is written, so there are two places.
+    macro_rules! write_at {
+        ($level:ident, $message:literal) => {
+            tracing::$level!(
+                request_id,
+                route,
+                status,
+                duration_ms,
+                user_id,
+                code,
+                cause,
+                reason,
+                cold_starts,
+                logins,
+                logins_refused,
+                attempts_refused,
+                refresh_tokens_reused,
+                hash_ms,
+                store_requests,
+                store_ms,
+                store_faults,
+                kms_ms,
+                kms_faults,
+                $message
+            )
+        };
+    }
+    if status >= 500 {
+        write_at!(error, "request failed");
+    } else {
+        write_at!(info, "request");
+    }
 }
 
 /// A JSON answer.
@@ -138,6 +187,16 @@ pub fn no_content() -> Response<Body> {
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::NO_CONTENT;
     response
+}
+
+/// The route, as the template has it. Under `cargo lambda watch` nobody says which it is: there the
+/// method and the path stand in for it.
+fn route(request: &Request) -> String {
+    let gateway = gateway_context(request).and_then(|context| context.route_key.as_deref());
+    match gateway.filter(|route| route.contains('/')) {
+        Some(route) => route.to_owned(),
+        None => format!("{} {}", request.method(), request.uri().path()),
+    }
 }
 
 /// The name under which an operator finds the request: the gateway's, which the client sees as

@@ -12,6 +12,7 @@ use super::problem::{Problem, Refusal};
 use crate::clock::Clock;
 use crate::config::{ConfigError, Env};
 use crate::people::id::{Role, SessionId, UserId};
+use crate::tally;
 use crate::tokens::bearer;
 use crate::tokens::verifier::{TokenRefused, Verifier};
 
@@ -55,6 +56,12 @@ impl Authenticator {
     ///
     /// 401 with `WWW-Authenticate` where nobody is known to.
     pub fn identify(&self, request: &Request) -> Result<Identity, Problem> {
+        let identity = self.find(request)?;
+        tally::note_user(identity.user_id);
+        Ok(identity)
+    }
+
+    fn find(&self, request: &Request) -> Result<Identity, Problem> {
         let context = gateway_context(request);
         let authorizer = context.and_then(|context| context.authorizer.as_ref());
         let now = self.clock.now();

@@ -5,6 +5,7 @@ use lambda_http::Request;
 use super::identity::gateway_context;
 use super::problem::Problem;
 use crate::config::{ConfigError, Env};
+use crate::events::Event;
 use crate::people::attempts::{AttemptPolicy, LastLogin, Source, Wait};
 use crate::people::email::Email;
 use crate::store::attempts::{Reserved, SeenAttempts};
@@ -177,6 +178,6 @@ fn waits(wait: Wait) -> Problem {
 
 /// `by` is what has too many attempts: the address, the source, or the source at this address.
 fn refused(seconds: u64, by: &'static str) -> Problem {
-    tracing::warn!(event = "attempt_refused", by, seconds, "too many attempts");
+    Event::AttemptRefused.of_nobody().by(by).wait(seconds).log();
     Problem::TooManyAttempts { seconds }
 }

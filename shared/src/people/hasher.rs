@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use argon2::password_hash::phc::{self, Output, ParamsString, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -12,6 +13,7 @@ use tokio::task;
 use super::password::Password;
 use crate::config::{ConfigError, Env};
 use crate::random;
+use crate::tally::{longest, note};
 
 /// What is kept of a password: an Argon2id hash as a PHC string. It cannot be printed by accident.
 #[derive(Clone, PartialEq)]
@@ -217,7 +219,7 @@ impl Hasher {
         let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
         let pool = Arc::clone(&self.memory);
         let password = password.clone();
-        let work = move || -> Result<Output, HashError> {
+        let work = move || {
             let free = || pool.lock().unwrap_or_else(PoisonError::into_inner);
             let mut memory = free().pop().unwrap_or_default();
             if memory.len() < blocks {
@@ -227,17 +229,22 @@ impl Hasher {
             let octets = octets
                 .get_mut(..length)
                 .ok_or(argon2::Error::OutputTooLong)?;
+            let began = Instant::now();
             let filled = argon2.hash_password_into_with_memory(
                 password.octets(),
                 &salt,
                 octets,
                 &mut memory[..blocks],
             );
+            let took = began.elapsed();
             free().push(memory);
             filled?;
-            Ok(Output::new(octets)?)
+            Ok::<_, HashError>((Output::new(octets)?, took))
         };
-        task::spawn_blocking(work).await.map_err(HashError::Task)?
+        let work = task::spawn_blocking(work).await;
+        let (hash, took) = work.map_err(HashError::Task)??;
+        note(|tally| longest(&mut tally.hash_ms, took));
+        Ok(hash)
     }
 }
 

@@ -14,13 +14,15 @@ use std::error::Error;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
-use crate::aws;
+use crate::aws::{self, Stopwatch};
 use crate::config::{ConfigError, Env};
 use crate::random;
 use crate::telemetry::chain;
 use item::Key;
+use crate::tally::{longest, note, one_more};
 
 /// The table and the client that reaches it.
 #[derive(Clone)]
@@ -59,8 +61,14 @@ impl Store {
     ///
     /// Where one of them is missing.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
+        let config = aws::config(env, "AWS_ENDPOINT_URL_DYNAMODB")?;
+        let stopwatch = Stopwatch::adding(|tally, took| {
+            one_more(&mut tally.store_requests);
+            longest(&mut tally.store_ms, took);
+        });
+        let config = Builder::from(&config).interceptor(stopwatch).build();
         Ok(Self {
-            client: Client::new(&aws::config(env, "AWS_ENDPOINT_URL_DYNAMODB")?),
+            client: Client::from_conf(config),
             table: env.required("TABLE_NAME", "the name of the DynamoDB table")?,
         })
     }
@@ -110,6 +118,7 @@ trait Conflicts {
 /// Where that has been tried often enough.
 async fn unprocessed(attempt: u32, operation: &'static str) -> Result<(), StoreError> {
     if attempt + 1 == CONFLICT_ATTEMPTS {
+        note(|tally| one_more(&mut tally.store_faults));
         let source = "a part of the batch was left undone again and again".into();
         return Err(StoreError::Unavailable { operation, source });
     }
@@ -159,8 +168,11 @@ fn unavailable<E>(operation: &'static str) -> impl FnOnce(SdkError<E>) -> StoreE
 where
     E: Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
-    move |fault| StoreError::Unavailable {
-        operation,
-        source: aws::cause(fault),
+    move |fault| {
+        note(|tally| one_more(&mut tally.store_faults));
+        StoreError::Unavailable {
+            operation,
+            source: aws::cause(fault),
+        }
     }
 }

@@ -26,6 +26,16 @@ pub enum Rotated {
     Refused(Option<Box<Session>>),
 }
 
+/// What became of the end of a session whose refresh token was presented.
+#[derive(Debug)]
+#[must_use]
+pub enum Ended {
+    /// The session has ended.
+    Done,
+    /// The token is not its current one, and nothing was written; as it is, if it is there.
+    Refused(Option<Box<Session>>),
+}
+
 /// A part of an account's sessions, and where the next part begins.
 #[derive(Debug)]
 pub struct SessionPage {
@@ -172,10 +182,7 @@ impl Store {
     /// # Errors
     ///
     /// Where DynamoDB does not answer, or the item is unreadable.
-    pub async fn end_session_of(
-        &self,
-        token: &RefreshToken,
-    ) -> Result<Option<Session>, StoreError> {
+    pub async fn end_session_of(&self, token: &RefreshToken) -> Result<Ended, StoreError> {
         let request = self
             .client
             .delete_item()
@@ -189,15 +196,16 @@ impl Store {
             .expression_attribute_values(":counter", item::number(token.counter()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let fault = match retry_conflicts(|| request.clone().send()).await {
-            Ok(_) => return Ok(None),
+            Ok(_) => return Ok(Ended::Done),
             Err(fault) => fault,
         };
         match fault.as_service_error() {
             Some(DeleteItemError::ConditionalCheckFailedException(refused)) => {
                 let found = refused.item.as_ref();
-                found
+                let found = found
                     .map(|item| read_session(token.user_id(), item))
-                    .transpose()
+                    .transpose()?;
+                Ok(Ended::Refused(found.map(Box::new)))
             }
             _ => Err(unavailable("end the session")(fault)),
         }

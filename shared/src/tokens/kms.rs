@@ -4,14 +4,16 @@ use std::error::Error;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_kms::Client;
+use aws_sdk_kms::config::Builder;
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kms::operation::sign::builders::SignFluentBuilder;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{DataKeyPairSpec, KeyUsageType, MessageType, SigningAlgorithmSpec};
 use jsonwebtoken::Algorithm;
 
-use crate::aws;
+use crate::aws::{self, Stopwatch};
 use crate::config::{ConfigError, Env};
+use crate::tally::{longest, note, one_more};
 
 /// KMS, as signing keys need it.
 pub struct Kms {
@@ -62,8 +64,11 @@ impl Kms {
     ///
     /// Where one of them is missing.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
+        let config = aws::config(env, "AWS_ENDPOINT_URL_KMS")?;
+        let stopwatch = Stopwatch::adding(|tally, took| longest(&mut tally.kms_ms, took));
+        let config = Builder::from(&config).interceptor(stopwatch).build();
         Ok(Self {
-            client: Client::new(&aws::config(env, "AWS_ENDPOINT_URL_KMS")?),
+            client: Client::from_conf(config),
         })
     }
 
@@ -188,10 +193,13 @@ fn failed<E>(operation: &'static str) -> impl FnOnce(SdkError<E>) -> KmsError
 where
     E: Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
-    move |fault| KmsError {
-        operation,
-        denied: fault.code() == Some("AccessDeniedException"),
-        source: aws::cause(fault),
+    move |fault| {
+        note(|tally| one_more(&mut tally.kms_faults));
+        KmsError {
+            operation,
+            denied: fault.code() == Some("AccessDeniedException"),
+            source: aws::cause(fault),
+        }
     }
 }
 
