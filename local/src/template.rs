@@ -63,8 +63,7 @@ impl Template {
     ///
     /// One sentence on what is broken.
     pub fn parse(text: &str, parameters: &BTreeMap<String, String>) -> anyhow::Result<Self> {
-        let document = Yaml::load_from_str(text)?;
-        let document = to_json(document.first().context("it is empty")?)?;
+        let document = document(text)?;
         let resolver = Resolver::new(&document, parameters)?;
         let resources = document["Resources"]
             .as_object()
@@ -393,6 +392,17 @@ fn scalar(value: &Value) -> String {
         Value::Null => String::new(),
         other => other.to_string(),
     }
+}
+
+/// A template as JSON, with the short forms of functions (`!Ref X`) in their long form
+/// (`{"Ref": "X"}`), and none of them carried out.
+///
+/// # Errors
+///
+/// One sentence on what is broken.
+pub fn document(text: &str) -> anyhow::Result<Value> {
+    let document = Yaml::load_from_str(text)?;
+    to_json(document.first().context("it is empty")?)
 }
 
 /// YAML as JSON, with short forms (`!Ref X`) in their long form (`{"Ref": "X"}`).

@@ -76,6 +76,16 @@ pub struct Entry {
     seconds: Option<u64>,
 }
 
+impl LoginRefusal {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::UnknownAddress,
+        Self::WrongPassword,
+        Self::AccountDisabled,
+        Self::AccountChanged,
+    ];
+}
+
 impl Event {
     /// All of them.
     pub const ALL: [Self; 11] = [

@@ -31,6 +31,9 @@ pub const OURS: [&str; 11] = [
     "shared",
 ];
 
+/// Names the namespace of the metrics.
+pub const NAMESPACE_VARIABLE: &str = "METRICS_NAMESPACE";
+
 /// Starts logging to standard output, which CloudWatch collects.
 ///
 /// Reads `AWS_LAMBDA_LOG_LEVEL` (default INFO; TRACE counts as DEBUG) and
@@ -47,7 +50,7 @@ pub fn init(env: &Env<'_>) {
     let subscriber = Registry::default().with(filter);
     // A second call (in tests) keeps the first subscriber.
     let _ = if json {
-        let namespace = env.optional("METRICS_NAMESPACE");
+        let namespace = env.optional(NAMESPACE_VARIABLE);
         set_global_default(subscriber.with(lines(namespace)))
     } else {
         set_global_default(subscriber.with(fmt::layer().compact()))

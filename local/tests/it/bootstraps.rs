@@ -11,8 +11,10 @@ use std::sync::OnceLock;
 use local::Local;
 use local::runtime_api::Bootstrap;
 use serde_json::{Value, json};
+use shared::telemetry::NAMESPACE_VARIABLE;
 
-use crate::app::{PASSWORD, options, registration, root, segment, text};
+use crate::app::{NAMESPACE, PASSWORD, options, registration, root, segment, text};
+use crate::emf;
 use crate::kms::StandIn;
 use crate::stack::CloudFormation;
 
@@ -92,6 +94,7 @@ async fn an_account_is_opened_logged_into_and_read_by_the_real_binaries() {
         // The most that anybody can switch on; nothing secret may come of it.
         variables.insert("AWS_LAMBDA_LOG_LEVEL".to_owned(), "TRACE".to_owned());
         variables.insert("RUST_LOG".to_owned(), "trace".to_owned());
+        variables.insert(NAMESPACE_VARIABLE.to_owned(), NAMESPACE.to_owned());
     }
 
     let mut register = start("register", &environment["register"]).await;
@@ -114,6 +117,29 @@ async fn an_account_is_opened_logged_into_and_read_by_the_real_binaries() {
             .unwrap(),
         401,
     );
+
+    // Metrics are in the requests' own lines, and a process starts cold once.
+    let printed = login.output();
+    let lines = printed
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap());
+    let requests: Vec<Value> = lines
+        .filter(|line: &Value| line.get("status").is_some())
+        .collect();
+    let [cold, warm, refused] = &requests[..] else {
+        panic!("{printed}")
+    };
+    requests.iter().for_each(emf::check);
+    let is_kept = |line, name: &str| emf::kept(line).contains(&(name.to_owned(), vec![]));
+    assert!(
+        is_kept(cold, "cold_starts") && is_kept(cold, "logins"),
+        "{cold}"
+    );
+    assert!(
+        !is_kept(warm, "cold_starts") && is_kept(warm, "logins"),
+        "{warm}"
+    );
+    assert!(is_kept(refused, "logins_refused"), "{refused}");
 
     let mut authorizer = start("authorizer", &environment["authorizer"]).await;
     let ask =

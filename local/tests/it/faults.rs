@@ -25,7 +25,7 @@ use shared::store::sessions::Rotated;
 
 use crate::app::{App, BEGINNING, PASSWORD, logged_requests, registration, text};
 use crate::authorizer::bare_event;
-use crate::emf::kept;
+use crate::emf;
 
 /// What is done to one request.
 #[derive(Debug, Clone, Copy)]
@@ -469,7 +469,7 @@ async fn a_fault_of_dynamodb_is_counted_and_its_time_measured_with_all_tries() {
         assert_eq!(line["store_faults"], 1, "{line}");
         assert_eq!(line["store_requests"], 1, "{line}");
         assert!(line["store_ms"].as_f64().unwrap() > least_ms, "{line}");
-        assert!(kept(line).contains(&("store_faults".to_owned(), vec![])));
+        assert!(emf::kept(line).contains(&("store_faults".to_owned(), vec![])));
     }
     // A refusal that the rules foresee is no fault.
     troubled.will("TransactWriteItems", &[]);

@@ -381,7 +381,9 @@ fn listed(page: &str, heading: &str) -> BTreeSet<String> {
     let (_, after) = text
         .split_once(heading)
         .unwrap_or_else(|| panic!("{heading}"));
-    let rows = after.lines().skip_while(|line| !line.starts_with("| `"));
+    // The row below the titles.
+    let rows = after.lines().skip_while(|line| !line.starts_with("|---"));
+    let rows = rows.skip(1);
     let rows = rows.take_while(|line| line.starts_with('|'));
     rows.map(|row| row.split('`').nth(1).unwrap().to_owned())
         .collect()

@@ -23,6 +23,7 @@ mod keys;
 mod kms;
 mod login;
 mod logs;
+mod monitoring;
 mod password;
 mod privileges;
 mod profile;
