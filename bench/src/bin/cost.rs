@@ -2,6 +2,9 @@
 //!
 //! `cargo run -p bench --bin cost > docs/cost.md`
 
+use shared::events::LoginRefusal;
+use shared::metrics::METRICS;
+
 /// US dollars per million, but for what says otherwise. Commonly given for us-east-1; not read from
 /// price pages.
 const HTTP_API: f64 = 1.00;
@@ -12,8 +15,20 @@ const READ_UNIT: f64 = 0.125;
 const KMS_SIGNATURE: f64 = 3.00;
 /// A month.
 const KMS_KEY: f64 = 1.00;
-/// A gigabyte, and how much of it a million lines of 1.5 KB are.
-const LOGS: f64 = 0.50 * 1.5;
+/// A gigabyte.
+const LOGS: f64 = 0.50;
+/// KB: the gateway's line for a call; for a function that runs, its request's line with the metrics
+/// in it and the two of Lambda itself; a security event.
+const LINE_OF_CALL: f64 = 0.4;
+const LINES_OF_RUN: f64 = 1.6;
+const LINE_OF_EVENT: f64 = 0.35;
+/// A month each: a metric of one's own, a metric that an alarm looks at, a dashboard; and how many
+/// of each an account has for nothing.
+const METRIC: (f64, f64) = (0.30, 10.0);
+const ALARM: (f64, f64) = (0.10, 10.0);
+const DASHBOARD: (f64, f64) = (3.00, 3.0);
+/// Metrics that the alarms of template.yaml look at; a test counts them.
+const ALARMED: f64 = 25.0;
 /// A month and user, beyond the first ten thousand: how many, and what each costs.
 const COGNITO_LITE: [(f64, f64); 4] = [
     (90e3, 0.0055),
@@ -30,30 +45,54 @@ const REFRESHES: f64 = 100.0;
 const PEAK: f64 = 10.0;
 const SECONDS_A_MONTH: f64 = 30.0 * 86_400.0;
 
-/// A call, what runs for it (GB of memory, milliseconds), and what it asks of DynamoDB and KMS.
+/// A call, what runs for it (GB of memory, milliseconds), what it asks of DynamoDB and KMS, and its
+/// security events.
 struct Call {
     name: &'static str,
     runs: &'static [(f64, f64)],
     writes: f64,
     reads: f64,
     signatures: f64,
+    events: f64,
 }
 
 const AUTHORIZER: (f64, f64) = (0.25, 2.0);
 
 /// Durations are guesses for warm functions in AWS; units are what the tests count.
 const CALLS: [Call; 8] = [
-    call("register", &[(1.0, 60.0)], 4.0, 0.0, 0.0),
-    call("login, from a known source", &[(1.0, 60.0)], 3.0, 3.5, 1.0),
-    call("login, from a new source", &[(1.0, 60.0)], 5.0, 3.5, 1.0),
-    call("refresh", &[(0.25, 15.0)], 1.0, 2.0, 1.0),
-    call("logout", &[(0.25, 10.0)], 1.0, 0.0, 0.0),
-    call("profile, authorizer cached", &[(0.25, 10.0)], 0.0, 1.0, 0.0),
+    call("register", &[(1.0, 60.0)], 4.0, 0.0, 0.0, 1.0),
+    call(
+        "login, from a known source",
+        &[(1.0, 60.0)],
+        3.0,
+        3.5,
+        1.0,
+        1.0,
+    ),
+    call(
+        "login, from a new source",
+        &[(1.0, 60.0)],
+        5.0,
+        3.5,
+        1.0,
+        1.0,
+    ),
+    call("refresh", &[(0.25, 15.0)], 1.0, 2.0, 1.0, 0.0),
+    call("logout", &[(0.25, 10.0)], 1.0, 0.0, 0.0, 1.0),
+    call(
+        "profile, authorizer cached",
+        &[(0.25, 10.0)],
+        0.0,
+        1.0,
+        0.0,
+        0.0,
+    ),
     call(
         "profile, authorizer asked",
         &[(0.25, 10.0), AUTHORIZER],
         0.0,
         1.0,
+        0.0,
         0.0,
     ),
     call(
@@ -62,6 +101,7 @@ const CALLS: [Call; 8] = [
         7.0,
         4.5,
         0.0,
+        2.0,
     ),
 ];
 const LOGIN: &Call = &CALLS[1];
@@ -73,6 +113,7 @@ const fn call(
     writes: f64,
     reads: f64,
     signatures: f64,
+    events: f64,
 ) -> Call {
     Call {
         name,
@@ -80,6 +121,7 @@ const fn call(
         writes,
         reads,
         signatures,
+        events,
     }
 }
 
@@ -95,7 +137,9 @@ impl Call {
     }
 
     fn logs(&self) -> f64 {
-        self.runs.len() as f64 * LOGS
+        let kb = LINE_OF_CALL + self.runs.len() as f64 * LINES_OF_RUN + self.events * LINE_OF_EVENT;
+        // A million KB are a GB.
+        kb * LOGS
     }
 
     /// A million of them, but for signatures.
@@ -187,6 +231,34 @@ Each login is one person's of that month and brings {REFRESHES} refreshes. Calls
         "
 Up to ten thousand people a month Cognito costs nothing and does more. Most of Latchkey's cost is refreshing: longer
 access tokens (`AccessTokenSeconds`) make it less, in proportion.
+
+## Watching it"
+    );
+    let dimensions = LoginRefusal::ALL.len();
+    let metrics = (METRICS.len() + dimensions + 1) as f64;
+    let paid = |count: f64, (price, free): (f64, f64)| (count - free).max(0.0) * price;
+    let row = |what: &str, count: f64, (price, free): (f64, f64)| {
+        let (all, rest) = (count * price, paid(count, (price, free)));
+        println!("| {what} | {count} | {all:.2} | {rest:.2} |");
+    };
+    println!(
+        "
+A month, however much is logged in. `Monitoring=metrics` leaves out alarms and dashboard, `none` the metrics too. A metric
+is paid for in the hours in which it has a value, so that most cost less. Log lines are in the first table.
+
+| what | how many | at most | where the account has no others |
+|---|---|---|---|"
+    );
+    row(
+        "metrics, refused logins once for each reason too, gateway throttles",
+        metrics,
+        METRIC,
+    );
+    row("alarms, by the metrics that they look at", ALARMED, ALARM);
+    row("dashboard", 1.0, DASHBOARD);
+    println!(
+        "
+X-Ray (`Tracing=Active`) costs by the trace, about 5.00 a million; it samples one a second and a twentieth of the rest.
 
 ## What bounds it
 
