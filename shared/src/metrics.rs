@@ -226,7 +226,8 @@ mod tests {
 
     #[test]
     fn a_line_with_metrics_says_which_of_its_fields_they_are() {
-        let refused = || tracing::info!(hash_ms = 1.5, reason = "}", logins_refused = 1, "a \"}\"");
+        let refused =
+            || tracing::info!(hash_ms = 1.5, reason = "}", logins_refused = 1, "a \"}}\"");
         let line = line(Some("Latchkey/stack"), refused);
         let directive = |dimensions: Value, name: &str, unit: &str| {
             json!({

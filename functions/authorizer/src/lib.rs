@@ -20,7 +20,8 @@ pub struct Authorizer {
     clock: Clock,
 }
 
-/// What API Gateway asks: an authorizer event of payload format 2.0. Only what decides is read.
+/// What API Gateway asks: an authorizer event of payload format 2.0. Only what decides is read,
+/// and what names the request in the log.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
