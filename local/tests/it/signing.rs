@@ -147,7 +147,7 @@ async fn a_token_that_is_too_long_for_an_ed25519_key_in_kms_is_an_error_that_say
         // It does not pass by itself: no 503, and KMS is not asked.
         assert_eq!(status, 500);
         assert_eq!(stack.operations(), Vec::<String>::new());
-        let log = logged();
+        let log = Value::from(logged()).to_string();
         assert!(
             log.contains(
                 "KMS signs at most 4096 with an Ed25519 key: give the account fewer roles"

@@ -20,9 +20,9 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use crate::aws::{self, Stopwatch};
 use crate::config::{ConfigError, Env};
 use crate::random;
+use crate::tally::{longest, note, one_more};
 use crate::telemetry::chain;
 use item::Key;
-use crate::tally::{longest, note, one_more};
 
 /// The table and the client that reaches it.
 #[derive(Clone)]
