@@ -234,6 +234,11 @@ async fn the_keys_of_a_stack_are_read_by_the_real_binary_and_published_by_anothe
     let made = cloudformation.answer();
     assert_eq!(made["Status"], "SUCCESS", "{made}");
     assert!(!keys.output().contains("signature=of-no-body"));
+    // Nor does an event that is no request end without an answer.
+    let odd = cloudformation.event_of(json!({"RequestType": 7}));
+    keys.invoke(odd).await.unwrap();
+    let told = cloudformation.answer();
+    assert_eq!(told["Reason"], "there is no request type \"\"", "{told}");
 
     let mut environment = local.environment["discovery"].clone();
     environment.insert("JWKS".to_owned(), text(&made["Data"], "Jwks"));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keys::Keys;
 use serde_json::{Value, json};
@@ -245,11 +245,21 @@ async fn an_answer_that_is_not_taken_is_given_again() {
     let (kms, cloudformation) = stand_ins().await;
     let key = kms.make("ECC_NIST_P256");
     cloudformation.refusals.store(2, Ordering::SeqCst);
-    cloudformation.key_set(&kms, &[&key]).await;
+    let lookup = |name: &str| match name {
+        "AWS_REGION" => Some("local".to_owned()),
+        _ => name.starts_with("AWS_").then(|| kms.url.clone()),
+    };
+    let pause = Duration::from_millis(300);
+    let keys = Arc::new(Keys::from_env(&Env::new(&lookup)).pausing(pause));
+    let began = Instant::now();
+    keys.answer(&cloudformation.event_of(create(&[&key])))
+        .await
+        .unwrap();
+    assert_eq!(cloudformation.answer()["Status"], "SUCCESS");
+    assert!(began.elapsed() >= pause * 2, "there is a pause between");
 
     // Lambda tries a failed asynchronous event again by itself.
     cloudformation.refusals.store(3, Ordering::SeqCst);
-    let lookup = |name: &str| name.starts_with("AWS_").then(|| kms.url.clone());
     let keys = Arc::new(Keys::from_env(&Env::new(&lookup)).pausing(Duration::ZERO));
     let event = cloudformation.event_of(create(&[&key]));
     let error = keys.answer(&event).await.unwrap_err();
