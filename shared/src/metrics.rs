@@ -181,6 +181,10 @@ impl Visit for Found {
         self.find(field);
     }
 
+    fn record_i64(&mut self, field: &Field, _: i64) {
+        self.find(field);
+    }
+
     fn record_f64(&mut self, field: &Field, _: f64) {
         self.find(field);
     }
