@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::random;
 
+use crate::docs;
 use crate::event::{self, Arrival};
 use crate::functions::Functions;
 use crate::template::{Authorizer, Route, Template};
@@ -94,6 +95,11 @@ impl Gateway {
             verdicts: Mutex::default(),
             clock,
         })
+    }
+
+    /// Whether the template has a route at `path`, with whatever method.
+    pub fn takes(&self, path: &str) -> bool {
+        self.paths.at(path).is_ok()
     }
 
     /// Answers a request from `source_ip`.
@@ -223,9 +229,17 @@ impl Gateway {
     }
 }
 
-/// Serves the gateway over HTTP.
+/// Serves the gateway over HTTP, and beside it the pages on the API, where no route of the template is.
 pub fn router(gateway: Arc<Gateway>) -> Router {
-    Router::new().fallback(serve).with_state(gateway)
+    let pages = docs::pages().into_iter();
+    pages
+        .filter(|(path, _)| !gateway.takes(path))
+        .fold(Router::new(), |router, (path, page)| {
+            router.route(path, page)
+        })
+        .method_not_allowed_fallback(serve)
+        .fallback(serve)
+        .with_state(gateway)
 }
 
 async fn serve(

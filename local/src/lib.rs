@@ -8,15 +8,19 @@
 //! - [`functions`]: functions by name, in this process or under `cargo lambda watch`.
 //! - [`event`]: from HTTP to an event of payload format 2.0 and back.
 //! - [`gateway`]: routes, authorizer and CORS as API Gateway has them.
+//! - [`openapi`]: the description of the API, docs/openapi.yaml.
+//! - [`docs`]: the description for people, as a page.
 //! - [`runtime_api`]: Lambda's runtime API, for tests and benchmarks of the real binaries.
 //!
 //! The functions are the ones that Lambda runs, reached through the same events.
 
+pub mod docs;
 pub mod dynamodb;
 pub mod event;
 pub mod functions;
 pub mod gateway;
 pub mod key;
+pub mod openapi;
 pub mod runtime_api;
 pub mod template;
 

@@ -91,6 +91,7 @@ fn greet(local: &Local, kept: &str, elsewhere: Option<&str>) {
         local.dynamodb_url,
         dynamodb::TABLE
     );
+    println!("  the API    {url}/docs");
     println!(
         r#"
 Try it:

@@ -406,7 +406,7 @@ pub fn document(text: &str) -> anyhow::Result<Value> {
 }
 
 /// YAML as JSON, with short forms (`!Ref X`) in their long form (`{"Ref": "X"}`).
-fn to_json(yaml: &Yaml<'_>) -> anyhow::Result<Value> {
+pub(crate) fn to_json(yaml: &Yaml<'_>) -> anyhow::Result<Value> {
     Ok(match yaml {
         Yaml::Value(Scalar::Null) => Value::Null,
         Yaml::Value(Scalar::Boolean(value)) => Value::from(*value),

@@ -6,10 +6,22 @@ use std::net::TcpStream;
 use local::{Local, Options};
 use serde_json::{Value, json};
 
-use crate::app::{PASSWORD, folder, options, registration, text};
+use crate::app::{PASSWORD, folder, options, registration, root, text};
 
 /// One HTTP exchange over a connection of its own: status and body.
 fn exchange(url: &str, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
+    let (status, _, body) = whole_exchange(url, method, path, headers, body);
+    (status, body)
+}
+
+/// The same, with the headers that came back.
+fn whole_exchange(
+    url: &str,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> (u16, String, String) {
     let authority = url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(authority).unwrap();
     let length = body.len();
@@ -22,7 +34,8 @@ fn exchange(url: &str, method: &str, path: &str, headers: &str, body: &str) -> (
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (status, head.to_ascii_lowercase(), body.to_owned())
 }
 
 async fn ask(
@@ -264,5 +277,82 @@ async fn a_route_that_the_template_lacks_is_missing_here() {
     assert_eq!(status, 404);
     let (status, _) = ask(&local, "POST", "/sign-up", String::new(), body).await;
     assert_eq!(status, 201);
+    local.stop().await;
+}
+
+/// Status, head and body of a page.
+async fn page(local: &Local, method: &'static str, path: &str) -> (u16, String, String) {
+    let (url, path) = (local.url.clone(), path.to_owned());
+    let asked = move || whole_exchange(&url, method, &path, "", "");
+    tokio::task::spawn_blocking(asked).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_description_of_the_api_is_served_with_a_page_that_asks_no_other_host() {
+    let local = Local::start(options()).await.unwrap();
+    let (status, head, description) = page(&local, "GET", "/openapi.yaml").await;
+    assert_eq!(status, 200);
+    assert!(head.contains("content-type: application/yaml"), "{head}");
+    let written = std::fs::read_to_string(root().join("docs/openapi.yaml")).unwrap();
+    assert_eq!(description, written);
+
+    let (status, head, html) = page(&local, "GET", "/docs").await;
+    assert_eq!(status, 200);
+    let policy = head.split("content-security-policy: ").nth(1).unwrap();
+    let policy = policy.lines().next().unwrap();
+    assert!(policy.starts_with("default-src 'none'; script-src 'self'"));
+    assert!(
+        !policy.contains("http") && !policy.contains('*'),
+        "{policy}"
+    );
+    // All that the page refers to is here.
+    let references = html.split(['"']).filter(|text| text.starts_with('/'));
+    let references: Vec<_> = references.collect();
+    assert_eq!(references.len(), 3, "{html}");
+    for reference in references {
+        let (status, head, text) = page(&local, "GET", reference).await;
+        assert_eq!(status, 200, "{reference}");
+        let kind = match reference.ends_with(".css") {
+            true => "content-type: text/css",
+            false => "content-type: text/javascript",
+        };
+        assert!(
+            head.contains(kind) && !text.is_empty(),
+            "{reference}: {head}"
+        );
+    }
+    assert!(!html.contains("://"), "{html}");
+
+    // Other methods and paths are the gateway's.
+    for (method, path) in [("POST", "/docs"), ("GET", "/docs/"), ("GET", "/docs/other")] {
+        let (status, _, body) = page(&local, method, path).await;
+        assert_eq!((status, body.as_str()), (404, r#"{"message":"Not Found"}"#));
+    }
+    local.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_route_of_the_template_wins_over_the_page() {
+    let template = std::fs::read_to_string(options().template).unwrap();
+    let moved = template.replace("Path: /.well-known/jwks.json", "Path: /docs/jwks.json");
+    let moved = moved.replace("Path: /register", "Path: /docs");
+    let path = folder("pages").join("template.yaml");
+    std::fs::write(&path, moved).unwrap();
+    let local = Local::start(Options {
+        template: path,
+        ..options()
+    })
+    .await
+    .unwrap();
+    let body = registration("ada@example.com");
+    let (status, _) = ask(&local, "POST", "/docs", String::new(), body).await;
+    assert_eq!(status, 201);
+    let (status, keys) = ask(&local, "GET", "/docs/jwks.json", String::new(), Value::Null).await;
+    assert_eq!(status, 200, "{keys}");
+    // The path is the template's, with every method.
+    let (status, _, body) = page(&local, "GET", "/docs").await;
+    assert_eq!((status, body.as_str()), (404, r#"{"message":"Not Found"}"#));
+    let (status, ..) = page(&local, "GET", "/openapi.yaml").await;
+    assert_eq!(status, 200);
     local.stop().await;
 }

@@ -1,0 +1,42 @@
+//! Pages on the API, on laptops only: its description at `/openapi.yaml`, and Swagger UI for it at
+//! `/docs`. Nothing of them comes from another host.
+
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::routing::{MethodRouter, get, get_service};
+use swagger_ui_dist::{ApiDefinition, OpenApiSource, generate_routes};
+
+use crate::openapi;
+
+const PAGE: &str = include_str!("docs.html");
+const START: &str = include_str!("docs.js");
+
+/// What the page may load and ask: this host, and nothing else.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+                      img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
+                      form-action 'none'; frame-ancestors 'none'";
+
+/// The pages, by path.
+pub fn pages<S: Clone + Send + Sync + 'static>() -> [(&'static str, MethodRouter<S>); 5] {
+    // The crate's own page has its script in it, which the policy refuses.
+    let assets = || {
+        get_service(generate_routes(ApiDefinition {
+            uri_prefix: "/docs",
+            api_definition: OpenApiSource::Uri("/openapi.yaml"),
+            title: None,
+        }))
+    };
+    let page = || async {
+        let html = (CONTENT_TYPE, "text/html; charset=utf-8");
+        ([html, (CONTENT_SECURITY_POLICY, POLICY)], PAGE)
+    };
+    let start = || async { ([(CONTENT_TYPE, "text/javascript")], START) };
+    // RFC 9512 section 2.1
+    let description = || async { ([(CONTENT_TYPE, "application/yaml")], openapi::TEXT) };
+    [
+        ("/docs", get(page)),
+        ("/docs/start.js", get(start)),
+        ("/docs/swagger-ui.css", assets()),
+        ("/docs/swagger-ui-bundle.js", assets()),
+        ("/openapi.yaml", get(description)),
+    ]
+}
