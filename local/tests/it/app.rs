@@ -26,6 +26,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::Registry;
 
 use crate::emf;
+use crate::described::described;
 
 /// When every test begins, in seconds since the epoch: 2027-01-15T08:00:00Z.
 pub const BEGINNING: u64 = 1_800_000_000;
@@ -39,6 +40,8 @@ pub const SOURCE_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
 pub struct App {
     pub local: Local,
     pub clock: ManualClock,
+    /// Whether new passwords must be as long as docs/openapi.yaml says.
+    pub has_default_policy: bool,
 }
 
 /// Somebody with an account.
@@ -67,8 +70,12 @@ impl App {
                 .parameters
                 .insert((*name).to_owned(), (*value).to_owned());
         }
-        let local = Local::start(options).await.unwrap();
-        Self { local, clock }
+        let has_default_policy = !options.parameters.contains_key("PasswordMinLength");
+        Self {
+            local: Local::start(options).await.unwrap(),
+            clock,
+            has_default_policy,
+        }
     }
 
     pub fn call(&self, method: Method, path: &str) -> Call<'_> {
@@ -277,15 +284,31 @@ impl Call<'_> {
         self
     }
 
+    /// Sends it. Whatever comes back must be an answer that docs/openapi.yaml describes.
     pub async fn send(self) -> Answer {
-        let response = self.app.local.gateway.answer(self.request, self.ip).await;
+        let (head, body) = self.request.into_parts();
+        let sent = to_bytes(body, usize::MAX).await.unwrap();
+        let (method, path) = (head.method.clone(), head.uri.path().to_owned());
+        let request = Request::from_parts(head, Body::from(sent.clone()));
+        let response = self.app.local.gateway.answer(request, self.ip).await;
         let (head, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap();
-        Answer {
+        let answer = Answer {
             status: head.status,
             headers: head.headers,
             body: String::from_utf8(body.to_vec()).unwrap(),
-        }
+        };
+        let fault = described().fault(&method, &path, &answer);
+        let fault = fault.or_else(|| {
+            let taken = answer.status.is_success() && self.app.has_default_policy;
+            taken.then(|| described().fault_of_taken(&method, &path, &sent))?
+        });
+        assert!(
+            fault.is_none(),
+            "docs/openapi.yaml, {method} {path}: {}: {answer:?}",
+            fault.unwrap_or_default()
+        );
+        answer
     }
 }
 
