@@ -11,6 +11,7 @@ mod agreement;
 mod app;
 mod authorizer;
 mod bootstraps;
+mod collection;
 mod corpora;
 mod described;
 mod discovery;
