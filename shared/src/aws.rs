@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::interceptors::context::{
@@ -30,12 +33,17 @@ use crate::tally::{Tally, note};
 /// above it.
 pub const OPERATION_TIMEOUT: Duration = Duration::from_millis(2500);
 
+/// The roots that AWS's certificates end in ("Amazon Trust Services: certification authorities"). The
+/// system's hundred and more cost most of a start to read, and nothing here talks to their servers.
+const ROOTS: &str = include_str!("amazon-trust-services.pem");
+
 /// Reads what Lambda sets itself, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and
-/// `AWS_SESSION_TOKEN`; and the variable `endpoint` where a service is not AWS's own.
+/// `AWS_SESSION_TOKEN`; the variable `endpoint` where a service is not AWS's own; and
+/// `SSL_CERT_FILE`, the path of root certificates (PEM) to trust in place of Amazon's.
 ///
 /// # Errors
 ///
-/// Where one of them is missing.
+/// Where one of the first three is missing.
 pub fn config(env: &Env<'_>, endpoint: &str) -> Result<SdkConfig, ConfigError> {
     // aws-config would bring providers of credentials (SSO, STS, IMDS) that no function needs:
     // Lambda passes a role's credentials in the environment for as long as the process lives.
@@ -56,10 +64,22 @@ pub fn config(env: &Env<'_>, endpoint: &str) -> Result<SdkConfig, ConfigError> {
         .with_max_attempts(3)
         .with_initial_backoff(Duration::from_millis(50));
     let region = env.required("AWS_REGION", "the region of the stack")?;
+    let roots = match env.optional("SSL_CERT_FILE") {
+        // Where it is set, these are the certificates of that file.
+        Some(_) => TrustStore::default(),
+        None => TrustStore::empty().with_pem_certificate(ROOTS),
+    };
+    let tls = TlsContext::builder().with_trust_store(roots).build();
+    let tls = tls.map_err(|error| ConfigError::new(format!("TLS cannot be set up: {error}")))?;
+    let client = Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .tls_context(tls)
+        .build_https();
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(client)
         .timeout_config(timeouts)
         .retry_config(retries);
     config.set_endpoint_url(env.optional(endpoint));
@@ -149,5 +169,33 @@ where
             _ => Box::new(fault.into_err()),
         },
         fault => Box::new(fault),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::digest::{SHA256, digest};
+
+    use super::*;
+
+    #[test]
+    fn the_roots_are_those_that_amazon_publishes() {
+        let roots = pem::parse_many(ROOTS).unwrap();
+        let fingerprints = roots.iter().map(|root| {
+            assert_eq!(root.tag(), "CERTIFICATE");
+            let hash = digest(&SHA256, root.contents());
+            let octets = hash.as_ref().iter();
+            octets.map(|octet| format!("{octet:02x}")).collect()
+        });
+        assert_eq!(
+            fingerprints.collect::<Vec<String>>(),
+            [
+                "8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e",
+                "1ba5b2aa8c65401a82960118f80bec4f62304d83cec4713a19c39c011ea46db4",
+                "18ce6cfe7bf14e60b2e347b8dfe868cb31d02ebb3ada271569f50343b46db3a4",
+                "e35d28419ed02025cfa69038cd623962458da5c695fbdea3c22b0bfb25897092",
+                "568d6905a2c88708a4b3025190edcfedb1974a606a13c6e5290fcb2ae63edab5",
+            ]
+        );
     }
 }
