@@ -149,9 +149,12 @@ impl Drop for Server {
         match self.child.stdin.take() {
             Some(stdin) => drop(stdin),
             None => {
-                let _ = Command::new("kill")
-                    .arg(self.child.id().to_string())
-                    .status();
+                // Asked to end, it ends its workers too; where nobody can ask, they find it gone.
+                let id = self.child.id().to_string();
+                let asked = Command::new("kill").arg(id).status();
+                if !asked.is_ok_and(|status| status.success()) {
+                    let _ = self.child.kill();
+                }
             }
         }
         let _ = self.child.wait();

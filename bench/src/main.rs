@@ -17,7 +17,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use clap::{Parser, ValueEnum};
@@ -35,8 +35,8 @@ const PASSWORD: &str = "correct horse battery staple";
 #[derive(Parser)]
 #[command(name = "bench", bin_name = "cargo run --release -p bench --")]
 struct Flags {
-    /// Write docs/benchmarks.md.
-    #[arg(long)]
+    /// Write docs/benchmarks.md, of all parts.
+    #[arg(long, conflicts_with = "only")]
     write: bool,
     /// Measure these parts only; may be repeated.
     #[arg(long, value_enum)]
@@ -81,6 +81,10 @@ async fn main() -> anyhow::Result<()> {
     } else {
         None
     };
+    ensure!(
+        others.is_some() || !flags.write,
+        "docs/benchmarks.md compares with others: install Python 3 and Node.js with npm"
+    );
     let mut report = Report::default();
     if asked(Part::Hash) {
         hash::measure(others.as_ref(), &mut report).await?;
@@ -175,8 +179,8 @@ async fn log_in(local: &Local, email: &str) -> anyhow::Result<Value> {
     body["first_name"] = Value::from("Ada");
     body["last_name"] = Value::from("Lovelace");
     let (status, account) = ask(local, "/register", &body, 0).await?;
-    anyhow::ensure!(status == 201, "{account}");
+    ensure!(status == 201, "{account}");
     let (status, tokens) = ask(local, "/login", &credentials, 0).await?;
-    anyhow::ensure!(status == 200, "{tokens}");
+    ensure!(status == 200, "{tokens}");
     Ok(tokens)
 }
