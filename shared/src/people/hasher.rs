@@ -230,8 +230,7 @@ impl Hasher {
                 .get_mut(..length)
                 .ok_or(argon2::Error::OutputTooLong)?;
             let began = Instant::now();
-            let filled = fill(
-                &argon2,
+            let filled = argon2.hash_password_into_with_memory(
                 password.octets(),
                 &salt,
                 octets,
@@ -247,20 +246,6 @@ impl Hasher {
         note(|tally| longest(&mut tally.hash_ms, took));
         Ok(hash)
     }
-}
-
-/// Argon2 itself. A function of its own, so that it is compiled here, for speed: within the future
-/// that asks for it, it would be part of the function's crate, which is built for size, and half as
-/// fast.
-#[inline(never)]
-fn fill(
-    argon2: &Argon2<'_>,
-    password: &[u8],
-    salt: &[u8],
-    output: &mut [u8],
-    memory: &mut [Block],
-) -> Result<(), argon2::Error> {
-    argon2.hash_password_into_with_memory(password, salt, output, memory)
 }
 
 #[cfg(test)]
