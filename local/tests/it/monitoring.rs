@@ -267,6 +267,13 @@ fn every_alarm_says_what_to_do_and_is_silent_without_data() {
 }
 
 #[test]
+fn a_stack_has_a_dashboard_of_its_own_in_every_region() {
+    // The names of dashboards are an account's, those of stacks a region's.
+    let name = &template()["Resources"]["Dashboard"]["Properties"]["DashboardName"];
+    assert_eq!(name["Fn::Sub"], "${AWS::StackName}-${AWS::Region}");
+}
+
+#[test]
 fn functions_are_told_the_namespace_that_the_alarms_look_at() {
     let template = template();
     let variables = &template["Globals"]["Function"]["Environment"]["Variables"];
