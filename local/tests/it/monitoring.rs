@@ -266,6 +266,44 @@ fn every_alarm_says_what_to_do_and_is_silent_without_data() {
     assert_eq!(titles, alarms.into_keys().collect());
 }
 
+/// The expression of an alarm, and the statistic of each metric in it.
+fn expression(id: &str) -> (Value, BTreeMap<String, (String, Value)>) {
+    let template = template();
+    let queries = &template["Resources"][id]["Properties"]["Metrics"];
+    let (asked, looked_at): (Vec<_>, Vec<_>) = queries
+        .as_array()
+        .unwrap()
+        .iter()
+        .partition(|query| query["Expression"].is_string());
+    assert_eq!(asked.len(), 1, "{id}");
+    assert_eq!(asked[0]["ReturnData"], true, "{id}");
+    let looked_at = looked_at.into_iter().map(|query| {
+        assert_eq!(query["ReturnData"], false, "{id}");
+        let stat = &query["MetricStat"];
+        assert_eq!(stat["Period"], 300, "{id}");
+        let name = text(&stat["Metric"], "MetricName");
+        (text(query, "Id"), (name, stat["Stat"].clone()))
+    });
+    (asked[0]["Expression"].clone(), looked_at.collect())
+}
+
+#[test]
+fn slow_requests_ring_in_a_stack_of_little_traffic_but_not_for_one_request() {
+    let (expression, metrics) = expression("SlowRequests");
+    assert_eq!(expression, "IF(requests >= 50, p99, 0)");
+    let latency = |stat: &str| ("Latency".to_owned(), json!(stat));
+    let expected = [("requests", "SampleCount"), ("p99", "p99")];
+    let expected = expected.map(|(id, stat)| (id.to_owned(), latency(stat)));
+    assert_eq!(metrics, BTreeMap::from(expected));
+    let page = fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    assert!(page.contains("with fewer than 50 requests"));
+    // Where it is set, the alarm keeps its state until there are about a thousand in a period.
+    for (id, alarm) in resources(&template(), "AWS::CloudWatch::Alarm") {
+        let ignores = &alarm["Properties"]["EvaluateLowSampleCountPercentile"];
+        assert!(ignores.is_null(), "{id}");
+    }
+}
+
 #[test]
 fn a_stack_has_a_dashboard_of_its_own_in_every_region() {
     // The names of dashboards are an account's, those of stacks a region's.
