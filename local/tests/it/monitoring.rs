@@ -305,6 +305,19 @@ fn slow_requests_ring_in_a_stack_of_little_traffic_but_not_for_one_request() {
 }
 
 #[test]
+fn guesses_ring_whether_they_are_looked_at_or_throttled() {
+    let (expression, metrics) = expression("RefusedLogins");
+    assert_eq!(expression, "SUM(FILL(METRICS(), 0))");
+    let metrics: BTreeSet<_> = metrics
+        .into_values()
+        .map(|(name, stat)| (name, stat.as_str().unwrap().to_owned()))
+        .collect();
+    let expected = ["attempts_refused", "logins_refused"];
+    let expected = expected.map(|name| (name.to_owned(), "Sum".to_owned()));
+    assert_eq!(metrics, BTreeSet::from(expected));
+}
+
+#[test]
 fn a_stack_has_a_dashboard_of_its_own_in_every_region() {
     // The names of dashboards are an account's, those of stacks a region's.
     let name = &template()["Resources"]["Dashboard"]["Properties"]["DashboardName"];
