@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use keys::Keys;
-use local::template::Template;
+use local::template::{Template, document};
 use serde_json::{Value, json};
 
 use crate::app::root;
@@ -262,6 +262,56 @@ fn only_the_functions_that_issue_tokens_may_sign() {
         }
         assert_eq!(found, expected, "{name}");
     });
+}
+
+/// Every text under `value` that names the table, once what refers to it in the ways that
+/// docs/operations.md names is replaced. Counts these ways in `ways`.
+fn left_of_table(value: &Value, ways: &mut BTreeMap<&'static str, usize>) -> Vec<String> {
+    let mut count = |way| *ways.entry(way).or_default() += 1;
+    match value {
+        Value::Object(members) if members.get("Ref") == Some(&json!("Table")) => {
+            count("!Ref Table");
+            Vec::new()
+        }
+        Value::Object(members) if members.get("Fn::GetAtt") == Some(&json!("Table.Arn")) => {
+            count("!GetAtt Table.Arn");
+            Vec::new()
+        }
+        Value::Object(members) => members
+            .values()
+            .flat_map(|member| left_of_table(member, ways))
+            .collect(),
+        Value::Array(items) => items
+            .iter()
+            .flat_map(|item| left_of_table(item, ways))
+            .collect(),
+        Value::String(text) => {
+            if text.contains("${Table}") {
+                count("${Table}");
+            }
+            let text = text.replace("${Table}", "NAME");
+            let names = text == "Table" || text.starts_with("Table.") || text.contains("${Table.");
+            names.then_some(text).into_iter().collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn the_page_on_restoring_names_every_way_in_which_the_template_refers_to_the_table() {
+    let yaml = std::fs::read_to_string(root().join("template.yaml")).unwrap();
+    let mut template = document(&yaml).unwrap();
+    let resources = template["Resources"].as_object_mut().unwrap();
+    assert!(resources.remove("Table").is_some());
+    let mut ways = BTreeMap::new();
+    assert_eq!(left_of_table(&template, &mut ways), Vec::<String>::new());
+    assert_eq!(ways.len(), 3, "{ways:?}");
+    let page = std::fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let (_, step) = page.split_once("**Take the old table out of the stack.**").unwrap();
+    let (step, _) = step.split_once("\n4. ").unwrap();
+    for way in ways.keys() {
+        assert!(step.contains(&format!("`{way}`")), "{way}");
+    }
 }
 
 #[test]
