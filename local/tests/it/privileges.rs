@@ -229,6 +229,19 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
 }
 
 #[test]
+fn register_may_read_no_item_but_the_one_that_is_never_there() {
+    let template = Template::read(&root().join("template.yaml"), &BTreeMap::new()).unwrap();
+    let policies = &template.resources()["Register"]["Properties"]["Policies"];
+    let table = json!({"Fn::GetAtt": "Table.Arn"});
+    let put = json!({"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": table});
+    let get = json!({
+        "Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": table,
+        "Condition": {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": "NOTHING"}},
+    });
+    assert_eq!(*policies, json!([{ "Statement": [put, get] }]));
+}
+
+#[test]
 fn no_policy_has_a_wildcard_for_an_action_or_a_resource() {
     let yaml = std::fs::read_to_string(root().join("template.yaml")).unwrap();
     for resource in yaml.split("\n\n  ") {
