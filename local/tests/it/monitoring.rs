@@ -20,7 +20,7 @@ const OURS: &str = "Latchkey/${AWS::StackName}";
 
 /// Metrics of AWS, with their dimensions ("Working with metrics for HTTP APIs", "DynamoDB Metrics
 /// and dimensions", "Types of metrics for Lambda functions").
-const OF_AWS: [(&str, &str, &[&str]); 11] = [
+const OF_AWS: [(&str, &str, &[&str]); 12] = [
     ("AWS/ApiGateway", "4xx", &["ApiId"]),
     ("AWS/ApiGateway", "5xx", &["ApiId"]),
     ("AWS/ApiGateway", "Count", &["ApiId"]),
@@ -32,6 +32,7 @@ const OF_AWS: [(&str, &str, &[&str]); 11] = [
     ("AWS/DynamoDB", "WriteThrottleEvents", &["TableName"]),
     ("AWS/Lambda", "ConcurrentExecutions", &["FunctionName"]),
     ("AWS/Lambda", "Errors", &["FunctionName"]),
+    ("AWS/Lambda", "Throttles", &["FunctionName"]),
 ];
 
 fn template() -> Value {
@@ -225,6 +226,17 @@ fn alarms_watch_every_function_and_every_operation_of_the_store() {
         .filter(is_asked)
         .map(str::to_owned);
     assert_eq!(of("TableErrors", "Operation"), asked.collect());
+}
+
+#[test]
+fn the_dashboard_shows_for_every_function_whether_lambda_turned_it_away() {
+    let template = template();
+    let shown = dashboard(&template).into_iter();
+    let shown = shown.filter(|(_, name, _)| name == "Throttles");
+    let shown: BTreeSet<_> = shown.map(|(_, _, by)| by["FunctionName"].clone()).collect();
+    let functions = resources(&template, "AWS::Serverless::Function").into_keys();
+    let functions: BTreeSet<_> = functions.map(|id| format!("${{{id}}}")).collect();
+    assert_eq!(shown, functions);
 }
 
 #[test]
