@@ -307,7 +307,9 @@ fn the_page_on_restoring_names_every_way_in_which_the_template_refers_to_the_tab
     assert_eq!(left_of_table(&template, &mut ways), Vec::<String>::new());
     assert_eq!(ways.len(), 3, "{ways:?}");
     let page = std::fs::read_to_string(root().join("docs/operations.md")).unwrap();
-    let (_, step) = page.split_once("**Take the old table out of the stack.**").unwrap();
+    let (_, step) = page
+        .split_once("**Take the old table out of the stack.**")
+        .unwrap();
     let (step, _) = step.split_once("\n4. ").unwrap();
     for way in ways.keys() {
         assert!(step.contains(&format!("`{way}`")), "{way}");
