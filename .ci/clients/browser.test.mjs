@@ -13,6 +13,7 @@ import { otherPort, port, start } from './server.mjs';
 const places = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 const found = places.map((name) => `/usr/bin/${name}`).find((path) => existsSync(path));
 const executablePath = process.env.CHROMIUM ?? found;
+if (!executablePath && process.env.REQUIRE_BROWSER) throw new Error('no Chromium');
 const skip = executablePath ? false : 'no Chromium at the usual places, nor in $CHROMIUM';
 
 const api = `http://127.0.0.1:${port}`;
