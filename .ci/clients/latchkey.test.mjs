@@ -128,6 +128,29 @@ function client(options = {}) {
   return Object.assign(made, { clock, ends });
 }
 
+/** In memory, and out of order as often as the test says. */
+function flaky() {
+  const kept = inMemory();
+  const state = { loads: 0, saves: 0, clears: 0 };
+  const fallible =
+    (verb, count) =>
+    (...given) => {
+      if (state[count] === 0) return kept[verb](...given);
+      state[count] -= 1;
+      throw new Error(`${verb}: the keychain is locked`);
+    };
+  return Object.assign(state, {
+    load: fallible('load', 'loads'),
+    save: fallible('save', 'saves'),
+    clear: fallible('clear', 'clears'),
+    token: () => JSON.parse(kept.load() ?? 'null')?.refreshToken,
+  });
+}
+
+/** The refresh tokens that were presented to a path. */
+const presented = (path) =>
+  proxy.seen.filter((seen) => seen.path === path).map(({ body }) => JSON.parse(body).refresh_token);
+
 let people = 0;
 
 function somebody() {
@@ -509,6 +532,118 @@ test("a page that is none of Latchkey's signs nobody out", async () => {
   await ada.profile();
 });
 
+test('a refreshed token that cannot be saved is used, and saved at the next call', async () => {
+  const storage = flaky();
+  const ada = await signedIn({ storage });
+  const first = storage.token();
+  ada.clock.millis += 120_000;
+  storage.saves = 1;
+  await ada.profile();
+  assert.equal(storage.token(), first);
+  await ada.profile();
+  const second = storage.token();
+  assert.notEqual(second, first);
+  assert.deepEqual(presented('/refresh'), [first], 'to save takes no other refresh');
+  ada.clock.millis += 120_000;
+  await ada.profile();
+  assert.deepEqual(presented('/refresh'), [first, second]);
+  assert.deepEqual(ada.ends, []);
+});
+
+test('a storage that cannot be read after a refresh loses no token', async () => {
+  const storage = flaky();
+  const ada = await signedIn({ storage });
+  const first = storage.token();
+  ada.clock.millis += 120_000;
+  proxy.meddle = async ({ path }, { pass, reply }) => {
+    const answer = await pass();
+    if (path === '/refresh') storage.loads = 1;
+    reply(answer);
+  };
+  await ada.profile();
+  assert.equal(storage.loads, 0);
+  assert.equal(storage.token(), first);
+  proxy.meddle = null;
+  await ada.profile();
+  assert.notEqual(storage.token(), first);
+  assert.deepEqual(presented('/refresh'), [first]);
+});
+
+test('however often saving fails, no token is presented twice', async () => {
+  const storage = flaky();
+  const ada = await signedIn({ storage });
+  storage.saves = Infinity;
+  for (let round = 0; round < 3; round += 1) {
+    ada.clock.millis += 120_000;
+    await ada.profile();
+  }
+  assert.equal(new Set(presented('/refresh')).size, 3);
+  assert.equal(storage.token(), presented('/refresh')[0]);
+  assert.equal(await ada.isSignedIn(), true);
+  await ada.logout();
+  assert.ok(!presented('/refresh').includes(presented('/logout')[0]), 'the last one ends it');
+  assert.deepEqual(ada.ends, ['logout']);
+  assert.equal(storage.token(), undefined);
+});
+
+test('a token that another tab has saved meanwhile stays', async () => {
+  const shared = { storage: flaky(), lock: exclusive() };
+  const one = await signedIn(shared);
+  const two = client(shared);
+  one.clock.millis += 120_000;
+  shared.storage.saves = 1;
+  await one.profile();
+  for (let round = 0; round < 2; round += 1) {
+    await two.profile();
+    two.clock.millis += 120_000;
+  }
+  const later = shared.storage.token();
+  await one.profile();
+  assert.equal(shared.storage.token(), later);
+  one.clock.millis += 120_000;
+  await one.profile();
+  assert.equal(presented('/refresh').at(-1), later);
+  assert.deepEqual([one.ends, two.ends], [[], []]);
+});
+
+test('a token that was not saved does not outlive the next login in another tab', async () => {
+  const shared = { storage: flaky(), lock: exclusive() };
+  const ada = await signedIn(shared);
+  ada.clock.millis += 120_000;
+  shared.storage.saves = 1;
+  await ada.profile();
+  const grace = await signedIn(shared);
+  const kept = shared.storage.token();
+  await assert.rejects(ada.profile(), SignedOutError);
+  assert.deepEqual(ada.ends, ['elsewhere']);
+  assert.equal(shared.storage.token(), kept);
+  assert.equal((await grace.profile()).account.email, grace.email);
+});
+
+test('a login that cannot be kept is ended at the server, and the one before goes on', async () => {
+  for (const fails of ['loads', 'saves']) {
+    const storage = flaky();
+    const ada = await signedIn({ storage });
+    const before = storage.token();
+    storage[fails] = 1;
+    await assert.rejects(ada.login(ada.email, password), /the keychain is locked/);
+    const [ended, ...more] = presented('/logout');
+    assert.deepEqual(more, []);
+    assert.notEqual(ended, before);
+    assert.equal(storage.token(), before);
+    assert.equal((await ada.sessions()).length, 1);
+    assert.deepEqual(ada.ends, []);
+
+    const nobody = client({ storage: Object.assign(flaky(), { [fails]: 1 }) });
+    proxy.meddle = async ({ path }, { pass, reply, drop }) =>
+      path === '/logout' ? drop() : reply(await pass());
+    await assert.rejects(nobody.login(ada.email, password), /the keychain is locked/);
+    assert.equal(await nobody.isSignedIn(), false);
+    await assert.rejects(nobody.profile(), SignedOutError);
+    proxy.reset();
+  }
+});
+
 test('a refused refresh signs out, in every tab', async () => {
   const shared = { storage: inMemory(), lock: exclusive() };
   const ada = await signedIn(shared);
@@ -566,6 +701,57 @@ test('a logout ends the session at the server, and here whatever the server does
   await assert.rejects(ada.logout(), NoAnswerError);
   assert.equal(await ada.isSignedIn(), false);
   assert.deepEqual(ada.ends, ['logout']);
+});
+
+test('a logout is one here, whatever the storage does', async () => {
+  for (const fails of ['loads', 'clears']) {
+    const storage = flaky();
+    const ada = await signedIn({ storage });
+    storage[fails] = 1;
+    await assert.rejects(ada.logout(), /the keychain is locked/);
+    assert.deepEqual(ada.ends, ['logout']);
+    assert.equal(await ada.isSignedIn(), false);
+    await assert.rejects(ada.accessToken(), SignedOutError);
+  }
+});
+
+test('a listener that throws keeps nobody from being told, and fails no logout', async (t) => {
+  const mistake = new Error('a mistake of the page');
+  const told = async () => {
+    const ada = client();
+    const account = somebody();
+    ada.onSignedOut(() => {
+      throw mistake;
+    });
+    let reason;
+    ada.onSignedOut((given) => (reason = given));
+    await ada.register(account);
+    await ada.login(account.email, password);
+    await ada.logout();
+    return reason;
+  };
+  // Uncaught, it would end this test: fetch has microtasks too, so they all run.
+  const uncaught = [];
+  const queue = queueMicrotask;
+  const mocked = t.mock.method(globalThis, 'queueMicrotask', (task) =>
+    queue(() => {
+      try {
+        task();
+      } catch (error) {
+        uncaught.push(error);
+      }
+    }),
+  );
+  assert.equal(await told(), 'logout');
+  mocked.mock.restore();
+  assert.deepEqual(uncaught, [mistake]);
+
+  const reported = [];
+  const { reportError } = globalThis;
+  globalThis.reportError = (error) => reported.push(error);
+  t.after(() => (globalThis.reportError = reportError));
+  assert.equal(await told(), 'logout');
+  assert.deepEqual(reported, [mistake]);
 });
 
 test('a tab of one person does not go on as the next who logs in', async () => {

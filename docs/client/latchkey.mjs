@@ -41,7 +41,8 @@
  */
 
 /**
- * Where the refresh token outlives the page or the process: one text. May be asynchronous.
+ * Where the refresh token outlives the page or the process: one text. May be asynchronous, and may
+ * fail: a login whose token cannot be saved fails, and a refresh saves at the next call.
  * @typedef {object} Storage
  * @property {() => string | null | Promise<string | null>} load
  * @property {(text: string) => void | Promise<void>} save
@@ -168,6 +169,12 @@ export class Latchkey {
    * @type {string | null | undefined}
    */
   #session = undefined;
+  /**
+   * The token that the storage has not taken yet, and the one that stands there in its place: to
+   * present that one again would look like a theft.
+   * @type {{ session: string, refreshToken: string, stored: string } | null}
+   */
+  #unsaved = null;
   /** @type {Promise<string> | null} */ #renewal = null;
   /** @type {Set<(reason: Reason) => void>} */ #listeners = new Set();
 
@@ -185,7 +192,8 @@ export class Latchkey {
   }
 
   /**
-   * Calls `listener` whenever the session is over; gives what takes it back.
+   * Calls `listener` whenever the session is over; gives what takes it back. What a listener throws
+   * is reported as an uncaught error, and the other listeners are called all the same.
    * @param {(reason: Reason) => void} listener
    */
   onSignedOut(listener) {
@@ -208,31 +216,42 @@ export class Latchkey {
   }
 
   /**
-   * Begins a session. One that was there is left to itself: log out of it before.
+   * Begins a session. One that was there is left to itself: log out of it before. Where the storage
+   * fails, this throws its error, and what was there before stays.
    * @param {string} email
    * @param {string} password
    */
   async login(email, password) {
     const asked = this.#now();
     const tokens = tokensOf(await this.#post('/login', { email, password }));
-    await this.#lock(async () => {
-      const before = await this.#load();
-      if (before) this.#tell({ type: 'signed-out', session: before.session });
-      const session = `${asked}-${Math.random()}`; // no secret: it tells sessions apart
-      await this.#save({ session, refreshToken: tokens.refresh_token });
-      this.#session = session;
-      this.#hold(tokens, asked);
-    });
+    const session = `${asked}-${Math.random()}`; // no secret: it tells sessions apart
+    let before;
+    try {
+      before = await this.#lock(async () => {
+        const found = await this.#load();
+        await this.#save({ session, refreshToken: tokens.refresh_token });
+        this.#session = session;
+        this.#hold(tokens, asked);
+        return found;
+      });
+    } catch (error) {
+      // Nobody could use the new session, and nobody could end it.
+      await this.#post('/logout', { refresh_token: tokens.refresh_token }, PATIENCE).catch(
+        () => {},
+      );
+      throw error;
+    }
+    if (before) this.#tell({ type: 'signed-out', session: before.session });
   }
 
   /**
-   * Ends the session here, and at the server by its refresh token. Where the server does not answer
-   * this throws; the session is over here nevertheless.
+   * Ends the session here, and at the server by its refresh token. Where the server does not answer,
+   * or the storage fails, this throws; the session is over here nevertheless.
    */
   async logout() {
     await this.#lock(async () => {
-      const kept = await this.#own();
       try {
+        const kept = await this.#own();
         if (kept) await this.#post('/logout', { refresh_token: kept.refreshToken }, PATIENCE);
       } finally {
         await this.#end('logout');
@@ -330,6 +349,7 @@ export class Latchkey {
    * @returns {Promise<string>}
    */
   async accessToken() {
+    if (this.#unsaved) await this.#lock(() => this.#keep());
     const held = this.#access;
     if (held && this.#now() < held.renewAt) return held.token;
     try {
@@ -369,13 +389,12 @@ export class Latchkey {
     const asked = this.#now();
     try {
       const tokens = tokensOf(await this.#present(kept.refreshToken));
-      const found = await this.#own();
-      if (!found) throw this.#over('elsewhere');
-      // Without a lock that all tabs share, a later token may be there already: it stays.
-      if (found.refreshToken === kept.refreshToken) {
-        await this.#save({ session: kept.session, refreshToken: tokens.refresh_token });
-      }
+      // Another tab may have ended or replaced the session meanwhile.
+      if (this.#session !== kept.session) throw this.#over('elsewhere');
       const { token, renewAt, until } = this.#hold(tokens, asked);
+      this.#unsaved = { ...kept, refreshToken: tokens.refresh_token };
+      await this.#keep();
+      if (this.#session !== kept.session) throw this.#over('elsewhere');
       this.#tell({ type: 'renewed', session: kept.session, token, renewAt, until });
       return token;
     } catch (error) {
@@ -467,12 +486,19 @@ export class Latchkey {
     return this.#access;
   }
 
-  /** @returns {Promise<{ session: string, refreshToken: string } | null>} */
+  /**
+   * What is kept, and the token that the storage has of it: another one while it is `#unsaved`.
+   * @returns {Promise<{ session: string, refreshToken: string, stored: string } | null>}
+   */
   async #load() {
     const kept = object((await this.#storage.load()) ?? '');
     const { session, refreshToken } = kept ?? {};
+    const unsaved = this.#unsaved;
+    if (unsaved && unsaved.session === session && unsaved.stored === refreshToken) return unsaved;
+    // Without a lock that all tabs share, a later token may be there already: it stays.
+    this.#unsaved = null;
     return typeof session === 'string' && typeof refreshToken === 'string'
-      ? { session, refreshToken }
+      ? { session, refreshToken, stored: refreshToken }
       : null;
   }
 
@@ -480,6 +506,22 @@ export class Latchkey {
   async #own() {
     const kept = await this.#load();
     return kept && (this.#session === undefined || this.#session === kept.session) ? kept : null;
+  }
+
+  /**
+   * Under the lock: saves what is `#unsaved`, if the storage still has what it had. A storage that
+   * fails ends no session and fails no call, for the tokens are good: the next call tries again.
+   */
+  async #keep() {
+    try {
+      if (!(await this.#own())) this.#over('elsewhere');
+      const unsaved = this.#unsaved;
+      if (!unsaved) return;
+      await this.#save({ session: unsaved.session, refreshToken: unsaved.refreshToken });
+      this.#unsaved = null;
+    } catch {
+      // It stays unsaved.
+    }
   }
 
   /** @param {{ session: string, refreshToken: string }} kept */
@@ -492,12 +534,15 @@ export class Latchkey {
    * @param {Reason} reason
    */
   async #end(reason) {
-    const kept = await this.#own();
-    if (kept) {
-      await this.#storage.clear();
-      this.#tell({ type: 'signed-out', session: kept.session });
+    try {
+      const kept = await this.#own();
+      if (kept) {
+        await this.#storage.clear();
+        this.#tell({ type: 'signed-out', session: kept.session });
+      }
+    } finally {
+      this.#over(reason);
     }
-    this.#over(reason);
   }
 
   /**
@@ -505,10 +550,17 @@ export class Latchkey {
    * @param {Reason} reason
    */
   #over(reason) {
+    this.#access = null;
+    this.#unsaved = null;
     if (this.#session) {
       this.#session = null;
-      this.#access = null;
-      for (const listener of this.#listeners) listener(reason);
+      for (const listener of this.#listeners) {
+        try {
+          listener(reason);
+        } catch (error) {
+          report(error);
+        }
+      }
     }
     return new SignedOutError();
   }
@@ -569,6 +621,17 @@ export function exclusive() {
     last = next.catch(() => {});
     return next;
   };
+}
+
+/**
+ * Lets an error end where uncaught ones do, and whoever has caught it go on.
+ * @param {unknown} error
+ */
+function report(error) {
+  if (typeof reportError === 'function') return reportError(error);
+  queueMicrotask(() => {
+    throw error;
+  });
 }
 
 /** @type {Timer} */
