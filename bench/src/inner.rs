@@ -22,35 +22,24 @@ use crate::{beside_local, binaries, log_in, ratchet};
 
 /// Adds a line for each part.
 pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
-    let (variables, token) = beside_local(async |local| {
+    // What is read from files is read here: their folder is gone when Criterion begins.
+    let (issuer, verifier, pair, token) = beside_local(async |local| {
         let tokens = log_in(local, "ada@example.com").await?;
-        let mut variables = local.environment.get("login").context("no login")?.clone();
-        // The folder with the files is gone when Criterion begins.
-        let jwks = variables.get_mut("JWKS").context("no JWKS")?;
-        *jwks = std::fs::read_to_string(&*jwks)?;
-        let key = variables.get("SIGNING_KEY").context("no key")?;
-        variables.insert("PEM".to_owned(), std::fs::read_to_string(key)?);
         let token = tokens["access_token"].as_str().context("no token")?;
-        Ok((variables, token.to_owned()))
+        let variables = local.environment.get("login").context("no login")?;
+        let lookup = |name: &str| variables.get(name).cloned();
+        let env = Env::new(&lookup);
+        let key = variables.get("SIGNING_KEY").context("no key")?;
+        let key = pem::parse(std::fs::read(key)?)?;
+        Ok((
+            Issuer::from_env(&env)?,
+            Verifier::from_env(&env)?,
+            RsaKeyPair::from_pkcs8(key.contents())?,
+            token.to_owned(),
+        ))
     })
     .await?;
-    // A folder for the one file that is read from again.
     let folder = binaries()?.join("inner");
-    std::fs::create_dir_all(&folder)?;
-    let file = folder.join("throwaway.pem");
-    let key = &variables["PEM"];
-    std::fs::write(&file, key)?;
-    let path = file.display().to_string();
-    let lookup = |name: &str| match name {
-        "SIGNING_KEY" => Some(path.clone()),
-        _ => variables.get(name).cloned(),
-    };
-    let env = Env::new(&lookup);
-    let issuer = Issuer::from_env(&env);
-    std::fs::remove_file(&file)?;
-    let (issuer, verifier) = (issuer?, Verifier::from_env(&env)?);
-    let pair = pem::parse(key)?;
-    let pair = RsaKeyPair::from_pkcs8(pair.contents())?;
 
     // Criterion blocks, and one runtime must not be waited for within another.
     let account = ratchet::account()?;

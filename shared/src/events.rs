@@ -218,30 +218,25 @@ impl Entry {
             ..
         } = &self;
         // A level is part of where a line is written, so there are two places.
+        macro_rules! write_at {
+            ($level:ident) => {
+                tracing::$level!(
+                    event,
+                    request_id,
+                    route,
+                    user_id,
+                    session_id,
+                    reason,
+                    by,
+                    seconds,
+                    "{message}"
+                )
+            };
+        }
         if self.event.is_warning() {
-            tracing::warn!(
-                event,
-                request_id,
-                route,
-                user_id,
-                session_id,
-                reason,
-                by,
-                seconds,
-                "{message}"
-            );
+            write_at!(warn);
         } else {
-            tracing::info!(
-                event,
-                request_id,
-                route,
-                user_id,
-                session_id,
-                reason,
-                by,
-                seconds,
-                "{message}"
-            );
+            write_at!(info);
         }
         note(|tally| {
             if let Some(count) = self.event.metric(tally) {

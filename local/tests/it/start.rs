@@ -259,19 +259,23 @@ async fn a_function_in_another_language_leaves_the_others_running() {
     local.stop().await;
 }
 
+/// Starts with another template, in a folder of that name.
+async fn with_template(name: &str, template: &str) -> Local {
+    let path = folder(name).join("template.yaml");
+    std::fs::write(&path, template).unwrap();
+    let options = Options {
+        template: path,
+        ..options()
+    };
+    Local::start(options).await.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_route_that_the_template_lacks_is_missing_here() {
     let template = std::fs::read_to_string(options().template).unwrap();
     let without = template.replace("Path: /register", "Path: /sign-up");
     assert_ne!(template, without);
-    let path = folder("routes").join("template.yaml");
-    std::fs::write(&path, without).unwrap();
-    let local = Local::start(Options {
-        template: path,
-        ..options()
-    })
-    .await
-    .unwrap();
+    let local = with_template("routes", &without).await;
     let body = registration("ada@example.com");
     let (status, _) = ask(&local, "POST", "/register", String::new(), body.clone()).await;
     assert_eq!(status, 404);
@@ -336,14 +340,7 @@ async fn a_route_of_the_template_wins_over_the_page() {
     let template = std::fs::read_to_string(options().template).unwrap();
     let moved = template.replace("Path: /.well-known/jwks.json", "Path: /docs/jwks.json");
     let moved = moved.replace("Path: /register", "Path: /docs");
-    let path = folder("pages").join("template.yaml");
-    std::fs::write(&path, moved).unwrap();
-    let local = Local::start(Options {
-        template: path,
-        ..options()
-    })
-    .await
-    .unwrap();
+    let local = with_template("pages", &moved).await;
     let body = registration("ada@example.com");
     let (status, _) = ask(&local, "POST", "/docs", String::new(), body).await;
     assert_eq!(status, 201);
