@@ -11,6 +11,7 @@ use local::runtime_api::Bootstrap;
 use serde_json::{Value, json};
 
 use crate::hash::Hash;
+use crate::kms::Kms;
 use crate::report::{Amount, Most, Report};
 use crate::{PASSWORD, beside_local, binaries, log_in, median};
 
@@ -38,6 +39,16 @@ struct Function {
     event: Event,
     /// How many passwords a call hashes: their time and memory are set apart.
     hashes: u32,
+    most: Limits,
+}
+
+/// What is asked of a call.
+#[derive(Clone, Copy)]
+struct Limits {
+    first: Most,
+    warm: Most,
+    work: Most,
+    memory: Most,
 }
 
 /// The event that follows an answer; at first there is none.
@@ -46,8 +57,11 @@ type Event = Box<dyn FnMut(&Value) -> anyhow::Result<Value>>;
 /// What was seen of a function, start by start and call by call.
 #[derive(Default)]
 struct Seen {
+    /// Beside what a process's first hashes take.
     first: Vec<Duration>,
     warm: Vec<Duration>,
+    /// Of warm calls, as the function measured them itself.
+    hashes: Vec<Duration>,
     /// Of the processor, for one warm call.
     work: Vec<Duration>,
     memory_kib: Vec<u64>,
@@ -59,6 +73,8 @@ struct Seen {
 struct Middle {
     first: Duration,
     warm: Duration,
+    /// All that a call makes.
+    hashed: Duration,
     work: Duration,
     memory_kib: u64,
 }
@@ -67,29 +83,33 @@ struct Middle {
 pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
     build()?;
     beside_local(async |local| {
-        let mut functions = functions(local).await?;
+        let kms = Kms::start().await?;
+        let mut functions = functions(local, &kms).await?;
         let mut seen: Vec<_> = functions.iter().map(|_| Seen::default()).collect();
         let hash = Hash::new()?;
-        let mut hashes = Vec::new();
         for round in 0..STARTS {
             eprintln!("functions: start {} of {STARTS}", round + 1);
             for place in 0..functions.len() {
-                // Each is as often behind each other: the end of a process takes time as well.
+                // Each is as often behind each other (their number is a prime): the end of a process
+                // takes time as well.
                 let at = (place * (1 + round % (functions.len() - 1)) + round) % functions.len();
-                let watched = seen[at].start(&mut functions[at]).await;
+                // In turn with the start, on a machine that is as busy.
+                let set_apart = match functions[at].hashes {
+                    0 => Duration::ZERO,
+                    hashes => Hash::first().await? + hash.time().await? * (hashes - 1),
+                };
+                let watched = seen[at].start(&mut functions[at], set_apart).await;
                 watched.with_context(|| functions[at].call)?;
-                hashes.push(hash.time().await?);
             }
         }
-        let hash = median(&mut hashes).context("nothing was measured")?;
         let mut middles = functions.iter().zip(seen).map(|(function, seen)| {
-            let middle = seen.middle()?;
+            let middle = seen.middle(function.hashes)?;
             anyhow::Ok((function, middle))
         });
         let (_, empty) = middles.next().context("no function")??;
         for middle in middles {
             let (function, middle) = middle?;
-            lines(report, function, &middle, &empty, hash)?;
+            lines(report, function, &middle, &empty)?;
         }
         let empty = size_kib("empty")?;
         for package in PACKAGES.into_iter().skip(1) {
@@ -117,7 +137,6 @@ fn lines(
     function: &Function,
     ours: &Middle,
     empty: &Middle,
-    hash: Duration,
 ) -> anyhow::Result<()> {
     let call = function.call;
     let hash_kib = match function.environment.get("ARGON2_MEMORY_KIB") {
@@ -129,30 +148,23 @@ fn lines(
     } else {
         ""
     };
-    let (first, warm, work, memory) = match function.package {
-        "authorizer" => (
-            Most::Ratio(1.2),
-            Most::Ratio(1.6),
-            Most::Any,
-            Most::Megabytes(6.0),
-        ),
-        "discovery" => (Most::Any, Most::Any, Most::Any, Most::Any),
-        _ => (
-            Most::Ratio(4.0),
-            Most::Any,
-            Most::Millis(1.0),
-            Most::Megabytes(12.0),
-        ),
-    };
-    let hashed = hash * function.hashes;
+    let Limits {
+        first,
+        warm,
+        work,
+        memory,
+    } = function.most;
+    let hashed = ours.hashed;
     let mut time = |what: &str, ours: Duration, theirs: Duration, most: Most| {
         let what = format!("{call}: {what}{beside}");
-        let ours = Amount::Time(ours.saturating_sub(hashed));
-        report.add(&what, ours, Amount::Time(theirs), "an empty function", most);
+        let (ours, theirs) = (Amount::Time(ours), Amount::Time(theirs));
+        report.add(&what, ours, theirs, "an empty function", most);
     };
+    let beside_hash = |time: Duration| time.saturating_sub(hashed);
+    let (own_warm, own_work) = (beside_hash(ours.warm), beside_hash(ours.work));
     time("start until first answer", ours.first, empty.first, first);
-    time("warm call", ours.warm, empty.warm, warm);
-    time("processor time of a warm call", ours.work, empty.work, work);
+    time("warm call", own_warm, empty.warm, warm);
+    time("processor time of a warm call", own_work, empty.work, work);
     if function.hashes > 0 {
         // Asked of login, which hashes once; a password change hashes twice.
         let most = if function.package == "login" {
@@ -191,12 +203,13 @@ fn binary(package: &str) -> anyhow::Result<PathBuf> {
 }
 
 impl Seen {
-    async fn start(&mut self, function: &mut Function) -> anyhow::Result<()> {
+    /// Starts the function and asks it; `set_apart` of the time until its first answer is not its own.
+    async fn start(&mut self, function: &mut Function, set_apart: Duration) -> anyhow::Result<()> {
         let mut event = (function.event)(&self.answer)?;
         let binary = binary(function.package)?;
         let mut process = Bootstrap::start(&binary, &function.environment).await?;
         self.answer = process.invoke(event).await?;
-        self.first.push(process.age());
+        self.first.push(process.age().saturating_sub(set_apart));
         let status = self.answer["statusCode"].as_u64().unwrap_or(200);
         if self.answer["isAuthorized"] == false || status >= 300 {
             bail!(
@@ -217,19 +230,31 @@ impl Seen {
             self.work.push(after.saturating_sub(before) / calls);
         }
         self.memory_kib.extend(process.peak_memory_kib());
+        // The first hash took longer.
+        self.hashes.extend(logged(&process.output()).skip(1));
         Ok(())
     }
 
-    fn middle(mut self) -> anyhow::Result<Middle> {
+    fn middle(mut self, hashes: u32) -> anyhow::Result<Middle> {
         let nothing = "nothing was measured";
         Ok(Middle {
             first: median(&mut self.first).context(nothing)?,
             warm: median(&mut self.warm).context(nothing)?,
+            hashed: median(&mut self.hashes).unwrap_or_default() * hashes,
             // Where there is no /proc, there is nothing to be told.
             work: median(&mut self.work).unwrap_or_default(),
             memory_kib: median(&mut self.memory_kib).unwrap_or_default(),
         })
     }
+}
+
+/// How long the hashes took that a function's log tells of.
+fn logged(output: &str) -> impl Iterator<Item = Duration> {
+    let lines = output.lines().filter_map(|line| {
+        let line: Value = serde_json::from_str(line).ok()?;
+        line["hash_ms"].as_f64()
+    });
+    lines.map(|millis| Duration::from_secs_f64(millis / 1000.0))
 }
 
 /// Builds the binaries as they are deployed, one by one.
@@ -246,12 +271,13 @@ fn build() -> anyhow::Result<()> {
 }
 
 /// The functions of a Latchkey at work, each with a request that it grants.
-async fn functions(local: &Local) -> anyhow::Result<Vec<Function>> {
+async fn functions(local: &Local, kms: &Kms) -> anyhow::Result<Vec<Function>> {
     // Whose list of sessions stays short, who logs in again and again, who stays in one session, and
     // whose password changes.
     let stays = log_in(local, "ada@example.com").await?;
     log_in(local, "grace@example.com").await?;
-    let mut refreshes = log_in(local, "joan@example.com").await?;
+    let refreshes = log_in(local, "joan@example.com").await?;
+    let others = log_in(local, "hedy@example.com").await?;
     let changes = log_in(local, "mary@example.com").await?;
 
     let verify = include_str!("../../events/authorizer/allow.json");
@@ -263,15 +289,19 @@ async fn functions(local: &Local) -> anyhow::Result<Vec<Function>> {
 
     let always = |event: Value| -> Event { Box::new(move |_| Ok(event.clone())) };
     let get = |path| always(event("GET", path, &Value::Null, &shown));
+    let name = json!({"first_name": "Augusta"});
+    let rename = always(event("PATCH", "/profile", &name, &shown));
     let login = json!({"email": "grace@example.com", "password": PASSWORD});
     let login = always(event("POST", "/login", &login, &Value::Null));
-    let refresh: Event = Box::new(move |answer| {
-        if let Some(body) = answer["body"].as_str() {
-            refreshes = serde_json::from_str(body)?;
-        }
-        let body = json!({"refresh_token": refreshes["refresh_token"]});
-        Ok(event("POST", "/refresh", &body, &Value::Null))
-    });
+    let refresh = |mut tokens: Value| -> Event {
+        Box::new(move |answer| {
+            if let Some(body) = answer["body"].as_str() {
+                tokens = serde_json::from_str(body)?;
+            }
+            let body = json!({"refresh_token": tokens["refresh_token"]});
+            Ok(event("POST", "/refresh", &body, &Value::Null))
+        })
+    };
     let mut registered = 0;
     let register: Event = Box::new(move |_| {
         registered += 1;
@@ -287,25 +317,64 @@ async fn functions(local: &Local) -> anyhow::Result<Vec<Function>> {
         passwords.reverse();
         Ok(event("POST", "/password/change", &body, &changed))
     });
+    let any = Limits {
+        first: Most::Any,
+        warm: Most::Any,
+        work: Most::Any,
+        memory: Most::Any,
+    };
+    let authorizer = Limits {
+        first: Most::Ratio(1.2),
+        warm: Most::Ratio(1.6),
+        memory: Most::Megabytes(6.0),
+        ..any
+    };
+    let hashing = Limits {
+        first: Most::Ratio(4.0),
+        memory: Most::Megabytes(12.0),
+        ..any
+    };
+    let storing = Limits {
+        work: Most::Millis(1.0),
+        ..hashing
+    };
+    let in_memory = "refresh, the key in memory";
     let functions = [
-        ("empty", "empty", always(json!({})), 0),
-        ("authorizer", "authorizer", always(verify), 0),
-        ("discovery", "discovery", get("/.well-known/jwks.json"), 0),
-        ("profile", "profile", get("/profile"), 0),
-        ("sessions", "session", get("/sessions"), 0),
-        ("refresh", "session", refresh, 0),
-        ("login", "login", login, 1),
-        ("register", "register", register, 1),
-        ("password change", "password", change, 2),
+        ("empty", "empty", always(json!({})), 0, any),
+        ("authorizer", "authorizer", always(verify), 0, authorizer),
+        (
+            "discovery",
+            "discovery",
+            get("/.well-known/jwks.json"),
+            0,
+            any,
+        ),
+        ("profile", "profile", get("/profile"), 0, storing),
+        ("profile change", "profile", rename, 0, storing),
+        ("sessions", "session", get("/sessions"), 0, storing),
+        ("refresh", "session", refresh(refreshes), 0, storing),
+        (in_memory, "session", refresh(others), 0, hashing),
+        ("login", "login", login, 1, hashing),
+        ("register", "register", register, 1, storing),
+        ("password change", "password", change, 2, hashing),
     ];
     Ok(functions
         .into_iter()
-        .map(|(call, package, event, hashes)| Function {
-            call,
-            package,
-            environment: local.environment.get(package).cloned().unwrap_or_default(),
-            event,
-            hashes,
+        .map(|(call, package, event, hashes, most)| {
+            let environment = local.environment.get(package).cloned();
+            let mut environment = environment.unwrap_or_default();
+            let signs = ["login", "session", "password"].contains(&package);
+            if signs && call != in_memory {
+                environment.extend(kms.environment());
+            }
+            Function {
+                call,
+                package,
+                environment,
+                event,
+                hashes,
+                most,
+            }
         })
         .collect())
 }

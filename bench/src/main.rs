@@ -6,6 +6,7 @@ mod accounts;
 mod gateway;
 mod hash;
 mod inner;
+mod kms;
 mod lambda;
 mod others;
 mod ratchet;
@@ -26,6 +27,7 @@ use serde_json::Value;
 use shared::clock::Clock;
 use shared::people::account::rfc3339;
 
+use hash::Hash;
 use others::Others;
 use report::Report;
 
@@ -44,6 +46,9 @@ struct Flags {
     /// Serve the gateway until standard input ends, for the measurement of it.
     #[arg(long, hide = true)]
     serve: bool,
+    /// Hash one password, and print how many nanoseconds that took.
+    #[arg(long, hide = true)]
+    hash: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -69,6 +74,10 @@ async fn main() -> anyhow::Result<()> {
     let flags = Flags::parse();
     if flags.serve {
         return gateway::serve().await;
+    }
+    if flags.hash {
+        println!("{}", Hash::new()?.time().await?.as_nanos());
+        return Ok(());
     }
     let asked = |part| flags.only.is_empty() || flags.only.contains(&part);
     let others = if [Part::Hash, Part::Token, Part::Gateway]

@@ -38,7 +38,7 @@ fn binary(function: &str) -> PathBuf {
 }
 
 /// The folder with the binaries of this build: `cargo test` builds those of a test's own package
-/// only.
+/// only. They are those of a plain `cargo build`, so that neither is built for the other again.
 fn built() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
@@ -46,7 +46,7 @@ fn built() -> &'static Path {
         let profile = this.parent().unwrap().parent().unwrap();
         let mut build = Command::new(env!("CARGO"));
         build
-            .args(["build", "--quiet", "--workspace", "--bins"])
+            .args(["build", "--quiet", "--bins"])
             .current_dir(root());
         build.arg("--target-dir").arg(profile.parent().unwrap());
         if profile.ends_with("release") {

@@ -1,8 +1,7 @@
 //! Verifies access tokens.
 //!
-//! jsonwebtoken checks signatures here and nothing else. Every other check is spelled out, in
-//! order, each with its source: the library leaves several of them to its caller, and reads the
-//! time itself.
+//! AWS-LC checks signatures here. Every other check is spelled out, in order, each with its source:
+//! jsonwebtoken leaves several of them to its caller, and reads the time itself.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
