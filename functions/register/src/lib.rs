@@ -81,6 +81,7 @@ impl Handler for Register {
     }
 
     async fn warm(&self) {
-        tokio::join!(self.store.warm(), self.hasher.warm(), self.policy.warm());
+        // The hasher first: it takes longest, on threads of its own.
+        tokio::join!(self.hasher.warm(), self.store.warm(1));
     }
 }

@@ -75,14 +75,6 @@ impl PasswordPolicy {
         Ok(Self { min_length })
     }
 
-    /// Reads zxcvbn's lists into memory ahead of the first password.
-    pub async fn warm(&self) {
-        // Where it fails, the first password reads them. A word, a date and a repetition, since each
-        // kind of pattern has expressions of its own.
-        let judge = || drop(zxcvbn("Tr0ub4dor 1.12.2026 aaaa", &[]));
-        let _ = tokio::task::spawn_blocking(judge).await;
-    }
-
     /// The most code points that are judged. A password that is hard to guess up to here is so with
     /// what follows it, and the time to judge one grows with the square of its length and more:
     /// 128 code points, chosen for it, took a second.
