@@ -205,7 +205,8 @@ impl Handler for Login {
     }
 
     async fn warm(&self) {
-        tokio::join!(self.store.warm(), self.issuer.warm(), self.hasher.warm());
+        // The hasher first: it takes longest, on threads of its own.
+        tokio::join!(self.hasher.warm(), self.store.warm(3), self.issuer.warm());
     }
 }
 

@@ -145,7 +145,7 @@ impl Handler for Profile {
     }
 
     async fn warm(&self) {
-        self.store.warm().await;
+        self.store.warm(1).await;
     }
 }
 

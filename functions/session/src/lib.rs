@@ -102,7 +102,7 @@ impl Handler for Sessions {
     }
 
     async fn warm(&self) {
-        tokio::join!(self.store.warm(), self.issuer.warm());
+        tokio::join!(self.store.warm(1), self.issuer.warm());
     }
 }
 

@@ -94,7 +94,9 @@ pub async fn respond(handler: &impl Handler, request: Request) -> Response<Body>
     let started = Instant::now();
     let request_id = request_id(&request);
     let tally = Tally::new(request_id.clone(), route(&request));
-    let (outcome, tally) = tally.during(handler.handle(request)).await;
+    // On the heap: the compiler refuses to look as deep as the SDK's futures go from here.
+    let handled = Box::pin(handler.handle(request));
+    let (outcome, tally) = tally.during(handled).await;
     let (mut response, problem) = match outcome {
         Ok(response) => (response, None),
         Err(problem) => (problem.to_response(&request_id), Some(problem)),

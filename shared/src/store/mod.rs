@@ -16,6 +16,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use tokio::task::JoinSet;
 
 use crate::aws::{self, Stopwatch};
 use crate::config::{ConfigError, Env};
@@ -73,17 +74,29 @@ impl Store {
         })
     }
 
-    /// Opens the connection to DynamoDB ahead of the first request, by looking for an item that is
-    /// never there: half a read unit a process. A small function's handshake takes hundreds of
-    /// milliseconds, but far less before the first event, when Lambda gives it more processor.
-    /// Where this fails, requests try again.
-    pub async fn warm(&self) {
+    /// Opens connections to DynamoDB ahead of the first request, as many as a request will use at once,
+    /// by looking for an item that is never there: half a read unit each. A small function's handshake
+    /// takes hundreds of milliseconds, but far less before the first event, when Lambda gives it more
+    /// processor. Where this fails, requests try again.
+    pub async fn warm(&self, connections: usize) {
+        let mut asked = JoinSet::new();
+        (0..connections).for_each(|_| self.reach(&mut asked));
+        while let Some(answer) = asked.join_next().await {
+            if let Ok(Err(fault)) = answer {
+                tracing::warn!(cause = chain(&fault), "DynamoDB is not reached yet");
+                // The others would say the same.
+                return;
+            }
+        }
+    }
+
+    fn reach(&self, asked: &mut JoinSet<Result<(), StoreError>>) {
         let request = self.client.get_item().table_name(&self.table);
         let request = request.set_key(Some(Key::nothing().attributes()));
-        if let Err(fault) = request.send().await {
-            let fault = unavailable("answer at the start")(fault);
-            tracing::warn!(cause = chain(&fault), "DynamoDB is not reached yet");
-        }
+        asked.spawn(async {
+            let answer = request.send().await;
+            answer.map(drop).map_err(unavailable("answer at the start"))
+        });
     }
 }
 

@@ -1,14 +1,15 @@
 //! A private key in this process's memory.
 
+use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256,
+    RsaKeyPair,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, EncodingKey};
-use pem::Pem;
+use jsonwebtoken::Algorithm;
 
 use super::public_key::PublicKey;
 
@@ -31,25 +32,23 @@ impl PrivateKey {
     /// Takes a private key in PEM (PKCS#8, RFC 7468 section 10); `None` where it is not one that
     /// we sign with.
     pub fn from_pem(pem: &str) -> Option<Self> {
-        let parsed = pem::parse(pem).ok()?;
-        let der = parsed.contents();
-        let pem = pem.as_bytes();
-        let (key, pair) = if let Ok(key) = EncodingKey::from_rsa_pem(pem) {
-            (key, Pair::Rsa(RsaKeyPair::from_pkcs8(der).ok()?))
-        } else if let Ok(key) = EncodingKey::from_ec_pem(pem) {
-            let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der);
-            (key, Pair::P256(pair.ok()?))
-        } else {
-            let key = EncodingKey::from_ed_pem(pem).ok()?;
-            (key, Pair::Ed25519(Ed25519KeyPair::from_pkcs8(der).ok()?))
-        };
-        let public = PublicKey::of(&key, pair.algorithm())?;
-        Some(Self { pair, public })
+        let pem = pem::parse(pem).ok()?;
+        Some(pem)
+            .filter(|pem| pem.tag() == "PRIVATE KEY")
+            .and_then(|pem| Self::from_pkcs8(pem.contents()))
     }
 
     /// Takes a private key in DER (PKCS#8, RFC 5958), as KMS gives it; `None` as above.
     pub fn from_pkcs8(der: &[u8]) -> Option<Self> {
-        Self::from_pem(&pem::encode(&Pem::new("PRIVATE KEY", der)))
+        let pair = if let Ok(pair) = RsaKeyPair::from_pkcs8(der) {
+            Pair::Rsa(pair)
+        } else if let Ok(pair) = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der) {
+            Pair::P256(pair)
+        } else {
+            Pair::Ed25519(Ed25519KeyPair::from_pkcs8(der).ok()?)
+        };
+        let public = PublicKey::from_spki(pair.spki().ok()?.as_ref())?;
+        Some(Self { pair, public })
     }
 
     /// The key's public half.
@@ -84,6 +83,15 @@ impl Pair {
             Self::Rsa(_) => Algorithm::RS256,
             Self::P256(_) => Algorithm::ES256,
             Self::Ed25519(_) => Algorithm::EdDSA,
+        }
+    }
+
+    /// The public half in DER.
+    fn spki(&self) -> Result<PublicKeyX509Der<'static>, Unspecified> {
+        match self {
+            Self::Rsa(pair) => pair.public_key().as_der(),
+            Self::P256(pair) => pair.public_key().as_der(),
+            Self::Ed25519(pair) => pair.public_key().as_der(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The public half of a signing key, as it is published.
 
 use jsonwebtoken::jwk::{Jwk, KeyAlgorithm, PublicKeyUse, ThumbprintHash};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use jsonwebtoken::{Algorithm, DecodingKey};
 use pem::Pem;
 
 use super::keys::KeySet;
@@ -27,11 +27,6 @@ impl PublicKey {
         };
         let jwk = Jwk::from_decoding_key(&key, Some(algorithm)).ok()?;
         Self::new(jwk, algorithm)
-    }
-
-    /// The public half of a private key.
-    pub(super) fn of(key: &EncodingKey, algorithm: Algorithm) -> Option<Self> {
-        Self::new(Jwk::from_encoding_key(key, algorithm).ok()?, algorithm)
     }
 
     fn new(mut jwk: Jwk, algorithm: Algorithm) -> Option<Self> {

@@ -134,18 +134,23 @@ impl Signer {
         }
     }
 
-    /// Does ahead of the first signature what it would wait for: unseals a sealed key, or opens the
-    /// connection to KMS.
+    /// Does ahead of the first signature what it would wait for: opens the connection to KMS, or
+    /// unseals a sealed key. With a key in memory it makes a signature, since AWS-LC prepares the key's
+    /// numbers in the first one.
     ///
     /// # Errors
     ///
     /// Where KMS does not do it; the first signature tries again.
     pub async fn warm(&self) -> Result<(), SignError> {
         match &self.custody {
-            Custody::Sealed { kms, sealed, key } => self.unsealed(kms, sealed, key).await.map(drop),
-            Custody::Kms { kms, arn, .. } => Ok(kms.rehearse(arn, self.algorithm).await?),
-            Custody::Held(_) => Ok(()),
+            Custody::Kms { kms, arn, .. } => kms.rehearse(arn, self.algorithm).await?,
+            Custody::Sealed { kms, sealed, key } => {
+                let key = self.unsealed(kms, sealed, key).await?;
+                key.sign("").map(drop)?;
+            }
+            Custody::Held(key) => key.sign("").map(drop)?,
         }
+        Ok(())
     }
 
     /// Signs `claims` as an access token.
