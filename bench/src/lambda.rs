@@ -67,7 +67,7 @@ struct Seen {
     /// Of warm calls that hash: the handler and its hash, as the function measured them itself.
     handled: Vec<Duration>,
     hashes: Vec<Duration>,
-    /// Of the processor, for one warm call.
+    /// Of the processor, for one warm call beside its hashes.
     work: Vec<Duration>,
     memory_kib: Vec<u64>,
     /// The last answer.
@@ -167,11 +167,10 @@ fn lines(
         let (ours, theirs) = (Amount::Time(ours), Amount::Time(theirs));
         report.add(&what, ours, theirs, "an empty function", most);
     };
-    let beside_hash = |time: Duration| time.saturating_sub(hashed);
-    let (own_warm, own_work) = (beside_hash(ours.warm), beside_hash(ours.work));
+    let own_warm = ours.warm.saturating_sub(hashed);
     time("start until first answer", ours.first, empty.first, first);
     time("warm call", own_warm, empty.warm, warm);
-    time("processor time of a warm call", own_work, empty.work, work);
+    time("processor time of a warm call", ours.work, empty.work, work);
     if function.hashes > 0 {
         // Asked of login, which hashes once; a password change hashes twice.
         let most = if function.package == "login" {
@@ -220,14 +219,19 @@ impl Seen {
                 process.output()
             );
         }
-        let before = process.processor_time();
+        // Hashes have threads of their own.
+        let worked = |process: &Bootstrap| match function.hashes {
+            0 => process.processor_time(),
+            _ => process.processor_time_of_first_thread(),
+        };
+        let before = worked(&process);
         for _ in 0..CALLS {
             event = (function.event)(&self.answer)?;
             let asked = Instant::now();
             self.answer = process.invoke(event).await?;
             self.warm.push(asked.elapsed());
         }
-        if let (Some(before), Some(after)) = (before, process.processor_time()) {
+        if let (Some(before), Some(after)) = (before, worked(&process)) {
             let calls = u32::try_from(CALLS)?;
             self.work.push(after.saturating_sub(before) / calls);
         }

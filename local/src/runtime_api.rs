@@ -159,11 +159,14 @@ impl Bootstrap {
     /// The processor time that the process has had so far, in all its threads. Linux only.
     pub fn processor_time(&self) -> Option<Duration> {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id()?)).ok()?;
-        let nanos = tasks.map(|task| {
-            let stat = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
-            stat.split_whitespace().next()?.parse::<u64>().ok()
-        });
-        nanos.sum::<Option<u64>>().map(Duration::from_nanos)
+        tasks.map(|task| scheduled(&task.ok()?.path())).sum()
+    }
+
+    /// The processor time that its first thread has had so far: a function answers on this one, and
+    /// hashes on others. Linux only.
+    pub fn processor_time_of_first_thread(&self) -> Option<Duration> {
+        let id = self.child.id()?;
+        scheduled(Path::new(&format!("/proc/{id}/task/{id}")))
     }
 
     async fn ended(&self, status: std::process::ExitStatus) -> anyhow::Error {
@@ -178,6 +181,13 @@ impl Drop for Bootstrap {
     fn drop(&mut self) {
         self.server.abort();
     }
+}
+
+/// How long a thread, by its folder under /proc, has run.
+fn scheduled(task: &Path) -> Option<Duration> {
+    let stat = std::fs::read_to_string(task.join("schedstat")).ok()?;
+    let nanos = stat.split_whitespace().next()?.parse().ok()?;
+    Some(Duration::from_nanos(nanos))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
