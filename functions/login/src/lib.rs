@@ -62,9 +62,12 @@ impl Login {
     ///
     /// Where any of it is missing or unusable.
     pub fn from_env(env: &Env<'_>, clock: Clock) -> Result<Self, ConfigError> {
+        // First: its memory comes while the rest is read.
+        let hasher = Hasher::from_env(env)?;
+        hasher.prepare();
         Ok(Self {
             store: Store::from_env(env)?,
-            hasher: Hasher::from_env(env)?,
+            hasher,
             throttle: Throttle::from_env(env)?,
             issuer: Issuer::from_env(env)?,
             sessions: SessionPolicy::from_env(env)?,
@@ -205,7 +208,6 @@ impl Handler for Login {
     }
 
     async fn warm(&self) {
-        // The hasher first: it takes longest, on threads of its own.
         tokio::join!(self.hasher.warm(), self.store.warm(3), self.issuer.warm());
     }
 }

@@ -39,9 +39,12 @@ impl ChangePassword {
     ///
     /// Where any of it is missing or unusable.
     pub fn from_env(env: &Env<'_>, clock: Clock) -> Result<Self, ConfigError> {
+        // First: its memory comes while the rest is read.
+        let hasher = Hasher::from_env(env)?;
+        hasher.prepare();
         Ok(Self {
             store: Store::from_env(env)?,
-            hasher: Hasher::from_env(env)?,
+            hasher,
             policy: PasswordPolicy::from_env(env)?,
             throttle: Throttle::from_env(env)?,
             authenticator: Authenticator::from_env(env, clock.clone())?,
@@ -115,7 +118,6 @@ impl Handler for ChangePassword {
     }
 
     async fn warm(&self) {
-        // The hasher first: it takes longest, on threads of its own.
         tokio::join!(self.hasher.warm(), self.store.warm(2));
     }
 }

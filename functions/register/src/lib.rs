@@ -33,9 +33,12 @@ impl Register {
     ///
     /// Where any of it is missing or unusable.
     pub fn from_env(env: &Env<'_>, clock: Clock) -> Result<Self, ConfigError> {
+        // First: its memory comes while the rest is read.
+        let hasher = Hasher::from_env(env)?;
+        hasher.prepare();
         Ok(Self {
             store: Store::from_env(env)?,
-            hasher: Hasher::from_env(env)?,
+            hasher,
             policy: PasswordPolicy::from_env(env)?,
             clock,
         })
@@ -81,7 +84,6 @@ impl Handler for Register {
     }
 
     async fn warm(&self) {
-        // The hasher first: it takes longest, on threads of its own.
         tokio::join!(self.hasher.warm(), self.store.warm(1));
     }
 }

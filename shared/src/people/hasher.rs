@@ -1,9 +1,8 @@
 //! What is kept of passwords, and the work of hashing them.
 
 use std::fmt;
-use std::mem::MaybeUninit;
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::thread;
 use std::time::Instant;
 
@@ -90,15 +89,16 @@ pub enum HashError {
 
 /// Hashes and verifies passwords with Argon2id (RFC 9106).
 ///
-/// Its memory is allocated once and reused, which saves what it costs to get it anew; hashes run on threads
-/// of their own, so that a handler can wait for DynamoDB meanwhile. No more of them run at once
+/// The memory of a hash is got from the system once and reused, which saves half of its time. Hashes run on
+/// threads of their own, so that a handler can wait for DynamoDB meanwhile, and no more of them at once
 /// than there are processors.
 #[derive(Clone)]
 pub struct Hasher {
     params: Params,
     written_params: ParamsString,
     permits: Arc<Semaphore>,
-    memory: Arc<Mutex<Vec<Vec<Block>>>>,
+    /// The memory of hashes that run while another one has [`MEMORY`].
+    spare: Arc<Mutex<Vec<Vec<Block>>>>,
 }
 
 impl Hasher {
@@ -137,22 +137,22 @@ impl Hasher {
             params,
             written_params,
             permits: Arc::new(Semaphore::new(processors)),
-            memory: Arc::default(),
+            spare: Arc::default(),
         })
     }
 
-    /// Allocates the memory of a hash ahead of the first one, which takes up to as long as the hash.
-    pub async fn warm(&self) {
-        let pool = Arc::clone(&self.memory);
+    /// Begins to get the memory of the first hash from the system, which takes about half as long as the
+    /// hash, and returns at once.
+    pub fn prepare(&self) {
         let blocks = self.params.block_count();
-        let allocate = move || {
-            let memory = memory(blocks);
-            pool.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(memory);
-        };
-        // Where it fails, the first hash allocates.
-        let _ = task::spawn_blocking(allocate).await;
+        // Where there is no thread for it, [`Hasher::warm`] or the first hash does it.
+        let _ = thread::Builder::new().spawn(move || touch(blocks));
+    }
+
+    /// Waits until the memory of the first hash is there.
+    pub async fn warm(&self) {
+        let blocks = self.params.block_count();
+        let _ = task::spawn_blocking(move || touch(blocks)).await;
     }
 
     /// Hashes a password under a fresh salt.
@@ -219,28 +219,31 @@ impl Hasher {
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
         let blocks = params.block_count();
         let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
-        let pool = Arc::clone(&self.memory);
+        let spare = Arc::clone(&self.spare);
         let password = password.clone();
         let work = move || {
-            let free = || pool.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut memory = free().pop().unwrap_or_default();
-            if memory.len() < blocks {
-                memory.resize(blocks, Block::new());
-            }
             let mut octets = [0; Output::MAX_LENGTH];
             let octets = octets
                 .get_mut(..length)
                 .ok_or(argon2::Error::OutputTooLong)?;
-            let began = Instant::now();
-            let filled = argon2.hash_password_into_with_memory(
-                password.octets(),
-                &salt,
-                octets,
-                &mut memory[..blocks],
-            );
-            let took = began.elapsed();
-            free().push(memory);
-            filled?;
+            let mut fill = |memory: &mut [Block]| {
+                let began = Instant::now();
+                argon2.hash_password_into_with_memory(password.octets(), &salt, octets, memory)?;
+                Ok::<_, argon2::Error>(began.elapsed())
+            };
+            let took = if let Ok(mut memory) = MEMORY.try_lock() {
+                fill(&mut memory[..blocks])?
+            } else {
+                // Another hash is at work.
+                let free = || spare.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut memory = free().pop().unwrap_or_default();
+                if memory.len() < blocks {
+                    memory.resize(blocks, Block::new());
+                }
+                let took = fill(&mut memory[..blocks]);
+                free().push(memory);
+                took?
+            };
             Ok::<_, HashError>((Output::new(octets)?, took))
         };
         let work = task::spawn_blocking(work).await;
@@ -250,27 +253,33 @@ impl Hasher {
     }
 }
 
-/// The memory of a hash. It costs to get its pages from the system: two threads take about half as long,
-/// and before the first event Lambda gives a function two processors.
-fn memory(blocks: usize) -> Vec<Block> {
+/// The memory of one hash at a time. These zeros lie in no file: the system gives their pages when they
+/// are touched, and nothing need be written to have them.
+static MEMORY: Mutex<[Block; MOST_BLOCKS]> = Mutex::new([Block::new(); MOST_BLOCKS]);
+const MOST_BLOCKS: usize = *Hasher::MEMORY_KIB.end() as usize;
+
+/// Gets the pages of so much of [`MEMORY`] from the system, once. Two threads take half as long, and before the
+/// first event Lambda gives a function two processors.
+fn touch(blocks: usize) {
+    static TOUCHED: Once = Once::new();
     /// How many blocks have one page.
     const PAGE: usize = 4096 / Block::SIZE;
-    fn touch(blocks: &mut [MaybeUninit<Block>]) {
+    fn pages(blocks: &mut [Block]) {
         for page in blocks.chunks_mut(PAGE) {
             if let Some(block) = page.first_mut() {
-                block.write(Block::new());
+                *block = Block::new();
             }
         }
     }
-    let mut memory = Vec::with_capacity(blocks);
-    let (one, other) = memory.spare_capacity_mut().split_at_mut(blocks / 2);
-    thread::scope(|scope| {
-        // Where there is no other thread, the pages come when the blocks are written.
-        let _ = thread::Builder::new().spawn_scoped(scope, || touch(one));
-        touch(other);
+    TOUCHED.call_once(|| {
+        let mut memory = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
+        let (one, other) = memory[..blocks].split_at_mut(blocks / 2);
+        thread::scope(|scope| {
+            // Where there is no other thread, the first hash gets its half.
+            let _ = thread::Builder::new().spawn_scoped(scope, || pages(one));
+            pages(other);
+        });
     });
-    memory.resize(blocks, Block::new());
-    memory
 }
 
 #[cfg(test)]
@@ -363,9 +372,11 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_reused_between_calls_and_grows_for_costlier_hashes() {
+    fn the_memory_of_hashes_at_the_same_time_is_reused_and_grows_for_costlier_ones() {
+        let small = hasher("7168");
+        // As while another hash is at work.
+        let busy = MEMORY.lock();
         block_on(async {
-            let small = hasher("7168");
             let kept = hasher("8192")
                 .hash(&password("from another time"))
                 .await
@@ -379,9 +390,10 @@ mod tests {
                         .unwrap()
                 );
             }
-            let free = small.memory.lock().unwrap();
-            assert_eq!(free.iter().map(Vec::len).collect::<Vec<_>>(), [8192]);
         });
+        drop(busy);
+        let spare = small.spare.lock().unwrap();
+        assert_eq!(spare.iter().map(Vec::len).collect::<Vec<_>>(), [8192]);
     }
 
     #[test]
