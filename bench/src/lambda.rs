@@ -15,8 +15,8 @@ use crate::kms::Kms;
 use crate::report::{Amount, Most, Report};
 use crate::{PASSWORD, beside_local, binaries, log_in, median};
 
-const STARTS: usize = 20;
-const CALLS: usize = 25;
+const STARTS: usize = 60;
+const CALLS: usize = 10;
 /// What is built and weighed.
 const PACKAGES: [&str; 8] = [
     "empty",

@@ -229,8 +229,10 @@ fn every_crate_s_log_lines_are_shown() {
     let workspace = workspace();
     for package in workspace["packages"].as_array().unwrap() {
         let name = text(package, "name");
+        // These are in no function, or log nothing.
+        let silent = ["bench", "empty", "zxcvbn"].contains(&name.as_str());
         assert!(
-            ["bench", "empty"].contains(&name.as_str()) || OURS.contains(&name.as_str()),
+            silent || OURS.contains(&name.as_str()),
             "add {name} to telemetry::OURS"
         );
     }

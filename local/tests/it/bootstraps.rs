@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use local::Local;
 use local::runtime_api::Bootstrap;
@@ -55,6 +56,25 @@ fn built() -> &'static Path {
         assert!(build.status().unwrap().success());
         profile.to_path_buf()
     })
+}
+
+/// The log's lines of requests, as soon as there are so many: a pipe may bring the last one after the
+/// answer.
+async fn requests_printed(process: &Bootstrap, count: usize) -> Vec<Value> {
+    for _ in 0..500 {
+        let output = process.output();
+        let lines = output
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        let requests: Vec<Value> = lines
+            .filter(|line: &Value| line.get("status").is_some())
+            .collect();
+        if requests.len() >= count {
+            return requests;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{}", process.output())
 }
 
 async fn start(function: &str, environment: &BTreeMap<String, String>) -> Bootstrap {
@@ -119,15 +139,9 @@ async fn an_account_is_opened_logged_into_and_read_by_the_real_binaries() {
     );
 
     // Metrics are in the requests' own lines, and a process starts cold once.
-    let printed = login.output();
-    let lines = printed
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap());
-    let requests: Vec<Value> = lines
-        .filter(|line: &Value| line.get("status").is_some())
-        .collect();
+    let requests = requests_printed(&login, 3).await;
     let [cold, warm, refused] = &requests[..] else {
-        panic!("{printed}")
+        panic!("{}", login.output())
     };
     requests.iter().for_each(emf::check);
     let is_kept = |line, name: &str| emf::kept(line).contains(&(name.to_owned(), vec![]));
