@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, ensure};
 use argon2::{Algorithm, Argon2, Params, Version};
 use shared::config::Env;
 use shared::people::hasher::Hasher;
@@ -46,6 +46,7 @@ impl Hash {
     pub async fn first() -> anyhow::Result<Duration> {
         let mut process = Command::new(std::env::current_exe()?);
         let output = process.arg("--hash").output().await?;
+        ensure!(output.status.success(), "the process that hashes failed");
         let nanos = String::from_utf8(output.stdout)?;
         Ok(Duration::from_nanos(nanos.trim().parse()?))
     }

@@ -70,6 +70,25 @@ async fn the_first_request_finds_the_connection_to_dynamodb_open() {
 }
 
 #[tokio::test]
+async fn a_login_finds_as_many_connections_open_as_it_reads_over_at_once() {
+    let app = App::start().await;
+    let (url, connections) = counted(&app).await;
+    let clock = Clock::Manual(app.clock.clone());
+    let login = with(&app, "login", &url, |env| Login::from_env(env, clock)).unwrap();
+    make_ready(&login).await;
+    assert_eq!(connections.load(Ordering::SeqCst), 3);
+    let body = json!({"email": "nobody@example.com", "password": "not the password"});
+    let mut event = bare_event(None);
+    event["routeKey"] = "POST /login".into();
+    event["rawPath"] = "/login".into();
+    event["requestContext"]["http"]["method"] = "POST".into();
+    event["headers"]["content-type"] = "application/json".into();
+    event["body"] = body.to_string().into();
+    assert_eq!(ask(&login, event).await, 401);
+    assert_eq!(connections.load(Ordering::SeqCst), 3, "the same ones");
+}
+
+#[tokio::test]
 async fn a_key_in_kms_is_reached_before_the_first_token_and_signs_nothing_then() {
     for spec in ["RSA_2048", "ECC_NIST_P256", "ECC_NIST_EDWARDS25519"] {
         let stack = Stack::with_key(spec).await;

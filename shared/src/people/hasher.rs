@@ -89,8 +89,8 @@ pub enum HashError {
 
 /// Hashes and verifies passwords with Argon2id (RFC 9106).
 ///
-/// The memory of a hash is got from the system once and reused, which saves half of its time. Hashes run on
-/// threads of their own, so that a handler can wait for DynamoDB meanwhile, and no more of them at once
+/// The memory of a hash is got from the system once and reused: the first hash of a process takes half as long
+/// again. Hashes run on threads of their own, so that a handler can wait for DynamoDB meanwhile, and no more of them at once
 /// than there are processors.
 #[derive(Clone)]
 pub struct Hasher {
@@ -141,8 +141,7 @@ impl Hasher {
         })
     }
 
-    /// Begins to get the memory of the first hash from the system, which takes about half as long as the
-    /// hash, and returns at once.
+    /// Begins to get the memory of the first hash from the system, on two threads, and returns at once.
     pub fn prepare(&self) {
         let blocks = self.params.block_count();
         // Where there is no thread for it, [`Hasher::warm`] or the first hash does it.
@@ -234,7 +233,7 @@ impl Hasher {
             let took = if let Ok(mut memory) = MEMORY.try_lock() {
                 fill(&mut memory[..blocks])?
             } else {
-                // Another hash is at work.
+                // Another hash has it, or `touch`.
                 let free = || spare.lock().unwrap_or_else(PoisonError::into_inner);
                 let mut memory = free().pop().unwrap_or_default();
                 if memory.len() < blocks {

@@ -74,7 +74,7 @@ impl Store {
         })
     }
 
-    /// Opens connections to DynamoDB ahead of the first request, as many as a request will use at once,
+    /// Opens connections to DynamoDB ahead of the first request, as many as a request reads over at once,
     /// by looking for an item that is never there: half a read unit each. A small function's handshake
     /// takes hundreds of milliseconds, but far less before the first event, when Lambda gives it more
     /// processor. Where this fails, requests try again.

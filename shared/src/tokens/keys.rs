@@ -240,7 +240,7 @@ impl Named {
         let [n, e, x, y] = [&jwk.n, &jwk.e, &jwk.x, &jwk.y].map(octets);
         let public = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
             // AWS-LC refuses moduli below 2048 bits when it verifies; say so at the start.
-            ("RSA", None) if n.len() >= 256 => Public::Rsa { n, e },
+            ("RSA", None) if n.len() >= 256 && !e.is_empty() => Public::Rsa { n, e },
             ("EC", Some("P-256")) if x.len() == 32 && y.len() == 32 => Public::P256 { x, y },
             ("OKP", Some("Ed25519")) if x.len() == 32 => Public::Ed25519 { x },
             _ => return Err(KeySetError::Unsupported(kid)),
@@ -406,7 +406,7 @@ mod tests {
         );
         for key in [
             r#"{"kty":"RSA","kid":"a","n":"AQAB","e":"AQAB"}"#,
-            &format!(r#"{{"kty":"RSA","kid":"a","n":"{}"}}"#, "v".repeat(342)),
+            &format!(r#"{{"kty":"RSA","kid":"a","n":"{}"}}"#, "w".repeat(342)),
             r#"{"kty":"EC","crv":"P-384","kid":"a","x":"AA","y":"AA"}"#,
             // Not a point of the curve.
             &format!(r#"{{"kty":"EC","crv":"P-256","kid":"a","x":"{X}","y":"{X}"}}"#),
@@ -435,6 +435,8 @@ mod tests {
         let (document, algorithms) =
             KeySet::published(&format!(r#"{{"keys":[{key}],"note":1}}"#)).unwrap();
         let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+        let half = format!(r#"{{"kty":"RSA","kid":"a","n":"{}"}}"#, "w".repeat(342));
+        assert!(KeySet::published(&format!(r#"{{"keys":[{half}]}}"#)).is_err());
         let expected = serde_json::json!({
             "keys": [{"kty": "OKP", "kid": "a", "crv": "Ed25519", "x": X, "use": "sig", "alg": "EdDSA"}],
         });
