@@ -32,10 +32,9 @@ impl PrivateKey {
     /// Takes a private key in PEM (PKCS#8, RFC 7468 section 10); `None` where it is not one that
     /// we sign with.
     pub fn from_pem(pem: &str) -> Option<Self> {
-        let pem = pem::parse(pem).ok()?;
-        Some(pem)
-            .filter(|pem| pem.tag() == "PRIVATE KEY")
-            .and_then(|pem| Self::from_pkcs8(pem.contents()))
+        let pem = pem::parse(pem).ok();
+        let pem = pem.filter(|pem| pem.tag() == "PRIVATE KEY")?;
+        Self::from_pkcs8(pem.contents())
     }
 
     /// Takes a private key in DER (PKCS#8, RFC 5958), as KMS gives it; `None` as above.

@@ -137,9 +137,10 @@ fn another_process() {
         })
         .collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    if let [password, user_inputs @ ..] = texts.as_slice() {
-        compare_here(password, user_inputs).unwrap();
-    }
+    let [password, user_inputs @ ..] = texts.as_slice() else {
+        panic!("nothing was asked");
+    };
+    compare_here(password, user_inputs).unwrap();
 }
 
 fn word() -> impl Strategy<Value = String> {
