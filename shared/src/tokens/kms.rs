@@ -11,7 +11,7 @@ use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{DataKeyPairSpec, KeyUsageType, MessageType, SigningAlgorithmSpec};
 use jsonwebtoken::Algorithm;
 
-use crate::aws::{self, Stopwatch};
+use crate::aws::{self, Lean, Stopwatch};
 use crate::config::{ConfigError, Env};
 use crate::tally::{longest, note, one_more};
 
@@ -66,7 +66,10 @@ impl Kms {
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         let config = aws::config(env, "AWS_ENDPOINT_URL_KMS")?;
         let stopwatch = Stopwatch::adding(|tally, took| longest(&mut tally.kms_ms, took));
-        let config = Builder::from(&config).interceptor(stopwatch).build();
+        let config = Builder::from(&config)
+            .interceptor(stopwatch)
+            .interceptor(Lean)
+            .build();
         Ok(Self {
             client: Client::from_conf(config),
         })
