@@ -20,7 +20,7 @@ use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedMutexGuard, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// A function's process, and the API that it asks for events.
@@ -40,6 +40,8 @@ struct Api {
     queue: OnceLock<tokio::sync::Mutex<mpsc::UnboundedReceiver<(String, Value)>>>,
     waiting: Mutex<HashMap<String, oneshot::Sender<Answer>>>,
     ready: OnceLock<Instant>,
+    idle: watch::Sender<bool>,
+    acknowledging: Arc<tokio::sync::Mutex<()>>,
     output: Mutex<String>,
 }
 
@@ -116,6 +118,25 @@ impl Bootstrap {
                 Ok(body) => Ok(serde_json::from_slice(&body)?),
                 Err(body) => bail!("the function failed: {}", String::from_utf8_lossy(&body)),
             },
+            status = self.child.wait() => Err(self.ended(status?).await),
+        }
+    }
+
+    /// Lets the function wait after its answer, for as long as this is kept: the answer is not
+    /// acknowledged.
+    pub async fn hold_acknowledgement(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.api.acknowledging).lock_owned().await
+    }
+
+    /// Waits until the function asks for its next event: Lambda sends none before.
+    ///
+    /// # Errors
+    ///
+    /// Where its process ends: then with what it printed.
+    pub async fn idle(&mut self) -> anyhow::Result<()> {
+        let mut idle = self.api.idle.subscribe();
+        tokio::select! {
+            waited = idle.wait_for(|idle| *idle) => waited.map(drop).map_err(Into::into),
             status = self.child.wait() => Err(self.ended(status?).await),
         }
     }
@@ -203,10 +224,12 @@ async fn collect(mut pipe: impl AsyncRead + Unpin, api: Arc<Api>) {
 
 async fn next(State(api): State<Arc<Api>>) -> impl IntoResponse {
     api.ready.get_or_init(Instant::now);
+    api.idle.send_replace(true);
     let event = match api.queue.get() {
         Some(queue) => queue.lock().await.recv().await,
         None => None,
     };
+    api.idle.send_replace(false);
     let (id, event) = event.ok_or(StatusCode::GONE)?;
     #[expect(
         clippy::disallowed_methods,
@@ -236,7 +259,9 @@ async fn response(
     Segment(id): Segment<String>,
     body: Bytes,
 ) -> StatusCode {
-    answer(&api, &id, Ok(body))
+    let status = answer(&api, &id, Ok(body));
+    let _held = api.acknowledging.lock().await;
+    status
 }
 
 async fn error(

@@ -8,6 +8,7 @@ const LAYERS: [(&str, &[&str]); 5] = [
     (
         "base",
         &[
+            "afterwards",
             "aws",
             "clock",
             "config",

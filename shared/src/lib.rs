@@ -4,8 +4,8 @@
 //!
 //! Four layers; each may use those above it in this list and none below.
 //!
-//! - base: `aws`, [`clock`], [`config`], [`events`], [`fault`], [`metrics`], [`random`], [`tally`],
-//!   [`telemetry`]; knows nothing of accounts, HTTP or DynamoDB.
+//! - base: [`mod@afterwards`], `aws`, [`clock`], [`config`], [`events`], [`fault`], [`metrics`], [`random`],
+//!   [`tally`], [`telemetry`]; knows nothing of accounts, HTTP or DynamoDB.
 //! - [`people`]: what an account is. No HTTP, no AWS, no JOSE.
 //! - [`tokens`]: access tokens (RFC 9068), the keys that sign and verify them (RFC 7517).
 //! - [`store`]: the one place that knows DynamoDB.
@@ -14,6 +14,7 @@
 //! Without the feature `accounts` only what the authorizer needs is left: no AWS SDK, no HTTP, no
 //! password hashing.
 
+pub mod afterwards;
 #[cfg(feature = "accounts")]
 pub mod aws;
 pub mod clock;

@@ -200,9 +200,8 @@ mod tests {
     use serde_json::{Value, json};
     use tracing::subscriber::with_default;
     use tracing_subscriber::layer::SubscriberExt as _;
-    use tracing_subscriber::registry::Registry;
 
-    use crate::telemetry::lines;
+    use crate::telemetry::{Spanless, lines};
 
     #[derive(Clone, Default)]
     struct Page(Arc<Mutex<Vec<u8>>>);
@@ -222,10 +221,25 @@ mod tests {
         let page = Page::default();
         let writer = page.clone();
         let lines = lines(namespace.map(str::to_owned)).with_writer(move || writer.clone());
-        with_default(Registry::default().with(lines), log);
+        with_default(Spanless.with(lines), log);
         let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
         assert_eq!(text.matches('\n').count(), 1, "{text}");
         serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn whoever_opens_a_span_gets_none_and_the_line_is_the_same() {
+        let line = line(None, || {
+            let span = tracing::error_span!("of a library", with = 1);
+            assert!(span.is_none());
+            span.in_scope(|| tracing::info!(logins = 1, "request"));
+            span.record("with", 2);
+        });
+        assert_eq!(
+            (&line["message"], &line["logins"]),
+            (&json!("request"), &json!(1))
+        );
+        assert_eq!((line.get("span"), line.get("spans")), (None, None));
     }
 
     #[test]

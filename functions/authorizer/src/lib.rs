@@ -6,6 +6,7 @@
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
+use shared::afterwards::afterwards;
 use shared::clock::Clock;
 use shared::config::{ConfigError, Env};
 use shared::events::Event as SecurityEvent;
@@ -89,22 +90,26 @@ impl Authorizer {
             text(&event.request_context.route_key),
         );
         let (verdict, tally) = tally.during_sync(|| self.verdict(event));
-        let Tally {
-            request_id,
-            route,
-            user_id,
-            cold_starts,
-            ..
-        } = tally;
-        tracing::info!(
-            request_id,
-            route,
-            authorized = verdict.is_authorized,
-            duration_ms = in_ms(started.elapsed()),
-            user_id,
-            cold_starts,
-            "request"
-        );
+        let authorized = verdict.is_authorized;
+        let duration_ms = in_ms(started.elapsed());
+        afterwards(move || {
+            let Tally {
+                request_id,
+                route,
+                user_id,
+                cold_starts,
+                ..
+            } = tally;
+            tracing::info!(
+                request_id,
+                route,
+                authorized,
+                duration_ms,
+                user_id,
+                cold_starts,
+                "request"
+            );
+        });
         verdict
     }
 

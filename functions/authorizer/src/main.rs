@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 
 use authorizer::{Authorizer, Event};
-use lambda_runtime::{LambdaEvent, service_fn};
+use lambda_runtime::{LambdaEvent, Runtime, service_fn};
+use shared::afterwards::AnswerFirst;
 use shared::clock::Clock;
 use shared::config::process_env;
 use shared::telemetry;
@@ -13,8 +14,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let env = process_env();
     telemetry::init(&env);
     let authorizer = &Authorizer::from_env(&env, Clock::System)?;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| async move {
+    let verdict = |event: LambdaEvent<Event>| async move {
         Ok::<_, Infallible>(authorizer.authorize(&event.payload))
-    }))
-    .await
+    };
+    let runtime = Runtime::new(service_fn(verdict)).layer(AnswerFirst);
+    runtime.run().await
 }

@@ -19,11 +19,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use local::{Local, Options, dynamodb, key};
 use serde_json::{Value, json};
 use shared::clock::{Clock, ManualClock};
-use shared::telemetry::{filter, lines};
+use shared::telemetry::{Spanless, filter, lines};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::set_global_default;
 use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::registry::Registry;
 
 use crate::described::described;
 use crate::emf;
@@ -400,7 +399,7 @@ fn keep_logs() {
     }
 
     let lines = lines(Some(NAMESPACE.to_owned()));
-    let subscriber = Registry::default()
+    let subscriber = Spanless
         .with(filter(LevelFilter::TRACE))
         .with(lines.with_writer(|| Keep));
     // The first test of the process does it for all.

@@ -107,6 +107,36 @@ fn body(answer: &Value, status: u16) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_line_of_a_request_is_written_once_its_answer_is_out_and_before_the_next_event() {
+    let local = Local::start(options()).await.unwrap();
+    for (function, asked) in [
+        (
+            "authorizer",
+            json!({"identitySource": ["Bearer of-nothing"]}),
+        ),
+        ("login", event("POST", "/login", json!({}), None)),
+    ] {
+        let mut process = start(function, &local.environment[function]).await;
+        let held = process.hold_acknowledgement().await;
+        process.invoke(asked).await.unwrap();
+        // Whatever it had written by then would be here.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let line = |process: &Bootstrap| process.output().contains("\"message\":\"request\"");
+        assert!(!line(&process), "{}", process.output());
+        drop(held);
+        process.idle().await.unwrap();
+        for _ in 0..500 {
+            if line(&process) {
+                break;
+            }
+            // What is written may still be in the pipe.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(line(&process), "{function} left no line");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_account_is_opened_logged_into_and_read_by_the_real_binaries() {
     let local = Local::start(options()).await.unwrap();
     let mut environment = local.environment.clone();

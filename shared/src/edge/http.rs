@@ -7,15 +7,15 @@ use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use lambda_http::http::{HeaderValue, StatusCode};
 use lambda_http::request::LambdaRequest;
-use lambda_http::{
-    Body, LambdaEvent, Request, RequestExt as _, Response, lambda_runtime, service_fn,
-};
+use lambda_http::{Body, LambdaEvent, Request, RequestExt as _, Response, service_fn};
+use lambda_runtime::Runtime;
 use serde::Serialize;
 use tokio::time::timeout;
 
 use super::event::tame;
 use super::identity::gateway_context;
 use super::problem::Problem;
+use crate::afterwards::{AnswerFirst, afterwards};
 use crate::tally::{Tally, in_ms};
 use crate::telemetry;
 
@@ -49,7 +49,8 @@ pub trait Handler: Send + Sync + 'static {
 pub async fn run(handler: impl Handler) -> Result<(), lambda_http::Error> {
     let handler = &handler;
     make_ready(handler).await;
-    lambda_runtime::run(service_fn(|event| answer(handler, event))).await
+    let runtime = Runtime::new(service_fn(|event| answer(handler, event))).layer(AnswerFirst);
+    runtime.run().await
 }
 
 /// Lets a handler do ahead of its first request what that would wait for. Before the first event,
@@ -105,12 +106,9 @@ pub async fn respond(handler: &impl Handler, request: Request) -> Response<Body>
     headers
         .entry(CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
-    write_line(
-        response.status().as_u16(),
-        problem.as_ref(),
-        in_ms(started.elapsed()),
-        tally,
-    );
+    let status = response.status().as_u16();
+    let duration_ms = in_ms(started.elapsed());
+    afterwards(move || write_line(status, problem.as_ref(), duration_ms, tally));
     response
 }
 

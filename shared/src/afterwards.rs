@@ -1,0 +1,165 @@
+//! Work that nobody shall wait for: it is done once the answer is out.
+//!
+//! Lambda hands an answer on as soon as it has it, and lets the process go on until that asks for its
+//! next event ("Running code after returning a response from an AWS Lambda function", AWS Compute
+//! Blog). The line of a request is written in between: docs/decisions/0020.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use lambda_runtime::LambdaInvocation;
+use lambda_runtime::tower::{Layer, Service};
+use tokio::task::futures::TaskLocalFuture;
+
+type Work = RefCell<Vec<Box<dyn FnOnce() + Send>>>;
+
+tokio::task_local! {
+    static AFTERWARDS: Work;
+}
+
+/// Does `work` once the invocation that is being served has its answer; at once where none is, as in
+/// `cargo run`.
+pub fn afterwards(work: impl FnOnce() + Send + 'static) {
+    let mut work = Some(work);
+    let _ = AFTERWARDS.try_with(|afterwards| {
+        if let Some(work) = work.take() {
+            afterwards.borrow_mut().push(Box::new(work));
+        }
+    });
+    if let Some(work) = work {
+        work();
+    }
+}
+
+/// Wraps a [`lambda_runtime::Runtime`]'s service, which is done with an invocation when Lambda has
+/// taken the answer: what is left for [`afterwards`] is done then, and before the next event.
+#[derive(Debug, Clone, Copy)]
+pub struct AnswerFirst;
+
+impl<S> Layer<S> for AnswerFirst {
+    type Service = AnsweringFirst<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        AnsweringFirst(inner)
+    }
+}
+
+/// What [`AnswerFirst`] makes of a service.
+#[derive(Debug)]
+pub struct AnsweringFirst<S>(S);
+
+impl<S: Service<LambdaInvocation>> Service<LambdaInvocation> for AnsweringFirst<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Answering<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
+        let answering = self.0.call(invocation);
+        Answering(Box::pin(AFTERWARDS.scope(Work::default(), answering)))
+    }
+}
+
+/// An invocation that is being served.
+pub struct Answering<F>(Pin<Box<TaskLocalFuture<Work, F>>>);
+
+impl<F: Future> Future for Answering<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let output = ready!(self.0.as_mut().poll(context));
+        let left = self.0.as_mut().take_value();
+        for work in left.map(RefCell::into_inner).unwrap_or_default() {
+            work();
+        }
+        Poll::Ready(output)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::{Arc, Mutex};
+
+    use lambda_runtime::service_fn;
+    use tokio::task;
+
+    use super::*;
+
+    /// What happened, in turn.
+    #[derive(Clone, Default)]
+    struct Course(Arc<Mutex<Vec<&'static str>>>);
+
+    impl Course {
+        fn add(&self, what: &'static str) {
+            self.0.lock().unwrap().push(what);
+        }
+
+        fn leave_for_later(&self, what: &'static str) {
+            let course = self.clone();
+            afterwards(move || course.add(what));
+        }
+
+        fn so_far(&self) -> Vec<&'static str> {
+            self.0.lock().unwrap().clone()
+        }
+    }
+
+    fn invocation() -> LambdaInvocation {
+        let (parts, body) = lambda_http::http::Response::new("{}".into()).into_parts();
+        LambdaInvocation {
+            parts,
+            body,
+            context: lambda_runtime::Context::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_left_is_done_in_turn_once_the_answer_is_out() {
+        let course = Course::default();
+        let serve = |_: LambdaInvocation| {
+            let course = course.clone();
+            async move {
+                course.leave_for_later("first");
+                task::yield_now().await;
+                course.leave_for_later("second");
+                course.add("answered");
+                Err::<(), _>("whatever the outcome")
+            }
+        };
+        let mut service = AnswerFirst.layer(service_fn(serve));
+        assert!(service.call(invocation()).await.is_err());
+        assert_eq!(course.so_far(), ["answered", "first", "second"]);
+    }
+
+    #[tokio::test]
+    async fn invocations_at_once_do_each_its_own() {
+        let course = Course::default();
+        let serve = |_: LambdaInvocation| {
+            let course = course.clone();
+            async move {
+                course.leave_for_later("line");
+                task::yield_now().await;
+                course.add("answered");
+                Ok::<_, Infallible>(())
+            }
+        };
+        let mut service = AnswerFirst.layer(service_fn(serve));
+        let (one, other) = (service.call(invocation()), service.call(invocation()));
+        let (one, other) = tokio::join!(one, other);
+        assert!(one.is_ok() && other.is_ok());
+        assert_eq!(course.so_far(), ["answered", "line", "answered", "line"]);
+    }
+
+    #[test]
+    fn without_an_invocation_nothing_waits() {
+        let course = Course::default();
+        course.leave_for_later("line");
+        course.add("after");
+        assert_eq!(course.so_far(), ["line", "after"]);
+    }
+}
