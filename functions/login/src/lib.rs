@@ -23,6 +23,7 @@ use shared::people::session::{Device, RefreshToken, Session, SessionPolicy};
 use shared::store::Store;
 use shared::store::credentials::Credential;
 use shared::tokens::issuer::{AccessToken, Issuer};
+use tokio::task;
 
 /// Logs people in.
 pub struct Login {
@@ -82,13 +83,10 @@ impl Login {
         request: &Request,
     ) -> Result<Verified<'a>, Problem> {
         let now = self.clock.now();
-        let (credential, begun) = tokio::join!(
-            self.store.credential(&attempt.email),
-            self.throttle
-                .begin(&self.store, &attempt.email, request, now),
-        );
-        let begun = begun?;
-        let credential = credential?;
+        let begun = self
+            .throttle
+            .begin(&self.store, &attempt.email, request, now);
+        let (begun, credential) = begun.await?;
         let is_known = credential.is_some();
         let Credential {
             user_id,
@@ -186,9 +184,14 @@ impl Handler for Login {
         let now = session.created_at;
 
         let login = counted.login();
+        let recorded = async {
+            // The session is on its way while this is put together.
+            task::yield_now().await;
+            self.store.record_login(&account, &login).await
+        };
         let (kept, recorded, reset) = tokio::join!(
             self.store.create_session(&session),
-            self.store.record_login(&account, &login),
+            recorded,
             counted.succeeded(),
         );
         if !matches!((&kept, &recorded, &reset), (Ok(()), Ok(true), Ok(()))) {
@@ -208,7 +211,7 @@ impl Handler for Login {
     }
 
     async fn warm(&self) {
-        tokio::join!(self.hasher.warm(), self.store.warm(3), self.issuer.warm());
+        tokio::join!(self.hasher.warm(), self.store.warm(2), self.issuer.warm());
     }
 }
 

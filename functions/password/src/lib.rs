@@ -118,6 +118,6 @@ impl Handler for ChangePassword {
     }
 
     async fn warm(&self) {
-        tokio::join!(self.hasher.warm(), self.store.warm(3));
+        tokio::join!(self.hasher.warm(), self.store.warm(1));
     }
 }

@@ -330,13 +330,11 @@ async fn each_call_costs_the_requests_of_the_design() {
     assert_eq!(
         troubled.seen(),
         [
-            "GetItem 0.5", // attempts of the source
-            "GetItem 1",   // credential
-            "GetItem 1",   // attempts at the address
-            "GetItem 1",   // account
-            "PutItem 1",   // the attempt
-            "PutItem 1",   // the source is known
-            "PutItem 1",   // session
+            "BatchGetItem 3", // credential, attempts at the address, attempts of the source
+            "GetItem 1",      // account
+            "PutItem 1",      // the attempt
+            "PutItem 1",      // the source is known
+            "PutItem 1",      // session
             "UpdateItem 1",
             "UpdateItem 1",
         ]
@@ -347,9 +345,7 @@ async fn each_call_costs_the_requests_of_the_design() {
         assert_eq!(
             troubled.seen(),
             [
-                "GetItem 0.5",
-                "GetItem 1",
-                "GetItem 1",
+                "BatchGetItem 3",
                 "GetItem 1",
                 "PutItem 1", // the attempt
                 "PutItem 1", // session
@@ -364,14 +360,7 @@ async fn each_call_costs_the_requests_of_the_design() {
             .0,
         401
     );
-    let refused = [
-        "GetItem 0.5",
-        "GetItem 1",
-        "GetItem 1",
-        "GetItem 1",
-        "PutItem 1",
-        "UpdateItem 1",
-    ];
+    let refused = ["BatchGetItem 3", "GetItem 1", "PutItem 1", "UpdateItem 1"];
     assert_eq!(troubled.seen(), refused);
     let wrong = json!({"email": "ada@example.com", "password": "not the password"});
     assert_eq!(
@@ -380,7 +369,7 @@ async fn each_call_costs_the_requests_of_the_design() {
             .0,
         401
     );
-    assert_eq!(troubled.seen(), refused[..5], "its source is known");
+    assert_eq!(troubled.seen(), refused[..3], "its source is known");
 
     let token = text(&tokens, "access_token");
     let profile = async |method, body: Value| {
@@ -492,6 +481,7 @@ async fn passing_faults_are_tried_again() {
         [Fault::Broken, Fault::AnswerLost],
         [Fault::AnswerLost, Fault::Broken],
     ] {
+        troubled.will("BatchGetItem", &[Fault::Broken, Fault::Throttled]);
         troubled.will("GetItem", &[Fault::Broken, Fault::Throttled]);
         troubled.will("PutItem", &faults);
         troubled.will("UpdateItem", &[Fault::Broken]);
@@ -606,10 +596,8 @@ async fn a_change_whose_answer_was_lost_is_still_a_200() {
 async fn a_fault_while_a_credential_is_read_is_not_a_wrong_password() {
     let troubled = Troubled::start().await;
     assert_eq!(troubled.register().await.0, 201);
-    // Three reads side by side, each tried three times.
-    troubled.will("GetItem", &[Fault::Broken; 9]);
+    troubled.will("BatchGetItem", &[Fault::Broken; 3]);
     assert_eq!(troubled.login().await.0, 503);
-    troubled.will("GetItem", &[]);
     assert_eq!(troubled.login().await.0, 200);
 }
 
@@ -713,11 +701,9 @@ async fn what_needs_the_password_again_costs_what_it_must() {
     assert_eq!(
         troubled.seen(),
         [
-            "GetItem 0.5", // attempts of the source
-            "GetItem 1",   // account
-            "GetItem 1",   // credential
-            "GetItem 1",   // attempts at the address
-            "PutItem 1",   // the attempt
+            "BatchGetItem 3", // credential, attempts at the address, attempts of the source
+            "GetItem 1",      // account
+            "PutItem 1",      // the attempt
             "Query 1",
             "TransactWriteItems 6",
         ]
@@ -726,11 +712,9 @@ async fn what_needs_the_password_again_costs_what_it_must() {
     let delete = event("DELETE", "/profile", &json!({ "password": new }), token);
     assert_eq!(call(&troubled.functions, "profile", delete).await.0, 204);
     let expected = [
+        "BatchGetItem 3",
         "BatchWriteItem 1",
         "DeleteItem 1",
-        "GetItem 0.5",
-        "GetItem 1",
-        "GetItem 1",
         "GetItem 1",
         "PutItem 1", // the attempt
         "PutItem 1", // its success: the change of the password was no login
@@ -1015,7 +999,7 @@ fn operations(token: &str, refresh_token: &str, other: &str) -> Vec<Operation> {
             "login",
             event("POST", "/login", &login, None),
             200,
-            &["GetItem", "PutItem", "UpdateItem"],
+            &["BatchGetItem", "GetItem", "PutItem", "UpdateItem"],
         ),
         operation(
             "refresh",
@@ -1063,7 +1047,7 @@ fn operations(token: &str, refresh_token: &str, other: &str) -> Vec<Operation> {
             "password",
             event("POST", "/password/change", &change, token),
             204,
-            &["GetItem", "PutItem", "TransactWriteItems"],
+            &["GetItem", "BatchGetItem", "PutItem", "TransactWriteItems"],
         ),
         operation(
             "end all",
@@ -1084,6 +1068,7 @@ fn operations(token: &str, refresh_token: &str, other: &str) -> Vec<Operation> {
             204,
             &[
                 "GetItem",
+                "BatchGetItem",
                 "PutItem",
                 "TransactWriteItems",
                 "Query",

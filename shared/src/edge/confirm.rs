@@ -24,11 +24,8 @@ pub async fn verify_password(
     password: &Password,
     (request, now): (&Request, u64),
 ) -> Result<(), Problem> {
-    let (credential, attempt) = tokio::join!(
-        store.credential(&account.email),
-        throttle.begin(store, &account.email, request, now),
-    );
-    let (credential, attempt) = (credential?, attempt?);
+    let begun = throttle.begin(store, &account.email, request, now);
+    let (attempt, credential) = begun.await?;
     // An address that has been given up may be another account's by now.
     let kept = credential.filter(|credential| {
         credential.user_id == account.id && credential.password_epoch == account.password_epoch

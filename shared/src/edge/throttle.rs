@@ -8,7 +8,8 @@ use crate::config::{ConfigError, Env};
 use crate::events::Event;
 use crate::people::attempts::{AttemptPolicy, LastLogin, Source, Wait};
 use crate::people::email::Email;
-use crate::store::attempts::{Reserved, SeenAttempts};
+use crate::store::attempts::{Reserved, SeenAttempts, Tried};
+use crate::store::credentials::Credential;
 use crate::store::{Store, StoreError};
 use crate::telemetry;
 
@@ -46,8 +47,8 @@ impl Throttle {
         })
     }
 
-    /// Begins an attempt at the password of `email`, at `now`. It is to be asked for beside the
-    /// first read; nothing is hashed for an attempt that has to wait.
+    /// Begins an attempt at the password of `email`, at `now`, and gives what the address logs in with,
+    /// if it has an account. Nothing is hashed for an attempt that has to wait.
     ///
     /// # Errors
     ///
@@ -58,29 +59,31 @@ impl Throttle {
         email: &'a Email,
         request: &Request,
         now: u64,
-    ) -> Result<Attempt<'a>, Problem> {
+    ) -> Result<(Attempt<'a>, Option<Credential>), Problem> {
         let gateway = gateway_context(request);
         let ip = gateway.and_then(|gateway| gateway.http.source_ip.as_deref());
         let source = Source::of(ip.unwrap_or_default());
-        let (source_waits, seen) = tokio::join!(
-            store.source_waits(&source, &self.policy, now),
-            store.attempts(email),
-        );
-        let seen = seen?;
+        let Tried {
+            credential,
+            at_address: seen,
+            of_source,
+        } = store.tried(email, &source, now).await?;
         let known = seen.attempts.is_known(email, &source, now);
-        if let Some(seconds) = source_waits?.filter(|_| !known) {
+        let waits_as_source = self.policy.source_waits(of_source, now);
+        if let Some(seconds) = waits_as_source.filter(|_| !known) {
             return Err(refused(seconds, "source"));
         }
         let may_try = seen.attempts.may_try(email, &source, &self.policy, now);
         may_try.map_err(waits)?;
-        Ok(Attempt {
+        let attempt = Attempt {
             throttle: self,
             store,
             email,
             source,
             now,
             seen,
-        })
+        };
+        Ok((attempt, credential))
     }
 }
 

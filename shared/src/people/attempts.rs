@@ -132,6 +132,13 @@ impl AttemptPolicy {
         (begin, begin + Self::WINDOW)
     }
 
+    /// How long a source has to wait that has made so many attempts in the window of `now`, in seconds,
+    /// if it has to.
+    pub fn source_waits(&self, made: u64, now: u64) -> Option<u64> {
+        let (_, end) = Self::window(now);
+        (made >= self.of_source).then(|| end - now)
+    }
+
     /// How long after the last of `made` attempts the next may come, in seconds.
     fn wait(made: u64, free: u64) -> u64 {
         match made.checked_sub(free) {

@@ -4,7 +4,8 @@
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 
-use super::item::{self, Attributes, Key, Reader, Writer};
+use super::credentials::{Credential, read_credential};
+use super::item::{self, ATTEMPTS, Attributes, CREDENTIAL, Key, Reader, Writer, sort_key};
 use super::{Store, StoreError, carried_out, unavailable};
 use crate::people::attempts::{AttemptPolicy, Attempts, LastLogin, Source, Wait};
 use crate::people::email::Email;
@@ -16,6 +17,18 @@ pub struct SeenAttempts {
     /// What was read.
     pub attempts: Attempts,
     stamp: Option<[u8; 16]>,
+}
+
+/// What is known of an address before a password is tried at it.
+#[derive(Debug, Default)]
+pub struct Tried {
+    /// What it logs in with, if it has an account.
+    pub credential: Option<Credential>,
+    /// The attempts at it.
+    pub at_address: SeenAttempts,
+    /// How many attempts the source has made in this window, whatever the address.
+    /// [`Store::count_source`] decides.
+    pub of_source: u64,
 }
 
 const COUNT_SOURCE: &str = "count the source's attempts";
@@ -35,15 +48,34 @@ impl Store {
     /// attempts, of which a source has at most 20.
     const ATTEMPTS_TO_RESERVE: u32 = 24;
 
-    /// What has been tried at an address.
+    /// What is to be known of an address before a password is tried at it from `source`: its
+    /// credential, what has been tried at it, and how many attempts the source has made in this window
+    /// at any. One request, whether there is an account or not.
     ///
     /// # Errors
     ///
-    /// Where DynamoDB does not answer, or the item is unreadable.
-    pub async fn attempts(&self, email: &Email) -> Result<SeenAttempts, StoreError> {
-        let key = Key::attempts(email);
-        let item = self.get(key, "read the attempts").await?;
-        item.as_ref().map_or(Ok(SeenAttempts::default()), read)
+    /// Where DynamoDB does not answer, or an item is unreadable.
+    pub async fn tried(
+        &self,
+        email: &Email,
+        source: &Source,
+        now: u64,
+    ) -> Result<Tried, StoreError> {
+        let (window, _) = AttemptPolicy::window(now);
+        let keys = [
+            Key::credential(email),
+            Key::attempts(email),
+            Key::source(source, window),
+        ];
+        let mut tried = Tried::default();
+        for item in self.get_all(keys, "read what was tried").await? {
+            match sort_key(&item) {
+                CREDENTIAL => tried.credential = Some(read_credential(&item)?),
+                ATTEMPTS => tried.at_address = read(&item)?,
+                _ => tried.of_source = made(&item)?,
+            }
+        }
+        Ok(tried)
     }
 
     /// Counts one more attempt at an address, from `seen` on. `login` is the account's last, if it
@@ -119,29 +151,6 @@ impl Store {
             Some(answer) => Ok(Ok(made(&answer.attributes.unwrap_or_default())?)),
             None => Ok(Err(end - now)),
         }
-    }
-
-    /// How long a source has to wait that has used up its attempts, in seconds. Read eventually
-    /// consistent, at half the price: [`Store::count_source`] decides.
-    ///
-    /// # Errors
-    ///
-    /// Where DynamoDB does not answer.
-    pub async fn source_waits(
-        &self,
-        source: &Source,
-        policy: &AttemptPolicy,
-        now: u64,
-    ) -> Result<Option<u64>, StoreError> {
-        let (window, end) = AttemptPolicy::window(now);
-        let request = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(Key::source(source, window).attributes()));
-        let answer = request.send().await.map_err(unavailable(COUNT_SOURCE))?;
-        let made = answer.item.as_ref().map_or(Ok(0), made)?;
-        Ok((made >= policy.of_source).then(|| end - now))
     }
 
     /// Takes an attempt of a source back, which was a login.

@@ -44,18 +44,6 @@ impl Store {
     /// How long what is left of an account waits for its deletion to be finished.
     const DELETION_SECONDS: u64 = 24 * 60 * 60;
 
-    /// The credential of an address, if it has one. Strongly consistent: whoever has just
-    /// registered can log in.
-    ///
-    /// # Errors
-    ///
-    /// Where DynamoDB does not answer, or the item is unreadable.
-    pub async fn credential(&self, email: &Email) -> Result<Option<Credential>, StoreError> {
-        let key = Key::credential(email);
-        let item = self.get(key, "read the credential").await?;
-        item.as_ref().map(read_credential).transpose()
-    }
-
     /// Puts `new` in the place of the hash `old`, both of the password that was just verified. A
     /// password that has been changed meanwhile stays.
     ///
@@ -245,7 +233,7 @@ fn incomplete(operation: &'static str) -> impl Fn(BuildError) -> StoreError {
     }
 }
 
-fn read_credential(attributes: &Attributes) -> Result<Credential, StoreError> {
+pub(super) fn read_credential(attributes: &Attributes) -> Result<Credential, StoreError> {
     let item = Reader {
         item: "credential",
         attributes,

@@ -21,6 +21,10 @@ pub(super) const PK: &str = "pk";
 /// The sort key's attribute.
 pub(super) const SK: &str = "sk";
 
+/// The sort key of a credential.
+pub(super) const CREDENTIAL: &str = "CREDENTIAL";
+/// The sort key of what has been tried at an address.
+pub(super) const ATTEMPTS: &str = "ATTEMPTS";
 /// With what the sort key of a session begins.
 pub(super) const SESSION: &str = "SESSION#";
 
@@ -36,7 +40,7 @@ impl Key {
     pub(super) fn credential(email: &Email) -> Self {
         Self {
             pk: format!("EMAIL#{}", email.fingerprint()),
-            sk: "CREDENTIAL".to_owned(),
+            sk: CREDENTIAL.to_owned(),
         }
     }
 
@@ -69,7 +73,7 @@ impl Key {
     pub(super) fn attempts(email: &Email) -> Self {
         Self {
             pk: format!("LIMIT#EMAIL#{}", email.fingerprint()),
-            sk: "ATTEMPTS".to_owned(),
+            sk: ATTEMPTS.to_owned(),
         }
     }
 
@@ -93,6 +97,12 @@ impl Key {
             (SK.to_owned(), AttributeValue::S(self.sk)),
         ])
     }
+}
+
+/// The sort key of an item.
+pub(super) fn sort_key(item: &Attributes) -> &str {
+    let sk = item.get(SK).and_then(|sk| sk.as_s().ok());
+    sk.map_or("", String::as_str)
 }
 
 /// Writes an item, attribute by attribute.

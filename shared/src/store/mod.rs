@@ -10,20 +10,22 @@ mod item;
 pub mod sessions;
 mod transaction;
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::types::KeysAndAttributes;
 use tokio::task::JoinSet;
 
-use crate::aws::{self, Stopwatch};
+use crate::aws::{self, Lean, Stopwatch};
 use crate::config::{ConfigError, Env};
 use crate::random;
 use crate::tally::{longest, note, one_more};
 use crate::telemetry::chain;
-use item::Key;
+use item::{Attributes, Key};
 
 /// The table and the client that reaches it.
 #[derive(Clone)]
@@ -67,14 +69,17 @@ impl Store {
             one_more(&mut tally.store_requests);
             longest(&mut tally.store_ms, took);
         });
-        let config = Builder::from(&config).interceptor(stopwatch).build();
+        let config = Builder::from(&config)
+            .interceptor(stopwatch)
+            .interceptor(Lean)
+            .build();
         Ok(Self {
             client: Client::from_conf(config),
             table: env.required("TABLE_NAME", "the name of the DynamoDB table")?,
         })
     }
 
-    /// Opens connections to DynamoDB ahead of the first request, as many as a request reads over at once,
+    /// Opens connections to DynamoDB ahead of the first request, as many as a request asks over at once,
     /// by looking for an item that is never there: half a read unit each. A small function's handshake
     /// takes hundreds of milliseconds, but far less before the first event, when Lambda gives it more
     /// processor. Where this fails, requests try again.
@@ -88,6 +93,36 @@ impl Store {
                 return;
             }
         }
+    }
+
+    /// What is there of `keys`, in any order and strongly consistent, in one request.
+    async fn get_all(
+        &self,
+        keys: impl IntoIterator<Item = Key>,
+        operation: &'static str,
+    ) -> Result<Vec<Attributes>, StoreError> {
+        let wanted = KeysAndAttributes::builder()
+            .set_keys(Some(keys.into_iter().map(Key::attributes).collect()))
+            .consistent_read(true)
+            .build()
+            .map_err(|error| StoreError::Unavailable {
+                operation,
+                source: error.into(),
+            })?;
+        let mut wanted = Some(HashMap::from([(self.table.clone(), wanted)]));
+        let mut found = Vec::new();
+        for attempt in 0.. {
+            let request = self.client.batch_get_item().set_request_items(wanted);
+            let answer = request.send().await.map_err(unavailable(operation))?;
+            let tables = answer.responses.unwrap_or_default();
+            found.extend(tables.into_values().flatten());
+            wanted = answer.unprocessed_keys.filter(|keys| !keys.is_empty());
+            if wanted.is_none() {
+                break;
+            }
+            unprocessed(attempt, operation).await?;
+        }
+        Ok(found)
     }
 
     fn reach(&self, asked: &mut JoinSet<Result<(), StoreError>>) {

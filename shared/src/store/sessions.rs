@@ -2,15 +2,12 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{
-    DeleteRequest, KeysAndAttributes, ReturnValuesOnConditionCheckFailure, WriteRequest,
-};
+use aws_sdk_dynamodb::types::{DeleteRequest, ReturnValuesOnConditionCheckFailure, WriteRequest};
 
 use super::accounts::read_account;
-use super::item::{self, Attributes, Key, Reader, SESSION, SK, Writer};
+use super::item::{self, Attributes, Key, Reader, SESSION, SK, Writer, sort_key};
 use super::{Store, StoreError, carried_out, retry_conflicts, unavailable, unprocessed};
 use crate::people::account::Account;
 use crate::people::id::{SessionId, UserId};
@@ -91,36 +88,13 @@ impl Store {
         const OPERATION: &str = "read the session and its account";
         let user = token.user_id();
         let keys = [Key::session(user, token.session_id()), Key::account(user)];
-        let wanted = KeysAndAttributes::builder()
-            .set_keys(Some(keys.map(Key::attributes).into()))
-            .consistent_read(true)
-            .build()
-            .map_err(|error| StoreError::Unavailable {
-                operation: OPERATION,
-                source: error.into(),
-            })?;
-        let mut wanted = Some(HashMap::from([(self.table.clone(), wanted)]));
         let (mut session, mut account) = (None, None);
-        for attempt in 0.. {
-            let request = self.client.batch_get_item().set_request_items(wanted);
-            let answer = request.send().await.map_err(unavailable(OPERATION))?;
-            let BatchGetItemOutput {
-                responses,
-                unprocessed_keys,
-                ..
-            } = answer;
-            for item in responses.into_iter().flatten().flat_map(|(_, items)| items) {
-                if is_session(&item) {
-                    session = Some(read_session(user, &item)?);
-                } else {
-                    account = Some(read_account(user, &item)?);
-                }
+        for item in self.get_all(keys, OPERATION).await? {
+            if is_session(&item) {
+                session = Some(read_session(user, &item)?);
+            } else {
+                account = Some(read_account(user, &item)?);
             }
-            wanted = unprocessed_keys.filter(|keys| !keys.is_empty());
-            if wanted.is_none() {
-                break;
-            }
-            unprocessed(attempt, OPERATION).await?;
         }
         Ok((session, account))
     }
@@ -351,8 +325,7 @@ impl Store {
 }
 
 fn is_session(item: &Attributes) -> bool {
-    let sk = item.get(SK).and_then(|sk| sk.as_s().ok());
-    sk.is_some_and(|sk| sk.starts_with(SESSION))
+    sort_key(item).starts_with(SESSION)
 }
 
 fn read_session(user_id: UserId, attributes: &Attributes) -> Result<Session, StoreError> {
