@@ -124,6 +124,8 @@ impl Matcher for DictionaryMatch {
             }
         }
 
+        let mut starts: Vec<usize> = password.char_indices().map(|(start, _)| start).collect();
+        starts.push(password.len());
         // The order in which upstream finds them, but that it takes the lists at random.
         let mut matches = Vec::with_capacity(words.len());
         for dictionary_name in DICTIONARIES.into_iter().chain([DictionaryType::UserInputs]) {
@@ -141,7 +143,7 @@ impl Matcher for DictionaryMatch {
                     pattern,
                     i,
                     j,
-                    token: password.chars().take(j + 1).skip(i).collect(),
+                    token: password[starts[i]..starts[j + 1]].to_string(),
                     ..Match::default()
                 });
             }
