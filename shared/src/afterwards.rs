@@ -5,6 +5,7 @@
 //! Blog). The line of a request is written in between: docs/decisions/0020.
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -19,7 +20,7 @@ tokio::task_local! {
 }
 
 /// Does `work` once the invocation that is being served has its answer; at once where none is, as in
-/// `cargo run`.
+/// `cargo run`, or in a task of its own. The request's tally is over by then.
 pub fn afterwards(work: impl FnOnce() + Send + 'static) {
     let mut work = Some(work);
     let _ = AFTERWARDS.try_with(|afterwards| {
@@ -33,7 +34,8 @@ pub fn afterwards(work: impl FnOnce() + Send + 'static) {
 }
 
 /// Wraps a [`lambda_runtime::Runtime`]'s service, which is done with an invocation when Lambda has
-/// taken the answer: what is left for [`afterwards`] is done then, and before the next event.
+/// taken the answer, or did not: what is left for [`afterwards`] is done then, and before the next
+/// event.
 #[derive(Debug, Clone, Copy)]
 pub struct AnswerFirst;
 
@@ -74,13 +76,14 @@ impl<F: Future> Future for Answering<F> {
         let output = ready!(self.0.as_mut().poll(context));
         let left = self.0.as_mut().take_value();
         for work in left.map(RefCell::into_inner).unwrap_or_default() {
-            work();
+            // A panic has said so on standard error, and must not end the process.
+            let _ = catch_unwind(AssertUnwindSafe(work));
         }
         Poll::Ready(output)
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "accounts"))]
 mod tests {
     use std::convert::Infallible;
     use std::sync::{Arc, Mutex};
@@ -134,6 +137,22 @@ mod tests {
         let mut service = AnswerFirst.layer(service_fn(serve));
         assert!(service.call(invocation()).await.is_err());
         assert_eq!(course.so_far(), ["answered", "first", "second"]);
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_what_is_left_ends_neither_the_process_nor_the_rest() {
+        let course = Course::default();
+        let serve = |_: LambdaInvocation| {
+            let course = course.clone();
+            async move {
+                afterwards(|| panic!("of a test"));
+                course.leave_for_later("line");
+                Ok::<_, Infallible>(())
+            }
+        };
+        let mut service = AnswerFirst.layer(service_fn(serve));
+        assert!(service.call(invocation()).await.is_ok());
+        assert_eq!(course.so_far(), ["line"]);
     }
 
     #[tokio::test]

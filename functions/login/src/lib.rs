@@ -211,7 +211,7 @@ impl Handler for Login {
     }
 
     async fn warm(&self) {
-        tokio::join!(self.hasher.warm(), self.store.warm(2), self.issuer.warm());
+        tokio::join!(self.hasher.warm(), self.store.warm(3), self.issuer.warm());
     }
 }
 

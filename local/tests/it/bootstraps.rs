@@ -107,7 +107,7 @@ fn body(answer: &Value, status: u16) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_line_of_a_request_is_written_once_its_answer_is_out_and_before_the_next_event() {
+async fn the_line_of_a_request_is_written_once_its_answer_is_out() {
     let local = Local::start(options()).await.unwrap();
     for (function, asked) in [
         (

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
@@ -26,6 +27,7 @@ use shared::store::sessions::Rotated;
 use crate::app::{App, BEGINNING, PASSWORD, logged_requests, registration, text};
 use crate::authorizer::bare_event;
 use crate::emf;
+use crate::kms::assert_lean;
 
 /// What is done to one request.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +48,8 @@ enum Fault {
     ItemGone,
     /// A batch of which nothing was done.
     Unprocessed,
+    /// A batch of which only the first key was looked up.
+    OnlyFirst,
     /// The connection ends in the middle of the answer.
     Cut,
     /// None: the fault is for a later request.
@@ -96,10 +100,15 @@ impl Troubled {
 
     /// The app's functions, with their DynamoDB at `url`.
     fn functions(app: &App, url: &str) -> Functions {
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        // Clients of one region share what the SDK may spend on retries, in all of a process: each test
+        // has its own.
+        let region = format!("local-{}", MADE.fetch_add(1, Ordering::Relaxed));
         let mut functions = Functions::default();
         for (name, variables) in &app.local.environment {
             let lookup = |variable: &str| match variable {
                 "AWS_ENDPOINT_URL_DYNAMODB" => Some(url.to_owned()),
+                "AWS_REGION" => Some(region.clone()),
                 other => variables.get(other).cloned(),
             };
             let clock = Clock::Manual(app.clock.clone());
@@ -201,6 +210,7 @@ impl HttpBody for Cut {
 
 async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Body> {
     let (head, body) = request.into_parts();
+    assert_lean(&head.headers);
     let target = head.headers["x-amz-target"].to_str().unwrap();
     let operation = target.rsplit('.').next().unwrap().to_owned();
     let fault = {
@@ -242,6 +252,20 @@ async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Bod
             let left =
                 json!({"Responses": {}, "UnprocessedKeys": items, "UnprocessedItems": items});
             refusal(200, left)
+        }
+        Some(Fault::OnlyFirst) => {
+            let mut request: Value = serde_json::from_slice(&body).unwrap();
+            let mut left = request["RequestItems"].clone();
+            for (table, wanted) in left.as_object_mut().unwrap() {
+                let keys = wanted["Keys"].as_array_mut().unwrap();
+                request["RequestItems"][table]["Keys"] = json!([keys.remove(0)]);
+            }
+            let body = Bytes::from(request.to_string());
+            let answer = forward(&proxy, head, body, &operation).await.into_body();
+            let answer = to_bytes(answer, usize::MAX).await.unwrap();
+            let mut answer: Value = serde_json::from_slice(&answer).unwrap();
+            answer["UnprocessedKeys"] = left;
+            refusal(200, answer)
         }
         Some(Fault::Silence) => std::future::pending().await,
         Some(Fault::Conflict) => refusal(
@@ -550,6 +574,7 @@ async fn a_login_whose_hash_cannot_be_made_anew_is_no_guess() {
     let variables = &troubled.app.local.environment["login"];
     let lookup = |variable: &str| match variable {
         "AWS_ENDPOINT_URL_DYNAMODB" => Some(troubled.url.clone()),
+        "AWS_REGION" => Some("local-with-another-hash".to_owned()),
         "ARGON2_MEMORY_KIB" => Some("8192".to_owned()),
         other => variables.get(other).cloned(),
     };
@@ -951,6 +976,21 @@ async fn what_a_batch_left_undone_is_asked_for_again() {
     assert_eq!(troubled.refresh(&ada.refresh_token).await.0, 200);
     troubled.will("BatchGetItem", &[Fault::Unprocessed; 20]);
     assert_eq!(troubled.refresh(&ada.refresh_token).await.0, 503);
+    troubled.will("BatchGetItem", &[]);
+
+    // What was looked up before is not forgotten, and nothing is taken for missing.
+    troubled.will("BatchGetItem", &[Fault::OnlyFirst]);
+    assert_eq!(troubled.login().await.0, 200);
+    troubled.will("BatchGetItem", &[Fault::OnlyFirst, Fault::OnlyFirst]);
+    assert_eq!(troubled.login().await.0, 200);
+    troubled.will("BatchGetItem", &[Fault::Unprocessed; 20]);
+    assert_eq!(troubled.login().await.0, 503);
+    let wrong = json!({"email": "ada@example.com", "password": "not the password"});
+    for status in [401, 401, 401, 401, 401, 429] {
+        troubled.will("BatchGetItem", &[Fault::OnlyFirst, Fault::OnlyFirst]);
+        let answer = ask(&troubled.functions, "login", "POST", &wrong, None).await;
+        assert_eq!(answer.0, status);
+    }
     troubled.will("BatchGetItem", &[]);
 
     troubled.app.copy_session(30).await;

@@ -242,11 +242,26 @@ fn refusal(code: &str, message: &str) -> (u16, Value) {
     (400, json!({"__type": code, "message": message}))
 }
 
+/// Checks that a request to AWS says who sends it, in one word, and nothing else of the SDK's own: an
+/// SDK of another version might add its headers again.
+pub fn assert_lean(headers: &HeaderMap) {
+    let agents: Vec<_> = headers.get_all("user-agent").iter().collect();
+    assert_eq!(agents, [concat!("latchkey/", env!("CARGO_PKG_VERSION"))]);
+    for name in [
+        "x-amz-user-agent",
+        "amz-sdk-invocation-id",
+        "amz-sdk-request",
+    ] {
+        assert!(!headers.contains_key(name), "{name} was sent");
+    }
+}
+
 async fn answer(
     State(kms): State<Arc<StandIn>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
+    assert_lean(&headers);
     let target = headers["x-amz-target"].to_str().unwrap();
     let operation = target.strip_prefix("TrentService.").unwrap();
     let mut request: Value = serde_json::from_slice(&body).unwrap();

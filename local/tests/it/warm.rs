@@ -70,14 +70,14 @@ async fn the_first_request_finds_the_connection_to_dynamodb_open() {
 }
 
 #[tokio::test]
-async fn a_login_from_a_known_source_finds_as_many_connections_open_as_it_asks_over_at_once() {
+async fn a_login_from_a_new_source_finds_as_many_connections_open_as_it_asks_over_at_once() {
     let app = App::start().await;
-    app.user("ada@example.com").await;
+    app.register("ada@example.com").await.expect(201);
     let (url, connections) = counted(&app).await;
     let clock = Clock::Manual(app.clock.clone());
     let login = with(&app, "login", &url, |env| Login::from_env(env, clock)).unwrap();
     make_ready(&login).await;
-    assert_eq!(connections.load(Ordering::SeqCst), 2);
+    assert_eq!(connections.load(Ordering::SeqCst), 3);
     let body = json!({"email": "ada@example.com", "password": PASSWORD});
     let mut event = bare_event(None);
     event["routeKey"] = "POST /login".into();
@@ -86,7 +86,7 @@ async fn a_login_from_a_known_source_finds_as_many_connections_open_as_it_asks_o
     event["headers"]["content-type"] = "application/json".into();
     event["body"] = body.to_string().into();
     assert_eq!(ask(&login, event).await, 200);
-    assert_eq!(connections.load(Ordering::SeqCst), 2, "the same ones");
+    assert_eq!(connections.load(Ordering::SeqCst), 3, "the same ones");
 }
 
 #[tokio::test]
