@@ -1,6 +1,6 @@
 use crate::adjacency_graphs::{Graph, KEYPAD, QWERTY};
 use crate::matching::patterns::*;
-use crate::matching::Match;
+use crate::matching::{char_starts, Match};
 use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 use std::{cmp, fmt::Display};
@@ -109,7 +109,8 @@ pub fn most_guessable_match_sequence(
     matches: &[crate::matching::Match],
     exclude_additive: bool,
 ) -> GuessCalculation {
-    let n = password.chars().count();
+    let starts = char_starts(password);
+    let n = starts.len() - 1;
 
     // partition matches into sublists according to ending index j
     let mut matches_by_j: Vec<Vec<&Match>> = vec![Vec::new(); n];
@@ -187,23 +188,29 @@ pub fn most_guessable_match_sequence(
     }
 
     /// helper: evaluate bruteforce matches ending at k.
-    fn bruteforce_update(k: usize, password: &str, optimal: &mut Optimal, exclude_additive: bool) {
+    fn bruteforce_update(
+        k: usize,
+        password: &str,
+        starts: &[usize],
+        optimal: &mut Optimal,
+        exclude_additive: bool,
+    ) {
         // see if a single bruteforce match spanning the k-prefix is optimal.
         // then generate k bruteforce matches, spanning from (i=1, j=k) up to (i=k, j=k).
         // see if adding these new matches to any of the sequences in optimal[i-1]
         // leads to new bests.
         for i in 0..=k {
-            let mut m = make_bruteforce_match(i, k, password);
+            let mut m = make_bruteforce_match(i, k, password, starts);
             estimate_guesses(&mut m, password);
             update_all(&m, optimal, exclude_additive);
         }
     }
 
     /// helper: make bruteforce match objects spanning i to j, inclusive.
-    fn make_bruteforce_match(i: usize, j: usize, password: &str) -> Match {
+    fn make_bruteforce_match(i: usize, j: usize, password: &str, starts: &[usize]) -> Match {
         Match {
             pattern: MatchPattern::BruteForce,
-            token: password.chars().take(j + 1).skip(i).collect(),
+            token: password[starts[i]..starts[j + 1]].to_string(),
             i,
             j,
             ..Match::default()
@@ -238,7 +245,7 @@ pub fn most_guessable_match_sequence(
             estimate_guesses(&mut m, password);
             update_all(&m, &mut optimal, exclude_additive);
         }
-        bruteforce_update(k, password, &mut optimal, exclude_additive);
+        bruteforce_update(k, password, &starts, &mut optimal, exclude_additive);
     }
     let optimal_match_sequence = unwind(n, &optimal);
     let optimal_l = optimal_match_sequence.len();
@@ -292,13 +299,8 @@ impl Estimator for MatchPattern {
             MatchPattern::Regex(ref mut p) => p.estimate(token),
             MatchPattern::Date(ref mut p) => p.estimate(token),
             MatchPattern::BruteForce => {
-                let mut guesses = BRUTEFORCE_CARDINALITY;
                 let token_len = token.chars().count();
-                if token_len >= 2 {
-                    for _ in 2..=token_len {
-                        guesses = guesses.saturating_mul(BRUTEFORCE_CARDINALITY);
-                    }
-                }
+                let guesses = BRUTEFORCE_CARDINALITY.saturating_pow(token_len.max(1) as u32);
                 // small detail: make bruteforce matches at minimum one guess bigger than smallest allowed
                 // submatch guesses, such that non-bruteforce submatches over the same [i..j] take precedence.
                 let min_guesses = if token_len == 1 {

@@ -97,6 +97,12 @@ const MATCHERS: [&dyn Matcher; 8] = [
 
 struct DictionaryMatch {}
 
+/// Where each character begins, and where the last one ends.
+pub(crate) fn char_starts(text: &str) -> Vec<usize> {
+    let starts = text.char_indices().map(|(start, _)| start);
+    starts.chain([text.len()]).collect()
+}
+
 impl Matcher for DictionaryMatch {
     fn get_matches(&self, password: &str, user_inputs: &UserInputs) -> Vec<Match> {
         let password_lower = password.to_lowercase();
@@ -124,8 +130,7 @@ impl Matcher for DictionaryMatch {
             }
         }
 
-        let mut starts: Vec<usize> = password.char_indices().map(|(start, _)| start).collect();
-        starts.push(password.len());
+        let starts = char_starts(password);
         // The order in which upstream finds them, but that it takes the lists at random.
         let mut matches = Vec::with_capacity(words.len());
         for dictionary_name in DICTIONARIES.into_iter().chain([DictionaryType::UserInputs]) {
