@@ -63,9 +63,13 @@ type Event = Box<dyn FnMut(&Value) -> anyhow::Result<Value>>;
 /// What was seen of a function, start by start and call by call.
 #[derive(Default)]
 struct Seen {
+    /// Until it asked for its first event.
+    ready: Vec<Duration>,
     first: Vec<Duration>,
     /// Beside what a process's first hashes take.
     first_beside: Vec<Duration>,
+    /// Beside its own hashes, as it measured them once it had their memory.
+    first_beside_own: Vec<Duration>,
     warm: Vec<Duration>,
     /// Of warm calls that hash: the handler and its hash, as the function measured them itself.
     handled: Vec<Duration>,
@@ -77,17 +81,22 @@ struct Seen {
     answer: Value,
 }
 
-/// The middle of what was seen.
+/// The middle of what was seen, but for memory.
 struct Middle {
+    ready: Duration,
     first: Duration,
     first_beside: Duration,
+    /// Where it hashes.
+    first_beside_own: Option<Duration>,
     warm: Duration,
     /// The handler alone, where it hashes.
     handled: Duration,
     /// All hashes of a call.
     hashed: Duration,
-    work: Duration,
-    memory_kib: u64,
+    /// Where the system tells.
+    work: Option<Duration>,
+    /// The most of all starts, where the system tells.
+    memory_kib: Option<u64>,
 }
 
 /// Adds the functions' lines.
@@ -168,12 +177,15 @@ fn lines(
         memory,
     } = function.most;
     let hashed = ours.hashed;
+    let (all_warm, own_warm) = (ours.warm, ours.warm.saturating_sub(hashed));
+    let what = format!("{call}: start until it asks for an event");
+    let (ready, least) = (Amount::Time(ours.ready), Amount::Time(empty.ready));
+    report.add(&what, ready, least, "an empty function", Most::Any);
     let mut time = |what: &str, ours: Duration, theirs: Duration, most: Most| {
         let what = format!("{call}: {what}{beside}");
         let (ours, theirs) = (Amount::Time(ours), Amount::Time(theirs));
         report.add(&what, ours, theirs, "an empty function", most);
     };
-    let own_warm = ours.warm.saturating_sub(hashed);
     time(
         "start until first answer",
         ours.first_beside,
@@ -181,19 +193,29 @@ fn lines(
         first,
     );
     time("warm call", own_warm, empty.warm, warm);
-    time("processor time of a warm call", ours.work, empty.work, work);
-    if function.hashes > 0 {
+    if let (Some(ours), Some(empty)) = (ours.work, empty.work) {
+        time("processor time of a warm call", ours, empty, work);
+    }
+    if let Some(beside_own) = ours.first_beside_own {
+        let what = format!("{call}: start until first answer beside its hash, not the memory");
+        let (ours_beside, least) = (Amount::Time(beside_own), Amount::Time(empty.first));
+        report.add(&what, ours_beside, least, "an empty function", Most::Any);
         let what = format!("{call}: start until first answer, all of it");
         let (all, least) = (Amount::Time(ours.first), Amount::Time(empty.first));
         report.add(&what, all, least, "an empty function", Most::Any);
         let what = format!("{call}: the whole handler, warm");
         let (ours, hashed) = (Amount::Time(ours.handled), Amount::Time(hashed));
         report.add(&what, ours, hashed, "its hash", handled);
+        let what = format!("{call}: warm call, all of it");
+        let all = Amount::Time(all_warm);
+        report.add(&what, all, hashed, "its hash", Most::Any);
     }
-    let own = ours.memory_kib.saturating_sub(hash_kib);
-    let what = format!("{call}: peak memory{beside}");
-    let (own, empty) = (Amount::Kib(own), Amount::Kib(empty.memory_kib));
-    report.add(&what, own, empty, "an empty function", memory);
+    if let (Some(ours), Some(empty)) = (ours.memory_kib, empty.memory_kib) {
+        let own = ours.saturating_sub(hash_kib);
+        let what = format!("{call}: peak memory{beside}");
+        let (own, empty) = (Amount::Kib(own), Amount::Kib(empty));
+        report.add(&what, own, empty, "an empty function", memory);
+    }
     Ok(())
 }
 
@@ -220,6 +242,7 @@ impl Seen {
         self.answer = process.invoke(event).await?;
         let first = process.age();
         self.first.push(first);
+        self.ready.extend(process.time_to_ready());
         let status = self.answer["statusCode"].as_u64().unwrap_or(200);
         if self.answer["isAuthorized"] == false || status >= 300 {
             bail!(
@@ -248,8 +271,14 @@ impl Seen {
             self.work.push(after.saturating_sub(before) / calls);
         }
         self.memory_kib.extend(process.peak_memory_kib());
+        let output = process.output();
+        let mut logged = logged(&output);
         // The first hash took longer.
-        for (handled, hash) in logged(&process.output()).skip(1) {
+        if let Some((_, hash)) = logged.next() {
+            let beside = first.saturating_sub(hash * function.hashes);
+            self.first_beside_own.push(beside);
+        }
+        for (handled, hash) in logged {
             self.handled.push(handled);
             self.hashes.push(hash);
         }
@@ -259,14 +288,15 @@ impl Seen {
     fn middle(mut self, hashes: u32) -> anyhow::Result<Middle> {
         let nothing = "nothing was measured";
         Ok(Middle {
+            ready: median(&mut self.ready).context(nothing)?,
             first: median(&mut self.first).context(nothing)?,
             first_beside: median(&mut self.first_beside).context(nothing)?,
+            first_beside_own: median(&mut self.first_beside_own),
             warm: median(&mut self.warm).context(nothing)?,
             handled: median(&mut self.handled).unwrap_or_default(),
             hashed: median(&mut self.hashes).unwrap_or_default() * hashes,
-            // Where there is no /proc, there is nothing to be told.
-            work: median(&mut self.work).unwrap_or_default(),
-            memory_kib: median(&mut self.memory_kib).unwrap_or_default(),
+            work: median(&mut self.work),
+            memory_kib: self.memory_kib.iter().copied().max(),
         })
     }
 }

@@ -121,6 +121,12 @@ impl Report {
             } else {
                 ""
             };
+            // What lies that near to its limit would look the same on either side of it.
+            let is_near = match line.most {
+                Most::Ratio(most) | Most::AtLeast(most) => (line.ratio - most).abs() < 0.01,
+                _ => false,
+            };
+            let places = if is_near { 3 } else { 2 };
             let Line {
                 what,
                 ours,
@@ -131,7 +137,7 @@ impl Report {
             // A table that cannot be written to memory is no table.
             let _ = writeln!(
                 table,
-                "| {what} | {ours} | {beside} | {ratio:.2} | {asked}{missed} |"
+                "| {what} | {ours} | {beside} | {ratio:.places$} | {asked}{missed} |"
             );
         }
         table

@@ -296,7 +296,7 @@ account; each can be raised.
 | KMS signatures, an account's in a region | a sealed key; or a higher quota |
 | API Gateway requests, an account's in a region | a higher quota; a second account or region |
 | Lambda at once, an account's in a region | a higher quota; more memory for `login` makes its hash shorter |
-| DynamoDB write units | on demand, the table doubles by itself within minutes; warm throughput set before a launch |
+| DynamoDB write units | on demand, the table doubles by itself within minutes, up to its quota (40,000 write units a second, which can be raised); warm throughput set before a launch |
 | one person's items | 1,000 write units a second, which no person needs |
 | the template's own rates (`RatePerSecond` 100, `HashRatePerSecond` 20) | these parameters: they are a ceiling for the bill |"
     );
