@@ -83,7 +83,8 @@ impl<F: Future> Future for Answering<F> {
     }
 }
 
-#[cfg(all(test, feature = "accounts"))]
+#[cfg(feature = "accounts")]
+#[cfg(test)]
 mod tests {
     use std::convert::Infallible;
     use std::sync::{Arc, Mutex};
