@@ -149,8 +149,8 @@ impl Intercept for Stopwatch {
 }
 
 /// Leaves out of every request what the SDK tells AWS of itself and of its retries, on which no answer
-/// depends: four headers, a tenth of its work. CloudTrail names the caller of KMS by
-/// [`Lean::USER_AGENT`] instead.
+/// depends: four headers, a tenth of its work. CloudTrail names the caller of KMS by a `user-agent`
+/// instead, `latchkey/` and the version.
 #[derive(Debug)]
 pub struct Lean;
 
