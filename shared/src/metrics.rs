@@ -231,7 +231,7 @@ mod tests {
     fn whoever_opens_a_span_gets_none_and_the_line_is_the_same() {
         let line = line(None, || {
             let span = tracing::error_span!("of a library", with = 1);
-            assert!(span.is_none());
+            assert!(span.is_disabled());
             span.in_scope(|| tracing::info!(logins = 1, "request"));
             span.record("with", 2);
         });
