@@ -260,12 +260,11 @@ impl Seen {
         let before = worked(&process);
         for _ in 0..CALLS {
             event = (function.event)(&self.answer)?;
-            process.idle().await?;
             let asked = Instant::now();
             self.answer = process.invoke(event).await?;
             self.warm.push(asked.elapsed());
+            process.idle().await?;
         }
-        process.idle().await?;
         if let (Some(before), Some(after)) = (before, worked(&process)) {
             let calls = u32::try_from(CALLS)?;
             self.work.push(after.saturating_sub(before) / calls);

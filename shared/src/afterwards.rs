@@ -13,21 +13,18 @@ use lambda_runtime::LambdaInvocation;
 use lambda_runtime::tower::{Layer, Service};
 use tokio::task::futures::TaskLocalFuture;
 
-type Work = RefCell<Vec<Box<dyn FnOnce() + Send>>>;
+type Work = Box<dyn FnOnce() + Send>;
+type Left = RefCell<Vec<Work>>;
 
 tokio::task_local! {
-    static AFTERWARDS: Work;
+    static LEFT: Left;
 }
 
 /// Does `work` once the invocation that is being served has its answer; at once where none is, as in
 /// `cargo run`, or in a task of its own. The request's tally is over by then.
 pub fn afterwards(work: impl FnOnce() + Send + 'static) {
-    let mut work = Some(work);
-    let _ = AFTERWARDS.try_with(|afterwards| {
-        if let Some(work) = work.take() {
-            afterwards.borrow_mut().push(Box::new(work));
-        }
-    });
+    let mut work: Option<Work> = Some(Box::new(work));
+    let _ = LEFT.try_with(|left| left.borrow_mut().extend(work.take()));
     if let Some(work) = work {
         work();
     }
@@ -62,12 +59,12 @@ impl<S: Service<LambdaInvocation>> Service<LambdaInvocation> for AnsweringFirst<
 
     fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
         let answering = self.0.call(invocation);
-        Answering(Box::pin(AFTERWARDS.scope(Work::default(), answering)))
+        Answering(Box::pin(LEFT.scope(Left::default(), answering)))
     }
 }
 
 /// An invocation that is being served.
-pub struct Answering<F>(Pin<Box<TaskLocalFuture<Work, F>>>);
+pub struct Answering<F>(Pin<Box<TaskLocalFuture<Left, F>>>);
 
 impl<F: Future> Future for Answering<F> {
     type Output = F::Output;
@@ -122,20 +119,27 @@ mod tests {
         }
     }
 
+    /// A service that does this with each invocation.
+    fn serving<F, E>(
+        course: &Course,
+        serve: impl Fn(Course) -> F,
+    ) -> impl Service<LambdaInvocation, Response = (), Error = E>
+    where
+        F: Future<Output = Result<(), E>>,
+    {
+        AnswerFirst.layer(service_fn(move |_: LambdaInvocation| serve(course.clone())))
+    }
+
     #[tokio::test]
     async fn what_is_left_is_done_in_turn_once_the_answer_is_out() {
         let course = Course::default();
-        let serve = |_: LambdaInvocation| {
-            let course = course.clone();
-            async move {
-                course.leave_for_later("first");
-                task::yield_now().await;
-                course.leave_for_later("second");
-                course.add("answered");
-                Err::<(), _>("whatever the outcome")
-            }
-        };
-        let mut service = AnswerFirst.layer(service_fn(serve));
+        let mut service = serving(&course, async |course: Course| {
+            course.leave_for_later("first");
+            task::yield_now().await;
+            course.leave_for_later("second");
+            course.add("answered");
+            Err::<(), _>("whatever the outcome")
+        });
         assert!(service.call(invocation()).await.is_err());
         assert_eq!(course.so_far(), ["answered", "first", "second"]);
     }
@@ -143,15 +147,11 @@ mod tests {
     #[tokio::test]
     async fn a_panic_in_what_is_left_ends_neither_the_process_nor_the_rest() {
         let course = Course::default();
-        let serve = |_: LambdaInvocation| {
-            let course = course.clone();
-            async move {
-                afterwards(|| panic!("of a test"));
-                course.leave_for_later("line");
-                Ok::<_, Infallible>(())
-            }
-        };
-        let mut service = AnswerFirst.layer(service_fn(serve));
+        let mut service = serving(&course, async |course: Course| {
+            afterwards(|| panic!("of a test"));
+            course.leave_for_later("line");
+            Ok::<_, Infallible>(())
+        });
         assert!(service.call(invocation()).await.is_ok());
         assert_eq!(course.so_far(), ["line"]);
     }
@@ -159,16 +159,12 @@ mod tests {
     #[tokio::test]
     async fn invocations_at_once_do_each_its_own() {
         let course = Course::default();
-        let serve = |_: LambdaInvocation| {
-            let course = course.clone();
-            async move {
-                course.leave_for_later("line");
-                task::yield_now().await;
-                course.add("answered");
-                Ok::<_, Infallible>(())
-            }
-        };
-        let mut service = AnswerFirst.layer(service_fn(serve));
+        let mut service = serving(&course, async |course: Course| {
+            course.leave_for_later("line");
+            task::yield_now().await;
+            course.add("answered");
+            Ok::<_, Infallible>(())
+        });
         let (one, other) = (service.call(invocation()), service.call(invocation()));
         let (one, other) = tokio::join!(one, other);
         assert!(one.is_ok() && other.is_ok());

@@ -61,16 +61,19 @@ fn built() -> &'static Path {
 /// The log's lines of requests, as soon as there are so many: a pipe may bring the last one after the
 /// answer.
 async fn requests_printed(process: &Bootstrap, count: usize) -> Vec<Value> {
+    printed(process, count, |line| line.get("status").is_some()).await
+}
+
+/// Such lines of the log, in the same way.
+async fn printed(process: &Bootstrap, count: usize, is: impl Fn(&Value) -> bool) -> Vec<Value> {
     for _ in 0..500 {
         let output = process.output();
         let lines = output
             .lines()
             .filter_map(|line| serde_json::from_str(line).ok());
-        let requests: Vec<Value> = lines
-            .filter(|line: &Value| line.get("status").is_some())
-            .collect();
-        if requests.len() >= count {
-            return requests;
+        let found: Vec<Value> = lines.filter(&is).collect();
+        if found.len() >= count {
+            return found;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -121,18 +124,11 @@ async fn the_line_of_a_request_is_written_once_its_answer_is_out() {
         process.invoke(asked).await.unwrap();
         // Whatever it had written by then would be here.
         tokio::time::sleep(Duration::from_millis(100)).await;
-        let line = |process: &Bootstrap| process.output().contains("\"message\":\"request\"");
-        assert!(!line(&process), "{}", process.output());
+        let output = process.output();
+        assert!(!output.contains("\"message\":\"request\""), "{output}");
         drop(held);
         process.idle().await.unwrap();
-        for _ in 0..500 {
-            if line(&process) {
-                break;
-            }
-            // What is written may still be in the pipe.
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        assert!(line(&process), "{function} left no line");
+        printed(&process, 1, |line| line["message"] == "request").await;
     }
 }
 

@@ -100,8 +100,15 @@ impl Store {
     ///
     /// Where DynamoDB does not answer, or the item is unreadable.
     pub async fn account(&self, id: UserId) -> Result<Option<Account>, StoreError> {
-        let item = self.get(Key::account(id), "read the account").await?;
-        item.as_ref().map(|item| read_account(id, item)).transpose()
+        let request = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::account(id).attributes()))
+            .consistent_read(true);
+        let answer = request.send().await;
+        let item = answer.map_err(unavailable("read the account"))?.item;
+        item.map(|item| read_account(id, &item)).transpose()
     }
 
     /// Changes a profile, and counts the change.
@@ -195,21 +202,6 @@ impl Store {
             .expression_attribute_values(":attempt", item::text(login.attempt.as_str()));
         let answer = retry_conflicts(|| request.clone().send()).await;
         Ok(carried_out(answer, "record the login")?.is_some())
-    }
-
-    pub(super) async fn get(
-        &self,
-        key: Key,
-        operation: &'static str,
-    ) -> Result<Option<Attributes>, StoreError> {
-        let request = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(key.attributes()))
-            .consistent_read(true);
-        let answer = request.send().await.map_err(unavailable(operation))?;
-        Ok(answer.item)
     }
 }
 

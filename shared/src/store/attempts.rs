@@ -50,7 +50,8 @@ impl Store {
 
     /// What is to be known of an address before a password is tried at it from `source`: its
     /// credential, what has been tried at it, and how many attempts the source has made in this window
-    /// at any. One request, whether there is an account or not.
+    /// at any. One request, whether there is an account or not, and strongly consistent: whoever has just
+    /// registered can log in.
     ///
     /// # Errors
     ///

@@ -284,7 +284,7 @@ impl Store {
             let keys = answer.items.unwrap_or_default();
             let keys: Vec<_> = keys
                 .into_iter()
-                .filter(|key| key.get(SK).and_then(|sk| sk.as_s().ok()) != except.as_ref())
+                .filter(|key| Some(sort_key(key)) != except.as_deref())
                 .collect();
             for batch in keys.chunks(BATCH) {
                 self.delete_batch(batch, OPERATION).await?;
