@@ -3,8 +3,6 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::{Local, dynamodb};
 use serde_json::{Value, json};
@@ -117,12 +115,7 @@ fn quartiles(sorted: &[Duration]) -> anyhow::Result<String> {
 /// Disables an account as an operator does.
 async fn disable(local: &Local, account: &Value) -> anyhow::Result<()> {
     let id = account["id"].as_str().context("an account has no id")?;
-    let config = Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("local"))
-        .credentials_provider(Credentials::new("local", "local", None, None, "bench"))
-        .endpoint_url(&local.dynamodb_url);
-    let update = Client::from_conf(config.build())
+    let update = dynamodb::client(&local.dynamodb_url)?
         .update_item()
         .table_name(dynamodb::TABLE)
         .key("pk", AttributeValue::S(format!("USER#{id}")))

@@ -4,9 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use aws_sdk_dynamodb::Client;
 use dynoxide::Database;
 use dynoxide::server::serve_with_shutdown;
 use serde_json::{Value, json};
+use shared::aws;
+use shared::config::Env;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task;
@@ -68,6 +71,24 @@ pub fn open(storage: &Storage, properties: &Value, table: &str) -> anyhow::Resul
     let expire = serde_json::from_value(expire).with_context(broken)?;
     database.update_time_to_live(expire).with_context(broken)?;
     Ok(database)
+}
+
+/// Returns a client of the database that is served at `url`, to do what an operator would.
+///
+/// # Errors
+///
+/// Returns an error if TLS cannot be set up.
+pub fn client(url: &str) -> anyhow::Result<Client> {
+    let lookup = |variable: &str| {
+        let value = match variable {
+            "AWS_ENDPOINT_URL_DYNAMODB" => url,
+            "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" | "AWS_REGION" => "local",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    };
+    let config = aws::config(&Env::new(&lookup), "AWS_ENDPOINT_URL_DYNAMODB")?;
+    Ok(Client::new(&config))
 }
 
 /// Serves the database to the SDK and to any DynamoDB tool, and removes expired items now and then.

@@ -3,10 +3,11 @@
 use std::error::Error;
 use std::time::Duration;
 
-use aws_smithy_http_client::default_connector;
-use aws_smithy_runtime_api::client::http::{HttpConnector as _, HttpConnectorSettings};
+use aws_smithy_runtime_api::client::http::HttpConnector as _;
 use aws_smithy_runtime_api::http::Request;
 use aws_smithy_types::body::SdkBody;
+use shared::aws::HttpsClient;
+use shared::config::{ConfigError, Env};
 
 /// CloudFormation was not told.
 #[derive(Debug, thiserror::Error)]
@@ -14,22 +15,15 @@ use aws_smithy_types::body::SdkBody;
 pub struct Undelivered(#[source] Box<dyn Error + Send + Sync>);
 
 /// How long CloudFormation has to take an answer.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Delivery {
+    /// The SDK's own client: the TLS that is linked already.
+    http: Result<HttpsClient, ConfigError>,
     /// How long one try may take.
     pub(super) patience: Duration,
     /// How long to wait before the next: what refused one just now most likely refuses another at
     /// once.
     pub(super) pause: Duration,
-}
-
-impl Default for Delivery {
-    fn default() -> Self {
-        Self {
-            patience: Self::PATIENCE,
-            pause: Self::PAUSE,
-        }
-    }
 }
 
 impl Delivery {
@@ -42,19 +36,29 @@ impl Delivery {
         .saturating_add(Self::PAUSE)
         .saturating_mul(Self::ATTEMPTS);
 
+    /// Reads what [`HttpsClient::from_env`] reads. If that is wrong, CloudFormation can be told so
+    /// all the same.
+    pub(super) fn from_env(env: &Env<'_>) -> Self {
+        Self {
+            http: HttpsClient::from_env(env).or_else(|_| HttpsClient::for_amazon()),
+            patience: Self::PATIENCE,
+            pause: Self::PAUSE,
+        }
+    }
+
     /// Puts `answer` to `url`, a presigned one: nothing that it was not signed with may be added, a
     /// content type least of all.
     ///
     /// # Errors
     ///
     /// Where it is not taken, however often it is tried.
-    pub(super) async fn deliver(self, url: &str, answer: String) -> Result<(), Undelivered> {
+    pub(super) async fn deliver(&self, url: &str, answer: String) -> Result<(), Undelivered> {
         if url.is_empty() {
             return Err(Undelivered("the event has no ResponseURL".into()));
         }
         let mut tries = 1;
         loop {
-            let put = tokio::time::timeout(self.patience, put(url, answer.clone())).await;
+            let put = tokio::time::timeout(self.patience, self.put(url, answer.clone())).await;
             let error = match put {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(error)) => error,
@@ -69,19 +73,17 @@ impl Delivery {
             tokio::time::sleep(self.pause).await;
         }
     }
-}
 
-async fn put(url: &str, answer: String) -> Result<(), Box<dyn Error + Send + Sync>> {
-    // The SDK's own client: the TLS that is linked already.
-    let connector = default_connector(&HttpConnectorSettings::default(), None)
-        .ok_or("the HTTP client was built without TLS")?;
-    let mut request = Request::new(SdkBody::from(answer));
-    request.set_method("PUT")?;
-    request.set_uri(url)?;
-    let answer = connector.call(request).await?;
-    if answer.status().is_success() {
-        Ok(())
-    } else {
-        Err(format!("its status is {}", answer.status().as_u16()).into())
+    async fn put(&self, url: &str, answer: String) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let http = self.http.as_ref().map_err(ToString::to_string)?;
+        let mut request = Request::new(SdkBody::from(answer));
+        request.set_method("PUT")?;
+        request.set_uri(url)?;
+        let answer = http.call(request).await?;
+        if answer.status().is_success() {
+            Ok(())
+        } else {
+            Err(format!("its status is {}", answer.status().as_u16()).into())
+        }
     }
 }

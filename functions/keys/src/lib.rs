@@ -148,33 +148,24 @@ impl Keys {
         Self {
             kms: Kms::from_env(env).map_err(|error: ConfigError| error.to_string()),
             pause: Self::PAUSE,
-            delivery: Delivery::default(),
+            delivery: Delivery::from_env(env),
         }
     }
 
     /// Waits another time before anything is tried again: two seconds before KMS is asked that said
     /// the role may not, one before CloudFormation is told that did not take its answer.
     #[must_use]
-    pub fn pausing(self, pause: Duration) -> Self {
-        let delivery = Delivery {
-            pause,
-            ..self.delivery
-        };
-        Self {
-            pause,
-            delivery,
-            ..self
-        }
+    pub fn pausing(mut self, pause: Duration) -> Self {
+        self.pause = pause;
+        self.delivery.pause = pause;
+        self
     }
 
     /// Gives CloudFormation another time than four seconds to take an answer.
     #[must_use]
-    pub fn heard_within(self, patience: Duration) -> Self {
-        let delivery = Delivery {
-            patience,
-            ..self.delivery
-        };
-        Self { delivery, ..self }
+    pub fn heard_within(mut self, patience: Duration) -> Self {
+        self.delivery.patience = patience;
+        self
     }
 
     /// Does what CloudFormation asks, and tells it.

@@ -10,7 +10,6 @@ use std::sync::OnceLock;
 use std::task::Poll;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
@@ -183,13 +182,7 @@ impl App {
     }
 
     pub fn dynamodb(&self) -> Client {
-        let credentials = Credentials::new("local", "local", None, None, "test");
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("local"))
-            .credentials_provider(credentials)
-            .endpoint_url(&self.local.dynamodb_url);
-        Client::from_conf(config.build())
+        dynamodb::client(&self.local.dynamodb_url).unwrap()
     }
 
     /// Sets an attribute of an account, as an operator would.

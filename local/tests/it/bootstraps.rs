@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn binary(function: &str) -> PathBuf {
     )]
     let folder = std::env::var("BOOTSTRAPS");
     let Ok(folder) = folder else {
-        return built().join(function);
+        return built().folder.join(function);
     };
     // cargo-lambda names the folder after the binary, SAM after the resource.
     let capitalised = function[..1].to_uppercase() + &function[1..];
@@ -38,24 +38,53 @@ fn binary(function: &str) -> PathBuf {
     found.unwrap_or_else(|| panic!("{folder} has no {function}/bootstrap"))
 }
 
-/// The folder with the binaries of this build: `cargo test` builds those of a test's own package
-/// only. They are those of a plain `cargo build`, so that neither is built for the other again.
-fn built() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
+/// The binaries of this build.
+struct Built {
+    folder: PathBuf,
+    /// The libraries that had to be compiled for them.
+    compiled: Vec<String>,
+}
+
+/// Builds the binaries as a plain `cargo build` does, so that neither is built for the other again:
+/// `cargo test` builds those of a test's own package only.
+fn built() -> &'static Built {
+    static BUILT: OnceLock<Built> = OnceLock::new();
+    BUILT.get_or_init(|| {
         let this = std::env::current_exe().unwrap();
         let profile = this.parent().unwrap().parent().unwrap();
         let mut build = Command::new(env!("CARGO"));
         build
-            .args(["build", "--quiet", "--bins"])
+            .args(["build", "--quiet", "--bins", "--message-format", "json"])
             .current_dir(root());
         build.arg("--target-dir").arg(profile.parent().unwrap());
         if profile.ends_with("release") {
             build.arg("--release");
         }
-        assert!(build.status().unwrap().success());
-        profile.to_path_buf()
+        let output = build.stderr(Stdio::inherit()).output().unwrap();
+        assert!(output.status.success());
+        let output = String::from_utf8(output.stdout).unwrap();
+        let messages = output.lines();
+        let messages = messages.map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let compiled = messages.filter(|message| {
+            message["fresh"] == false && message["target"]["kind"] != json!(["bin"])
+        });
+        Built {
+            folder: profile.to_path_buf(),
+            compiled: compiled
+                .map(|message| text(&message, "package_id"))
+                .collect(),
+        }
     })
+}
+
+#[test]
+fn a_plain_build_compiles_no_library_that_the_tests_have() {
+    let compiled = &built().compiled;
+    assert!(
+        compiled.is_empty(),
+        "{compiled:?}: a dependency of the tests switches on a feature that `cargo run` has off, \
+         so both compile what is above it. Switch it on in local/Cargo.toml."
+    );
 }
 
 /// The log's lines of requests, as soon as there are so many: a pipe may bring the last one after the

@@ -3,21 +3,22 @@
 use std::error::Error;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_sdk_kms::Client;
-use aws_sdk_kms::config::Builder;
-use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_kms::operation::sign::builders::SignFluentBuilder;
-use aws_sdk_kms::primitives::Blob;
-use aws_sdk_kms::types::{DataKeyPairSpec, KeyUsageType, MessageType, SigningAlgorithmSpec};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::Algorithm;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use crate::aws::{self, Lean, Stopwatch};
+use crate::aws::json_service::{CallError, JsonService, ServiceNames};
+use crate::aws::{self, Stopwatch};
 use crate::config::{ConfigError, Env};
 use crate::tally::{longest, note, one_more};
 
 /// KMS, as signing keys need it.
 pub struct Kms {
-    client: Client,
+    service: JsonService,
 }
 
 /// KMS did not do what was asked of it.
@@ -57,6 +58,10 @@ impl Kms {
     /// What a sealed key is bound to: KMS unseals it for this purpose only, and a policy can ask
     /// for it (`kms:EncryptionContext:purpose`).
     const PURPOSE: (&'static str, &'static str) = ("purpose", "latchkey-signing-key");
+    const NAMES: ServiceNames = ServiceNames {
+        signing: "kms",
+        target: "TrentService",
+    };
 
     /// Reads `AWS_ENDPOINT_URL_KMS`, where KMS is not AWS's own, and what [`aws::config`] reads.
     ///
@@ -66,12 +71,8 @@ impl Kms {
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         let config = aws::config(env, "AWS_ENDPOINT_URL_KMS")?;
         let stopwatch = Stopwatch::adding(|tally, took| longest(&mut tally.kms_ms, took));
-        let config = Builder::from(&config)
-            .interceptor(stopwatch)
-            .interceptor(Lean)
-            .build();
         Ok(Self {
-            client: Client::from_conf(config),
+            service: JsonService::new(&config, Self::NAMES, stopwatch)?,
         })
     }
 
@@ -87,9 +88,9 @@ impl Kms {
         message: &[u8],
     ) -> Result<Vec<u8>, KmsError> {
         const OPERATION: &str = "sign";
-        let request = self.signature(arn, algorithm, message);
-        let answer = request.send().await.map_err(failed(OPERATION))?;
-        let signature = answer.signature.map(Blob::into_inner).unwrap_or_default();
+        let request = SignRequest::new(arn, algorithm, message);
+        let answer: SignAnswer = self.ask(OPERATION, SIGN, &request).await?;
+        let signature = octets(OPERATION, &answer.signature)?;
         if algorithm != Algorithm::ES256 {
             return Ok(signature);
         }
@@ -103,33 +104,12 @@ impl Kms {
     ///
     /// Where it would not, or KMS does not answer.
     pub(super) async fn rehearse(&self, arn: &str, algorithm: Algorithm) -> Result<(), KmsError> {
-        let request = self.signature(arn, algorithm, b"rehearsal").dry_run(true);
-        match request.send().await {
+        let mut request = SignRequest::new(arn, algorithm, b"rehearsal");
+        request.dry_run = Some(true);
+        match self.service.call::<SignAnswer>(SIGN, &request).await {
             // This is how KMS says yes.
-            Err(SdkError::ServiceError(fault)) if fault.err().is_dry_run_operation_exception() => {
-                Ok(())
-            }
+            Err(fault) if fault.code() == Some("DryRunOperationException") => Ok(()),
             answer => answer.map(drop).map_err(failed("rehearse a signature")),
-        }
-    }
-
-    fn signature(&self, arn: &str, algorithm: Algorithm, message: &[u8]) -> SignFluentBuilder {
-        let request = self.client.sign().key_id(arn);
-        let hashed = || Blob::new(digest(&SHA256, message).as_ref());
-        match algorithm {
-            // Ed25519 hashes by itself; the signer sees to it that KMS takes as much.
-            Algorithm::EdDSA => request
-                .signing_algorithm(SigningAlgorithmSpec::Ed25519Sha512)
-                .message_type(MessageType::Raw)
-                .message(Blob::new(message)),
-            Algorithm::ES256 => request
-                .signing_algorithm(SigningAlgorithmSpec::EcdsaSha256)
-                .message_type(MessageType::Digest)
-                .message(hashed()),
-            _ => request
-                .signing_algorithm(SigningAlgorithmSpec::RsassaPkcs1V15Sha256)
-                .message_type(MessageType::Digest)
-                .message(hashed()),
         }
     }
 
@@ -139,11 +119,20 @@ impl Kms {
     ///
     /// Where KMS does not answer, or `sealed` is not what it sealed for this purpose.
     pub(super) async fn unseal(&self, sealed: &[u8]) -> Result<Vec<u8>, KmsError> {
+        const OPERATION: &str = "unseal the key";
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct DecryptAnswer {
+            plaintext: String,
+        }
         let (name, value) = Self::PURPOSE;
-        let request = self.client.decrypt().encryption_context(name, value);
-        let request = request.ciphertext_blob(Blob::new(sealed));
-        let answer = request.send().await.map_err(failed("unseal the key"))?;
-        Ok(answer.plaintext.map(Blob::into_inner).unwrap_or_default())
+        let request = json!({
+            "CiphertextBlob": STANDARD.encode(sealed),
+            "EncryptionContext": { name: value },
+        });
+        let target = "TrentService.Decrypt";
+        let answer: DecryptAnswer = self.ask(OPERATION, target, &request).await?;
+        octets(OPERATION, &answer.plaintext)
     }
 
     /// The public half of the key `arn`, in DER (SubjectPublicKeyInfo).
@@ -153,18 +142,21 @@ impl Kms {
     /// Where KMS does not answer, or the key is not one that signs.
     pub async fn public_key(&self, arn: &str) -> Result<Vec<u8>, KmsError> {
         const OPERATION: &str = "give the public half of the key";
-        let request = self.client.get_public_key().key_id(arn);
-        let answer = request.send().await.map_err(failed(OPERATION))?;
-        if answer.key_usage != Some(KeyUsageType::SignVerify) {
-            let usage = answer
-                .key_usage
-                .map_or_else(String::new, |usage| usage.to_string());
-            return Err(KmsError::new(
-                OPERATION,
-                format!("its usage is {usage}, not SIGN_VERIFY"),
-            ));
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct PublicKeyAnswer {
+            public_key: String,
+            key_usage: String,
         }
-        Ok(answer.public_key.map(Blob::into_inner).unwrap_or_default())
+        let request = json!({ "KeyId": arn });
+        let target = "TrentService.GetPublicKey";
+        let answer: PublicKeyAnswer = self.ask(OPERATION, target, &request).await?;
+        if answer.key_usage != "SIGN_VERIFY" {
+            let usage = answer.key_usage;
+            let reason = format!("its usage is {usage}, not SIGN_VERIFY");
+            return Err(KmsError::new(OPERATION, reason));
+        }
+        octets(OPERATION, &answer.public_key)
     }
 
     /// Makes a key pair of `spec` (a `KeyPairSpec` of KMS) whose private half nobody has seen,
@@ -174,28 +166,86 @@ impl Kms {
     ///
     /// Where KMS does not answer.
     pub async fn sealed_pair(&self, arn: &str, spec: &str) -> Result<SealedPair, KmsError> {
+        const OPERATION: &str = "make a sealed key pair";
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct PairAnswer {
+            public_key: String,
+            private_key_ciphertext_blob: String,
+        }
         let (name, value) = Self::PURPOSE;
-        let request = self.client.generate_data_key_pair_without_plaintext();
-        let request = request
-            .key_id(arn)
-            .key_pair_spec(DataKeyPairSpec::from(spec));
-        let request = request.encryption_context(name, value);
-        let answer = request
-            .send()
-            .await
-            .map_err(failed("make a sealed key pair"))?;
-        let octets = |blob: Option<Blob>| blob.map(Blob::into_inner).unwrap_or_default();
+        let request = json!({
+            "KeyId": arn,
+            "KeyPairSpec": spec,
+            "EncryptionContext": { name: value },
+        });
+        let target = "TrentService.GenerateDataKeyPairWithoutPlaintext";
+        let answer: PairAnswer = self.ask(OPERATION, target, &request).await?;
         Ok(SealedPair {
-            public: octets(answer.public_key),
-            private: octets(answer.private_key_ciphertext_blob),
+            public: octets(OPERATION, &answer.public_key)?,
+            private: octets(OPERATION, &answer.private_key_ciphertext_blob)?,
         })
+    }
+
+    async fn ask<O: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        target: &'static str,
+        request: &impl Serialize,
+    ) -> Result<O, KmsError> {
+        let answer = self.service.call(target, request).await;
+        answer.map_err(failed(operation))
     }
 }
 
-fn failed<E>(operation: &'static str) -> impl FnOnce(SdkError<E>) -> KmsError
-where
-    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
-{
+/// The operation that signs.
+const SIGN: &str = "TrentService.Sign";
+
+/// What KMS is asked to sign, and how (AWS KMS API reference, "Sign").
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct SignRequest<'a> {
+    key_id: &'a str,
+    /// In base64, as JSON has octets.
+    message: String,
+    message_type: &'static str,
+    signing_algorithm: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dry_run: Option<bool>,
+}
+
+impl<'a> SignRequest<'a> {
+    fn new(arn: &'a str, algorithm: Algorithm, message: &[u8]) -> Self {
+        let hashed = || STANDARD.encode(digest(&SHA256, message));
+        let (signing_algorithm, message_type, message) = match algorithm {
+            // Ed25519 hashes by itself; the signer sees to it that KMS takes as much.
+            Algorithm::EdDSA => ("ED25519_SHA_512", "RAW", STANDARD.encode(message)),
+            Algorithm::ES256 => ("ECDSA_SHA_256", "DIGEST", hashed()),
+            _ => ("RSASSA_PKCS1_V1_5_SHA_256", "DIGEST", hashed()),
+        };
+        Self {
+            key_id: arn,
+            message,
+            message_type,
+            signing_algorithm,
+            dry_run: None,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct SignAnswer {
+    signature: String,
+}
+
+/// The octets of a member of an answer.
+fn octets(operation: &'static str, member: &str) -> Result<Vec<u8>, KmsError> {
+    let decoded = STANDARD.decode(member);
+    decoded.map_err(|_| KmsError::new(operation, "its answer is not base64"))
+}
+
+fn failed(operation: &'static str) -> impl FnOnce(CallError) -> KmsError {
     move |fault| {
         note(|tally| one_more(&mut tally.kms_faults));
         KmsError {

@@ -1,6 +1,9 @@
 //! How the AWS SDK is set up: one region, one set of credentials, and time limits that fit within
 //! a function's own.
 
+mod http_client;
+pub mod json_service;
+
 use std::error::Error;
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -10,9 +13,6 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_runtime::invocation_id::InvocationIdInterceptor;
 use aws_runtime::request_info::RequestInfoInterceptor;
 use aws_runtime::user_agent::UserAgentInterceptor;
-use aws_smithy_http_client::Builder;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::interceptors::context::{
@@ -33,6 +33,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 
+pub use self::http_client::HttpsClient;
 use crate::config::{ConfigError, Env};
 use crate::tally::{Tally, note};
 
@@ -40,17 +41,13 @@ use crate::tally::{Tally, note};
 /// above it.
 pub const OPERATION_TIMEOUT: Duration = Duration::from_millis(2500);
 
-/// The roots that AWS's certificates end in ("Amazon Trust Services: certification authorities"). The
-/// system's hundred and more cost most of a start to read, and nothing here talks to their servers.
-const ROOTS: &str = include_str!("amazon-trust-services.pem");
-
 /// Reads what Lambda sets itself, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and
 /// `AWS_SESSION_TOKEN`; the variable `endpoint` where a service is not AWS's own; and
 /// `SSL_CERT_FILE`, the path of root certificates (PEM) to trust in place of Amazon's.
 ///
 /// # Errors
 ///
-/// Where one of the first three is missing.
+/// Returns an error if one of the first three is missing, or if [`HttpsClient::from_env`] does.
 pub fn config(env: &Env<'_>, endpoint: &str) -> Result<SdkConfig, ConfigError> {
     // aws-config would bring providers of credentials (SSO, STS, IMDS) that no function needs:
     // Lambda passes a role's credentials in the environment for as long as the process lives.
@@ -61,9 +58,9 @@ pub fn config(env: &Env<'_>, endpoint: &str) -> Result<SdkConfig, ConfigError> {
         None,
         "environment",
     );
-    // The SDK sets no timeout but for connecting, and would first back off for a second.
+    // The SDK sets no timeout but for connecting, which is the HTTP client's here, and would first
+    // back off for a second.
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_millis(500))
         .operation_attempt_timeout(Duration::from_secs(1))
         .operation_timeout(OPERATION_TIMEOUT)
         .build();
@@ -71,22 +68,11 @@ pub fn config(env: &Env<'_>, endpoint: &str) -> Result<SdkConfig, ConfigError> {
         .with_max_attempts(3)
         .with_initial_backoff(Duration::from_millis(50));
     let region = env.required("AWS_REGION", "the region of the stack")?;
-    let roots = match env.optional("SSL_CERT_FILE") {
-        // Where it is set, these are the certificates of that file.
-        Some(_) => TrustStore::default(),
-        None => TrustStore::empty().with_pem_certificate(ROOTS),
-    };
-    let tls = TlsContext::builder().with_trust_store(roots).build();
-    let tls = tls.map_err(|error| ConfigError::new(format!("TLS cannot be set up: {error}")))?;
-    let client = Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-        .tls_context(tls)
-        .build_https();
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .http_client(client)
+        .http_client(HttpsClient::from_env(env)?)
         // The time limits end what stalls.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .timeout_config(timeouts)
@@ -220,33 +206,5 @@ where
             _ => Box::new(fault.into_err()),
         },
         fault => Box::new(fault),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use aws_lc_rs::digest::{SHA256, digest};
-
-    use super::*;
-
-    #[test]
-    fn the_roots_are_those_that_amazon_publishes() {
-        let roots = pem::parse_many(ROOTS).unwrap();
-        let fingerprints = roots.iter().map(|root| {
-            assert_eq!(root.tag(), "CERTIFICATE");
-            let hash = digest(&SHA256, root.contents());
-            let octets = hash.as_ref().iter();
-            octets.map(|octet| format!("{octet:02x}")).collect()
-        });
-        assert_eq!(
-            fingerprints.collect::<Vec<String>>(),
-            [
-                "8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e",
-                "1ba5b2aa8c65401a82960118f80bec4f62304d83cec4713a19c39c011ea46db4",
-                "18ce6cfe7bf14e60b2e347b8dfe868cb31d02ebb3ada271569f50343b46db3a4",
-                "e35d28419ed02025cfa69038cd623962458da5c695fbdea3c22b0bfb25897092",
-                "568d6905a2c88708a4b3025190edcfedb1974a606a13c6e5290fcb2ae63edab5",
-            ]
-        );
     }
 }

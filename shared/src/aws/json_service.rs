@@ -1,0 +1,315 @@
+//! Calls of an AWS service that speaks the protocol awsJson1.1, such as KMS: a POST whose header
+//! `x-amz-target` names the operation, with JSON in and out ("AWS JSON 1.1 protocol" of Smithy).
+//!
+//! Signing, retries and time limits are the SDK's own, of the crates that aws-sdk-dynamodb is made of.
+//! Only what its generator writes for each operation is missing: an SDK of 53 operations, of which
+//! four were called, took a tenth of each build (docs/decisions/0021).
+
+use std::error::Error;
+use std::fmt;
+
+use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
+use aws_runtime::auth::{SigV4OperationSigningConfig, SigningOptions};
+use aws_runtime::retries::classifiers::AwsErrorCodeClassifier;
+use aws_smithy_runtime::client::identity::IdentityCache;
+use aws_smithy_runtime::client::orchestrator::operation::Operation;
+use aws_smithy_runtime::client::retries::classifiers::{
+    HttpStatusCodeClassifier, TransientErrorClassifier,
+};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::auth::static_resolver::StaticAuthSchemeOptionResolver;
+use aws_smithy_runtime_api::client::auth::{
+    AuthSchemeOptionResolverParams, SharedAuthScheme, SharedAuthSchemeOptionResolver,
+};
+use aws_smithy_runtime_api::client::identity::SharedIdentityResolver;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
+use aws_smithy_runtime_api::client::runtime_plugin::StaticRuntimePlugin;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::config_bag::Layer;
+use aws_smithy_types::error::ErrorMetadata;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_types::region::{Region, SigningRegion};
+use aws_types::{SdkConfig, SigningName};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::Lean;
+use crate::config::ConfigError;
+
+/// A service, and how to reach it.
+pub struct JsonService {
+    operation: Operation<Call, Body, ServiceFault>,
+}
+
+/// How a service is named.
+#[derive(Clone, Copy)]
+pub struct ServiceNames {
+    /// In host names and signatures, such as `kms`.
+    pub signing: &'static str,
+    /// In `x-amz-target`, before the operation, such as `TrentService`.
+    pub target: &'static str,
+}
+
+/// Why a call failed.
+pub type CallError = SdkError<ServiceFault, HttpResponse>;
+
+/// A call: the value of `x-amz-target`, and JSON. What is in it is not printed.
+struct Call {
+    target: String,
+    body: Vec<u8>,
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.target)
+    }
+}
+
+/// The body of an answer, which may be a secret: it is not printed.
+struct Body(Vec<u8>);
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Body")
+    }
+}
+
+/// What a service answered instead of doing what it was asked.
+#[derive(Debug)]
+pub struct ServiceFault(ErrorMetadata);
+
+impl fmt::Display for ServiceFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for ServiceFault {}
+
+impl ProvideErrorMetadata for ServiceFault {
+    fn meta(&self) -> &ErrorMetadata {
+        &self.0
+    }
+}
+
+impl JsonService {
+    /// Returns a client of the service in the region of `config`, or at its endpoint URL if it has
+    /// one. `interceptor` sees every call.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if `config` lacks what [`super::config`] puts into it.
+    pub fn new(
+        config: &SdkConfig,
+        names: ServiceNames,
+        interceptor: impl Intercept + 'static,
+    ) -> Result<Self, ConfigError> {
+        let missing = |what| move || ConfigError::new(format!("the SDK has no {what}"));
+        let region = config.region().ok_or_else(missing("region"))?;
+        let endpoint = match config.endpoint_url() {
+            Some(url) => url.to_owned(),
+            None => format!(
+                "https://{}.{region}.{}",
+                names.signing,
+                dns_suffix(region.as_ref())
+            ),
+        };
+        let operation = Operation::builder()
+            .service_name(names.signing)
+            .operation_name(names.target)
+            .behavior_version(
+                aws_smithy_runtime_api::client::behavior_version::BehaviorVersion::latest(),
+            )
+            .http_client(config.http_client().ok_or_else(missing("HTTP client"))?)
+            .endpoint_url(&endpoint)
+            .standard_retry(config.retry_config().ok_or_else(missing("retries"))?)
+            .timeout_config(
+                config
+                    .timeout_config()
+                    .ok_or_else(missing("timeouts"))?
+                    .clone(),
+            )
+            .retry_classifier(TransientErrorClassifier::<ServiceFault>::new())
+            .retry_classifier(AwsErrorCodeClassifier::<ServiceFault>::new())
+            .retry_classifier(HttpStatusCodeClassifier::default())
+            .with_connection_poisoning()
+            .interceptor(interceptor)
+            .interceptor(Lean)
+            .runtime_plugin(
+                signature(config, names, region.clone()).ok_or_else(missing("credentials"))?,
+            )
+            .serializer(|call: Call| request(call))
+            .deserializer(answer)
+            .build();
+        Ok(Self { operation })
+    }
+
+    /// Calls an operation.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the service does not answer, refuses, or answers with what is no `O`.
+    pub async fn call<O: DeserializeOwned>(
+        &self,
+        target: &'static str,
+        input: &impl Serialize,
+    ) -> Result<O, CallError> {
+        let body = serde_json::to_vec(input).map_err(CallError::construction_failure)?;
+        let call = Call {
+            target: target.to_owned(),
+            body,
+        };
+        let Body(body) = self.operation.invoke(call).await?;
+        // What cannot be read may be a secret, so the error names a place in it only.
+        serde_json::from_slice(&body).map_err(CallError::construction_failure)
+    }
+}
+
+/// The domain of a region's services, by the region's partition (the SDK's `partitions.json`).
+fn dns_suffix(region: &str) -> &'static str {
+    match region.split('-').next() {
+        Some("cn") => "amazonaws.com.cn",
+        Some("eusc") => "amazonaws.eu",
+        _ => "amazonaws.com",
+    }
+}
+
+/// Signature version 4, with the headers that the generated SDKs sign.
+fn signature(
+    config: &SdkConfig,
+    names: ServiceNames,
+    region: Region,
+) -> Option<StaticRuntimePlugin> {
+    let mut signing_options = SigningOptions::default();
+    signing_options.double_uri_encode = true;
+    signing_options.normalize_uri_path = true;
+    let mut layer = Layer::new("signature");
+    layer.store_put(SigV4OperationSigningConfig {
+        region: Some(SigningRegion::from(region)),
+        name: Some(SigningName::from_static(names.signing)),
+        signing_options,
+        ..SigV4OperationSigningConfig::default()
+    });
+    layer.store_put(AuthSchemeOptionResolverParams::new(()));
+    let components = RuntimeComponentsBuilder::new("signature")
+        .with_auth_scheme(SharedAuthScheme::new(SigV4AuthScheme::new()))
+        .with_auth_scheme_option_resolver(Some(SharedAuthSchemeOptionResolver::new(
+            StaticAuthSchemeOptionResolver::new(vec![SCHEME_ID]),
+        )))
+        .with_identity_cache(Some(IdentityCache::no_cache()))
+        .with_identity_resolver(
+            SCHEME_ID,
+            SharedIdentityResolver::new(config.credentials_provider()?),
+        );
+    Some(
+        StaticRuntimePlugin::new()
+            .with_config(layer.freeze())
+            .with_runtime_components(components),
+    )
+}
+
+fn request(call: Call) -> Result<HttpRequest, BoxError> {
+    let mut request = HttpRequest::new(SdkBody::from(call.body));
+    request.set_method("POST")?;
+    request.set_uri("/")?;
+    let headers = request.headers_mut();
+    headers.try_insert("content-type", "application/x-amz-json-1.1")?;
+    headers.try_insert("x-amz-target", call.target)?;
+    Ok(request)
+}
+
+fn answer(response: &HttpResponse) -> Result<Body, OrchestratorError<ServiceFault>> {
+    let body = response.body().bytes().unwrap_or_default();
+    if response.status().is_success() {
+        Ok(Body(body.to_vec()))
+    } else {
+        let named = response.headers().get("x-amzn-errortype");
+        Err(OrchestratorError::operation(fault(named, body)))
+    }
+}
+
+/// The code of an error is in a header or in the body, with a namespace before a `#` or an address
+/// after a `:` round it ("Operation error serialization" of the protocol).
+fn fault(named: Option<&str>, body: &[u8]) -> ServiceFault {
+    #[derive(Default, Deserialize)]
+    struct Members {
+        #[serde(rename = "__type")]
+        kind: Option<String>,
+        code: Option<String>,
+        #[serde(alias = "Message", alias = "errorMessage")]
+        message: Option<String>,
+    }
+    let members: Members = serde_json::from_slice(body).unwrap_or_default();
+    let mut metadata = ErrorMetadata::builder();
+    if let Some(code) = named
+        .or(members.code.as_deref())
+        .or(members.kind.as_deref())
+    {
+        let code = code.split(':').next().unwrap_or_default();
+        metadata = metadata.code(code.rsplit('#').next().unwrap_or_default());
+    }
+    if let Some(message) = members.message {
+        metadata = metadata.message(message);
+    }
+    ServiceFault(metadata.build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_of_a_fault_is_found_wherever_it_is() {
+        for (header, body, code, message) in [
+            (
+                None,
+                r#"{"__type":"A","message":"b"}"#,
+                Some("A"),
+                Some("b"),
+            ),
+            (
+                None,
+                r#"{"__type":"com.amazonaws.kms#A","Message":"b"}"#,
+                Some("A"),
+                Some("b"),
+            ),
+            (
+                Some("A:http://example.com/"),
+                r#"{"__type":"B"}"#,
+                Some("A"),
+                None,
+            ),
+            (None, r#"{"code":"A","__type":"B"}"#, Some("A"), None),
+            (None, "<html>", None, None),
+            (None, "", None, None),
+        ] {
+            let fault = fault(header, body.as_bytes());
+            assert_eq!((fault.code(), fault.message()), (code, message), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_region_is_reached_in_its_partition() {
+        for (region, suffix) in [
+            ("eu-west-1", "amazonaws.com"),
+            ("us-gov-west-1", "amazonaws.com"),
+            ("cn-north-1", "amazonaws.com.cn"),
+            ("eusc-de-east-1", "amazonaws.eu"),
+        ] {
+            assert_eq!(dns_suffix(region), suffix);
+        }
+    }
+
+    #[test]
+    fn what_is_sent_and_what_comes_back_is_not_printed() {
+        let call = Call {
+            target: "TrentService.Decrypt".to_owned(),
+            body: b"secret".to_vec(),
+        };
+        let printed = format!("{call:?} {:?}", Body(b"secret".to_vec()));
+        assert_eq!(printed, "TrentService.Decrypt Body");
+    }
+}
