@@ -152,7 +152,8 @@ impl Report {
         let text = include_str!("benchmarks.md")
             .replace("{date}", date)
             .replace("{machine}", &machine()?)
-            .replace("{table}", self.table().trim_end());
+            .replace("{table}", self.table().trim_end())
+            .replace("{builds}", include_str!("builds.md").trim_end());
         std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
     }
 }
