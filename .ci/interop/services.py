@@ -31,7 +31,7 @@ SERVICES = {
         f"{folder}/python/bin/uvicorn", "--app-dir", ".ci/interop", "--host", "127.0.0.1",
         "--port", "3002", "--log-level", "error", "fastapi_service:app",
     ]),
-    "axum": (3003, [f"{folder}/axum/debug/axum-service"]),
+    "axum": (3003, ["target/debug/axum-service"]),
 }
 CHALLENGE = 'Bearer error="invalid_token"'
 
