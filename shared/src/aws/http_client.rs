@@ -78,12 +78,12 @@ impl HttpsClient {
             .map_err(|error| ConfigError::new(format!("TLS cannot be set up: {error}")))
     }
 
-    /// Returns a client that trusts these root certificates alone.
+    /// Returns a client that trusts those of these root certificates that can be read, and no others.
     fn trusting(pem: &[u8]) -> Result<Self, BoxError> {
         let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(pem) {
-            roots.add(certificate?)?;
-        }
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+        // The bundles of systems hold old ones of forms that nobody verifies with.
+        roots.add_parsable_certificates(certificates?);
         if roots.is_empty() {
             return Err("there is no certificate in it".into());
         }
@@ -352,5 +352,13 @@ mod tests {
         assert!(missing.ends_with("set it to the path of root certificates in PEM"));
         let other = of(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
         assert!(other.contains("there is no certificate in it"), "{other}");
+    }
+
+    #[test]
+    fn a_certificate_that_cannot_be_read_does_not_spoil_the_others() {
+        let odd = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let bundle = [odd.as_bytes(), ROOTS].concat();
+        assert!(HttpsClient::trusting(&bundle).is_ok());
+        assert!(HttpsClient::trusting(odd.as_bytes()).is_err());
     }
 }
