@@ -1,5 +1,6 @@
 //! An embedded DynamoDB (dynoxide, on SQLite) with the template's table.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -73,20 +74,25 @@ pub fn open(storage: &Storage, properties: &Value, table: &str) -> anyhow::Resul
     Ok(database)
 }
 
+/// What the SDK reads from the environment to reach the database that is served at `url`.
+pub(crate) fn environment(url: &str) -> [(&'static str, String); 4] {
+    // It checks no signature; any credentials do.
+    [
+        ("AWS_ENDPOINT_URL_DYNAMODB", url.to_owned()),
+        ("AWS_REGION", "local".to_owned()),
+        ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+    ]
+}
+
 /// Returns a client of the database that is served at `url`, to do what an operator would.
 ///
 /// # Errors
 ///
 /// Returns an error if TLS cannot be set up.
 pub fn client(url: &str) -> anyhow::Result<Client> {
-    let lookup = |variable: &str| {
-        let value = match variable {
-            "AWS_ENDPOINT_URL_DYNAMODB" => url,
-            "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" | "AWS_REGION" => "local",
-            _ => return None,
-        };
-        Some(value.to_owned())
-    };
+    let variables = BTreeMap::from(environment(url));
+    let lookup = |variable: &str| variables.get(variable).cloned();
     let config = aws::config(&Env::new(&lookup), "AWS_ENDPOINT_URL_DYNAMODB")?;
     Ok(Client::new(&config))
 }

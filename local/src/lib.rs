@@ -109,18 +109,14 @@ impl Local {
         };
         let database = dynamodb::open(&storage, template.table(), dynamodb::TABLE)?;
 
-        let here = BTreeMap::from([
+        let mut here = BTreeMap::from([
             ("TABLE_NAME", dynamodb::TABLE.to_owned()),
             ("ISSUER", url.clone()),
             ("SIGNING_KEY", signing_key.display().to_string()),
             ("SIGNING_KID", String::new()),
             ("JWKS", jwks.display().to_string()),
-            ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_url.clone()),
-            // The embedded DynamoDB checks no signature; any credentials do.
-            ("AWS_REGION", "local".to_owned()),
-            ("AWS_ACCESS_KEY_ID", "local".to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
         ]);
+        here.extend(dynamodb::environment(&dynamodb_url));
         let mut environment = BTreeMap::new();
         let mut functions = Functions::default();
         for (name, of_template) in template.environments() {

@@ -43,6 +43,7 @@ use crate::config::ConfigError;
 
 /// A service, and how to reach it.
 pub struct JsonService {
+    names: ServiceNames,
     operation: Operation<Call, Body, ServiceFault>,
 }
 
@@ -148,22 +149,22 @@ impl JsonService {
             .serializer(|call: Call| request(call))
             .deserializer(answer)
             .build();
-        Ok(Self { operation })
+        Ok(Self { names, operation })
     }
 
-    /// Calls an operation.
+    /// Calls an operation, such as `Sign`.
     ///
     /// # Errors
     ///
     /// Returns an error if the service does not answer, refuses, or answers with what is no `O`.
     pub async fn call<O: DeserializeOwned>(
         &self,
-        target: &'static str,
+        name: &str,
         input: &impl Serialize,
     ) -> Result<O, CallError> {
         let body = serde_json::to_vec(input).map_err(CallError::construction_failure)?;
         let call = Call {
-            target: target.to_owned(),
+            target: format!("{}.{name}", self.names.target),
             body,
         };
         let Body(body) = self.operation.invoke(call).await?;
@@ -335,7 +336,7 @@ mod tests {
             target: "TrentService",
         };
         let kms = JsonService::new(&config, names, Stopwatch::adding(|_, _| {})).unwrap();
-        let answer = kms.call("TrentService.Sign", &json!({"KeyId": "k"})).await;
+        let answer = kms.call("Sign", &json!({"KeyId": "k"})).await;
         let asked = std::mem::take(&mut *service.asked.lock().unwrap());
         (answer, asked)
     }

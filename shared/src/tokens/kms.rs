@@ -125,13 +125,13 @@ impl Kms {
         struct DecryptAnswer {
             plaintext: String,
         }
-        let (name, value) = Self::PURPOSE;
+        let (purpose, value) = Self::PURPOSE;
         let request = json!({
             "CiphertextBlob": STANDARD.encode(sealed),
-            "EncryptionContext": { name: value },
+            "EncryptionContext": { purpose: value },
         });
-        let target = "TrentService.Decrypt";
-        let answer: DecryptAnswer = self.ask(OPERATION, target, &request).await?;
+        let name = "Decrypt";
+        let answer: DecryptAnswer = self.ask(OPERATION, name, &request).await?;
         octets(OPERATION, &answer.plaintext)
     }
 
@@ -149,8 +149,8 @@ impl Kms {
             key_usage: String,
         }
         let request = json!({ "KeyId": arn });
-        let target = "TrentService.GetPublicKey";
-        let answer: PublicKeyAnswer = self.ask(OPERATION, target, &request).await?;
+        let name = "GetPublicKey";
+        let answer: PublicKeyAnswer = self.ask(OPERATION, name, &request).await?;
         if answer.key_usage != "SIGN_VERIFY" {
             let usage = answer.key_usage;
             let reason = format!("its usage is {usage}, not SIGN_VERIFY");
@@ -173,14 +173,14 @@ impl Kms {
             public_key: String,
             private_key_ciphertext_blob: String,
         }
-        let (name, value) = Self::PURPOSE;
+        let (purpose, value) = Self::PURPOSE;
         let request = json!({
             "KeyId": arn,
             "KeyPairSpec": spec,
-            "EncryptionContext": { name: value },
+            "EncryptionContext": { purpose: value },
         });
-        let target = "TrentService.GenerateDataKeyPairWithoutPlaintext";
-        let answer: PairAnswer = self.ask(OPERATION, target, &request).await?;
+        let name = "GenerateDataKeyPairWithoutPlaintext";
+        let answer: PairAnswer = self.ask(OPERATION, name, &request).await?;
         Ok(SealedPair {
             public: octets(OPERATION, &answer.public_key)?,
             private: octets(OPERATION, &answer.private_key_ciphertext_blob)?,
@@ -190,16 +190,16 @@ impl Kms {
     async fn ask<O: DeserializeOwned>(
         &self,
         operation: &'static str,
-        target: &'static str,
+        name: &str,
         request: &impl Serialize,
     ) -> Result<O, KmsError> {
-        let answer = self.service.call(target, request).await;
+        let answer = self.service.call(name, request).await;
         answer.map_err(failed(operation))
     }
 }
 
 /// The operation that signs.
-const SIGN: &str = "TrentService.Sign";
+const SIGN: &str = "Sign";
 
 /// What KMS is asked to sign, and how (AWS KMS API reference, "Sign").
 #[derive(Serialize)]
