@@ -22,6 +22,7 @@ use anyhow::{Context as _, ensure};
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use clap::{Parser, ValueEnum};
+use local::template::Document;
 use local::{Local, Options};
 use serde_json::Value;
 use shared::clock::Clock;
@@ -148,7 +149,9 @@ async fn beside_local<T>(work: impl AsyncFnOnce(&Local) -> anyhow::Result<T>) ->
     let folder = std::env::temp_dir().join(format!("latchkey-bench-{}", std::process::id()));
     let worked = async {
         let local = Local::start(Options {
-            template: Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml"),
+            template: Document::read(
+                &Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml"),
+            )?,
             parameters: BTreeMap::new(),
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 0,
@@ -157,6 +160,7 @@ async fn beside_local<T>(work: impl AsyncFnOnce(&Local) -> anyhow::Result<T>) ->
             ephemeral: true,
             functions: None,
             clock: Clock::System,
+            weak_hashes: false,
         })
         .await?;
         let worked = work(&local).await;

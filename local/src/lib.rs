@@ -43,12 +43,12 @@ use tokio::task::JoinHandle;
 use crate::dynamodb::Storage;
 use crate::functions::Functions;
 use crate::gateway::Gateway;
-use crate::template::Template;
+use crate::template::Document;
 
 /// How and where to start.
 pub struct Options {
-    /// The template's path.
-    pub template: PathBuf,
+    /// The template.
+    pub template: Document,
     /// Values for the template's parameters, in place of their defaults.
     pub parameters: BTreeMap<String, String>,
     /// The address that the gateway listens on.
@@ -65,6 +65,8 @@ pub struct Options {
     pub functions: Option<String>,
     /// What time it is.
     pub clock: Clock,
+    /// Whether Argon2id may be weaker than OWASP asks for: for tests, which hash by the thousand.
+    pub weak_hashes: bool,
 }
 
 /// A running Latchkey.
@@ -90,7 +92,7 @@ impl Local {
     ///
     /// One sentence where the template is broken, a port is in use, or the folder is unwritable.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
-        let template = Template::read(&options.template, &options.parameters)?;
+        let template = options.template.with(&options.parameters)?;
         let gateway_port = listen(options.host, options.port, "--port").await?;
         // It asks nobody who they are, so it is reached from this machine only.
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -129,7 +131,12 @@ impl Local {
                 Some(url) => functions.add_remote(name, url)?,
                 None => {
                     let lookup = |variable: &str| variables.get(variable).cloned();
-                    if !functions.add(name, &Env::new(&lookup), &options.clock)? {
+                    #[expect(clippy::disallowed_methods, reason = "only tests set the option")]
+                    let env = match options.weak_hashes {
+                        true => Env::new(&lookup).with_weak_hashes(),
+                        false => Env::new(&lookup),
+                    };
+                    if !functions.add(name, &env, &options.clock)? {
                         tracing::warn!(
                             function = name,
                             "runs elsewhere only, so its routes answer 500: add it to \

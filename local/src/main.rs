@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser;
+use local::template::Document;
 use local::{Local, Options, dynamodb};
 use shared::clock::Clock;
 use shared::config::process_env;
@@ -52,8 +53,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(flags: Flags) -> anyhow::Result<()> {
-    let template = find_template()?;
-    let root = template.parent().unwrap_or(Path::new("."));
+    let path = find_template()?;
+    let template = Document::read(&path)?;
+    let root = path.parent().unwrap_or(Path::new("."));
     let data_dir = flags.data_dir.unwrap_or_else(|| root.join(".latchkey"));
     let kept = if flags.ephemeral {
         "memory".to_owned()
@@ -71,6 +73,7 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
         ephemeral: flags.ephemeral,
         functions: flags.functions,
         clock: Clock::System,
+        weak_hashes: false,
     })
     .await?;
     greet(&local, &kept, elsewhere.as_deref());

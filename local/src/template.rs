@@ -5,11 +5,46 @@
 //! conditions leave out is an error here, as it is at a deployment.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use serde_json::{Map, Value};
+
+/// A template as it is written, with no parameter put in.
+#[derive(Clone)]
+pub struct Document {
+    path: PathBuf,
+    value: Arc<Value>,
+}
+
+impl Document {
+    /// Reads the template at `path`.
+    ///
+    /// # Errors
+    ///
+    /// Returns one sentence if the file cannot be read or is not YAML.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
+        let value = document(&text).with_context(|| format!("{shown} is broken"))?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            value: Arc::new(value),
+        })
+    }
+
+    /// Returns the template with `parameters` in place of their defaults.
+    ///
+    /// # Errors
+    ///
+    /// Returns one sentence if the template is broken or has no such parameter.
+    pub fn with(&self, parameters: &BTreeMap<String, String>) -> anyhow::Result<Template> {
+        Template::of(&self.value, parameters)
+            .with_context(|| format!("{} is broken", self.path.display()))
+    }
+}
 
 /// What the gateway needs to know of a template.
 pub struct Template {
@@ -52,9 +87,7 @@ impl Template {
     ///
     /// One sentence on what is broken.
     pub fn read(path: &Path, parameters: &BTreeMap<String, String>) -> anyhow::Result<Self> {
-        let shown = path.display();
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
-        Self::parse(&text, parameters).with_context(|| format!("{shown} is broken"))
+        Document::read(path)?.with(parameters)
     }
 
     /// Parses a template, with `parameters` in place of their defaults.
@@ -63,8 +96,11 @@ impl Template {
     ///
     /// One sentence on what is broken.
     pub fn parse(text: &str, parameters: &BTreeMap<String, String>) -> anyhow::Result<Self> {
-        let document = document(text)?;
-        let resolver = Resolver::new(&document, parameters)?;
+        Self::of(&document(text)?, parameters)
+    }
+
+    fn of(document: &Value, parameters: &BTreeMap<String, String>) -> anyhow::Result<Self> {
+        let resolver = Resolver::new(document, parameters)?;
         let resources = document["Resources"]
             .as_object()
             .context("it has no Resources")?;

@@ -13,7 +13,7 @@ use shared::clock::Clock;
 use shared::config::Env;
 use shared::telemetry::{NAMESPACE_VARIABLE, OURS};
 
-use crate::app::{App, root, text};
+use crate::app::{App, root, template_document, text};
 use crate::kms::StandIn;
 use crate::stack::CloudFormation;
 
@@ -32,8 +32,7 @@ const IN_AWS: [&str; 3] = ["AWS_ENDPOINT_URL_KMS", "AWS_SESSION_TOKEN", "SIGNING
 
 /// The template with every variable set that it can set.
 fn template() -> Template {
-    let issuer = ("Issuer".to_owned(), "https://auth.example.com".to_owned());
-    Template::read(&root().join("template.yaml"), &BTreeMap::from([issuer])).unwrap()
+    crate::app::template([("Issuer", "https://auth.example.com")])
 }
 
 /// What cargo says of the workspace.
@@ -278,7 +277,7 @@ async fn the_environment_of_every_function_fits_at_every_stage_of_a_rotation() {
         ("Issuer".to_owned(), issuer),
         ("Audience".to_owned(), "a".repeat(255)),
     ]);
-    let template = Template::read(&root().join("template.yaml"), &given).unwrap();
+    let template = template_document().with(&given).unwrap();
     // Every function has it, with the stack's name, which has 128 letters at most.
     let metrics = NAMESPACE_VARIABLE.len() + "Latchkey/".len() + 128;
     for (function, variables) in template.environments() {

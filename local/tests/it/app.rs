@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 use std::task::Poll;
 
 use aws_sdk_dynamodb::Client;
@@ -15,9 +15,11 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use local::template::{Document, Template};
 use local::{Local, Options, dynamodb, key};
 use serde_json::{Value, json};
 use shared::clock::{Clock, ManualClock};
+use shared::config::Env;
 use shared::telemetry::{Spanless, filter, lines};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::set_global_default;
@@ -480,13 +482,25 @@ pub fn registration(email: &str) -> Value {
     })
 }
 
-/// How tests start Latchkey: nothing kept, free ports, hashes as cheap as they may be.
+/// How tests start Latchkey: nothing kept, free ports, hashes that cost nothing.
 pub fn options() -> Options {
     Options {
-        template: root().join("template.yaml"),
+        weak_hashes: true,
+        ..options_as_deployed("8", "1")
+    }
+}
+
+/// The same with hashes of the least cost that a deployment may have: for processes of their own.
+pub fn options_of_processes() -> Options {
+    options_as_deployed("7168", "5")
+}
+
+fn options_as_deployed(memory_kib: &str, iterations: &str) -> Options {
+    Options {
+        template: template_document(),
         parameters: BTreeMap::from([
-            ("Argon2MemoryKib".to_owned(), "7168".to_owned()),
-            ("Argon2Iterations".to_owned(), "5".to_owned()),
+            ("Argon2MemoryKib".to_owned(), memory_kib.to_owned()),
+            ("Argon2Iterations".to_owned(), iterations.to_owned()),
         ]),
         host: IpAddr::V4(Ipv4Addr::LOCALHOST),
         port: 0,
@@ -495,7 +509,27 @@ pub fn options() -> Options {
         ephemeral: true,
         functions: None,
         clock: Clock::System,
+        weak_hashes: false,
     }
+}
+
+/// The environment of a function that is made outside [`App`], with hashes as weak as there.
+#[expect(clippy::disallowed_methods, reason = "these are the tests")]
+pub fn env<'a>(lookup: &'a dyn Fn(&str) -> Option<String>) -> Env<'a> {
+    Env::new(lookup).with_weak_hashes()
+}
+
+/// template.yaml, read once: that takes as long as a test.
+pub fn template_document() -> Document {
+    static DOCUMENT: LazyLock<Document> =
+        LazyLock::new(|| Document::read(&root().join("template.yaml")).unwrap());
+    DOCUMENT.clone()
+}
+
+/// The template with these parameters.
+pub fn template<const N: usize>(parameters: [(&str, &str); N]) -> Template {
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    template_document().with(&parameters.into()).unwrap()
 }
 
 /// The root of the repository.

@@ -14,7 +14,7 @@ use local::runtime_api::Bootstrap;
 use serde_json::{Value, json};
 use shared::telemetry::NAMESPACE_VARIABLE;
 
-use crate::app::{NAMESPACE, PASSWORD, options, registration, root, segment, text};
+use crate::app::{NAMESPACE, PASSWORD, options_of_processes, registration, root, segment, text};
 use crate::emf;
 use crate::kms::StandIn;
 use crate::stack::CloudFormation;
@@ -140,7 +140,7 @@ fn body(answer: &Value, status: u16) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_line_of_a_request_is_written_once_its_answer_is_out() {
-    let local = Local::start(options()).await.unwrap();
+    let local = Local::start(options_of_processes()).await.unwrap();
     for (function, asked) in [
         (
             "authorizer",
@@ -163,7 +163,7 @@ async fn the_line_of_a_request_is_written_once_its_answer_is_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_is_opened_logged_into_and_read_by_the_real_binaries() {
-    let local = Local::start(options()).await.unwrap();
+    let local = Local::start(options_of_processes()).await.unwrap();
     let mut environment = local.environment.clone();
     for variables in environment.values_mut() {
         // The most that anybody can switch on; nothing secret may come of it.
@@ -288,7 +288,7 @@ async fn an_account_is_opened_logged_into_and_read_by_the_real_binaries() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_keys_of_a_stack_are_read_by_the_real_binary_and_published_by_another() {
-    let local = Local::start(options()).await.unwrap();
+    let local = Local::start(options_of_processes()).await.unwrap();
     let kms = StandIn::start().await;
     let cloudformation = CloudFormation::start().await;
     let key = kms.make("RSA_2048");
@@ -337,7 +337,7 @@ async fn the_keys_of_a_stack_are_read_by_the_real_binary_and_published_by_anothe
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sealed_key_is_unsealed_before_the_first_event() {
-    let local = Local::start(options()).await.unwrap();
+    let local = Local::start(options_of_processes()).await.unwrap();
     let kms = StandIn::start().await;
     let cloudformation = CloudFormation::start().await;
     let wrapping = kms.make("SYMMETRIC_DEFAULT");
@@ -366,7 +366,7 @@ async fn a_sealed_key_is_unsealed_before_the_first_event() {
 
 #[tokio::test]
 async fn a_binary_without_its_configuration_ends_with_one_sentence() {
-    let local = Local::start(options()).await.unwrap();
+    let local = Local::start(options_of_processes()).await.unwrap();
     for (function, missing, sentence) in [
         (
             "register",

@@ -19,12 +19,11 @@ use hyper_util::rt::TokioExecutor;
 use local::functions::Functions;
 use serde_json::{Value, json};
 use shared::clock::Clock;
-use shared::config::Env;
 use shared::people::session::{Presented, RefreshToken, Session, SessionPolicy};
 use shared::store::Store;
 use shared::store::sessions::Rotated;
 
-use crate::app::{App, BEGINNING, PASSWORD, logged_requests, registration, text};
+use crate::app::{App, BEGINNING, PASSWORD, env, logged_requests, registration, text};
 use crate::authorizer::bare_event;
 use crate::emf;
 use crate::kms::assert_lean;
@@ -112,7 +111,7 @@ impl Troubled {
                 other => variables.get(other).cloned(),
             };
             let clock = Clock::Manual(app.clock.clone());
-            assert!(functions.add(name, &Env::new(&lookup), &clock).unwrap());
+            assert!(functions.add(name, &env(&lookup), &clock).unwrap());
         }
         functions
     }
@@ -575,12 +574,12 @@ async fn a_login_whose_hash_cannot_be_made_anew_is_no_guess() {
     let lookup = |variable: &str| match variable {
         "AWS_ENDPOINT_URL_DYNAMODB" => Some(troubled.url.clone()),
         "AWS_REGION" => Some("local-with-another-hash".to_owned()),
-        "ARGON2_MEMORY_KIB" => Some("8192".to_owned()),
+        "ARGON2_MEMORY_KIB" => Some("16".to_owned()),
         other => variables.get(other).cloned(),
     };
     let mut functions = Functions::default();
     let clock = Clock::Manual(troubled.app.clock.clone());
-    let made = functions.add("login", &Env::new(&lookup), &clock);
+    let made = functions.add("login", &env(&lookup), &clock);
     assert!(made.unwrap());
     let body = json!({"email": "ada@example.com", "password": PASSWORD});
     for time in 1..=12 {
@@ -880,7 +879,7 @@ async fn a_token_that_cannot_be_signed_costs_neither_login_nor_refresh_anything(
             other => variables.get(other).cloned(),
         };
         let clock = Clock::Manual(app.clock.clone());
-        assert!(functions.add(name, &Env::new(&lookup), &clock).unwrap());
+        assert!(functions.add(name, &env(&lookup), &clock).unwrap());
     }
     let before = app.items().await;
     let body = json!({ "refresh_token": ada.refresh_token });
@@ -901,8 +900,8 @@ async fn the_store_itself_rotates_no_session_that_is_over() {
     let ada = app.user("ada@example.com").await;
     let variables = &app.local.environment["session"];
     let lookup = |variable: &str| variables.get(variable).cloned();
-    let store = Store::from_env(&Env::new(&lookup)).unwrap();
-    let policy = SessionPolicy::from_env(&Env::new(&lookup)).unwrap();
+    let store = Store::from_env(&env(&lookup)).unwrap();
+    let policy = SessionPolicy::from_env(&env(&lookup)).unwrap();
     let token = RefreshToken::parse(&ada.refresh_token).unwrap();
     let (session, account) = store.session_and_account(&token).await.unwrap();
     let session = session.unwrap();

@@ -1,7 +1,8 @@
 //! A stand-in for KMS: real keys, the four operations that Latchkey asks for, and faults.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::digest::{Digest, SHA256};
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
@@ -43,12 +44,14 @@ const PADDING: usize = 128;
 pub struct StandIn {
     pub url: String,
     keys: Mutex<BTreeMap<String, Key>>,
+    /// How many RSA keys it has made.
+    rsa: AtomicUsize,
     faults: Mutex<VecDeque<Fault>>,
     asked: Mutex<Vec<Value>>,
 }
 
 enum Key {
-    Rsa(RsaKeyPair),
+    Rsa(Arc<RsaKeyPair>),
     Ec(EcdsaKeyPair),
     Ed(Ed25519KeyPair),
     /// Encrypts data keys.
@@ -56,23 +59,32 @@ enum Key {
     /// Makes MACs.
     Hmac,
     /// Encrypts, and does not sign.
-    RsaForEncryption(RsaKeyPair),
+    RsaForEncryption(Arc<RsaKeyPair>),
+}
+
+/// The nth RSA key of a stand-in. They have the same ones: making one takes longer than most tests.
+fn rsa(size: KeySize, nth: usize) -> Arc<RsaKeyPair> {
+    static MADE: Mutex<BTreeMap<(usize, usize), Arc<RsaKeyPair>>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = made
+        .entry((size.len(), nth))
+        .or_insert_with(|| Arc::new(RsaKeyPair::generate(size).unwrap()));
+    Arc::clone(key)
 }
 
 impl Key {
-    fn made(spec: &str) -> Self {
+    fn made(spec: &str, rsa_made: &AtomicUsize) -> Self {
+        let rsa = |size| rsa(size, rsa_made.fetch_add(1, Ordering::SeqCst));
         let ec = |curve: &'static EcdsaSigningAlgorithm| EcdsaKeyPair::generate(curve).unwrap();
         match spec {
-            "RSA_2048" => Self::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap()),
-            "RSA_3072" => Self::Rsa(RsaKeyPair::generate(KeySize::Rsa3072).unwrap()),
+            "RSA_2048" => Self::Rsa(rsa(KeySize::Rsa2048)),
+            "RSA_3072" => Self::Rsa(rsa(KeySize::Rsa3072)),
             "ECC_NIST_P256" => Self::Ec(ec(&ECDSA_P256_SHA256_ASN1_SIGNING)),
             "ECC_NIST_P384" => Self::Ec(ec(&ECDSA_P384_SHA384_ASN1_SIGNING)),
             "ECC_NIST_EDWARDS25519" => Self::Ed(Ed25519KeyPair::generate().unwrap()),
             "SYMMETRIC_DEFAULT" => Self::Symmetric,
             "HMAC_256" => Self::Hmac,
-            "encrypting RSA_2048" => {
-                Self::RsaForEncryption(RsaKeyPair::generate(KeySize::Rsa2048).unwrap())
-            }
+            "encrypting RSA_2048" => Self::RsaForEncryption(rsa(KeySize::Rsa2048)),
             other => panic!("no key of spec {other}"),
         }
     }
@@ -127,6 +139,7 @@ impl StandIn {
         let stand_in = Arc::new(Self {
             url: format!("http://{}", listener.local_addr().unwrap()),
             keys: Mutex::default(),
+            rsa: AtomicUsize::new(0),
             faults: Mutex::default(),
             asked: Mutex::default(),
         });
@@ -142,7 +155,7 @@ impl StandIn {
         let mut keys = self.keys.lock().unwrap();
         let id = format!("1234abcd-12ab-34cd-56ef-{:012}", keys.len());
         let arn = format!("arn:aws:kms:local:000000000000:key/{id}");
-        keys.insert(arn.clone(), Key::made(spec));
+        keys.insert(arn.clone(), Key::made(spec, &self.rsa));
         arn
     }
 
@@ -221,7 +234,7 @@ impl StandIn {
                 )
             }
             ("GenerateDataKeyPairWithoutPlaintext", Key::Symmetric) => {
-                let pair = Key::made(text("KeyPairSpec"));
+                let pair = Key::made(text("KeyPairSpec"), &self.rsa);
                 let context = request["EncryptionContext"].to_string();
                 let sealed = [context.as_bytes(), &[0; 1 + PADDING], &pair.pkcs8()].concat();
                 (

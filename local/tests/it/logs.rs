@@ -320,7 +320,7 @@ async fn a_request_leaves_one_line_with_its_route_and_what_it_came_to() {
 
 #[tokio::test]
 async fn a_login_s_line_holds_how_long_its_hash_and_dynamodb_took() {
-    let app = App::start().await;
+    let app = App::with(&[("Argon2MemoryKib", "7168"), ("Argon2Iterations", "5")]).await;
     app.user("ada@example.com").await;
     let lines = logged_requests();
     let [_, login] = &lines[..] else {

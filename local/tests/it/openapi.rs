@@ -11,10 +11,11 @@ use local::gateway::Gateway;
 use local::template::Template;
 use serde_json::{Value, json};
 use shared::clock::Clock;
-use shared::config::Env;
 use shared::edge::problem::{Problem, Refusal};
 
-use crate::app::{Answer, App, BEGINNING, PASSWORD, claims, options, root, text};
+use crate::app::{
+    Answer, App, BEGINNING, PASSWORD, claims, env, options, root, template_document, text,
+};
 use crate::authorizer::bare_event;
 use crate::described::{AnswerExample, Operation, answer_examples, described};
 
@@ -33,7 +34,7 @@ const NOT_BROUGHT: [(&str, &str, &str); 2] = [
 ];
 
 fn template() -> Template {
-    Template::read(&root().join("template.yaml"), &options().parameters).unwrap()
+    template_document().with(&options().parameters).unwrap()
 }
 
 /// One of every problem. A new one does not compile until it is here.
@@ -569,7 +570,7 @@ fn rebuild(app: &mut App, variable: &str, value: Option<&str>) {
             true => value.map(str::to_owned),
             false => variables.get(asked).cloned(),
         };
-        assert!(functions.add(name, &Env::new(&lookup), &clock).unwrap());
+        assert!(functions.add(name, &env(&lookup), &clock).unwrap());
     }
     app.local.gateway = Arc::new(Gateway::new(&template(), Arc::new(functions), clock).unwrap());
 }

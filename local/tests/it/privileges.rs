@@ -13,7 +13,6 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use local::functions::Functions;
 use local::gateway::Gateway;
-use local::template::Template;
 use login::Login;
 use password::ChangePassword;
 use profile::Profile;
@@ -24,7 +23,7 @@ use shared::clock::Clock;
 use shared::config::Env;
 use shared::edge::http::make_ready;
 
-use crate::app::{App, PASSWORD, User, root, text};
+use crate::app::{App, PASSWORD, User, env, root, text};
 
 /// The actions of IAM that the requests of each function needed, by function.
 type Actions = Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>;
@@ -72,11 +71,11 @@ async fn witnessed() -> (App, Actions, Arc<AtomicBool>) {
             "AWS_ENDPOINT_URL_DYNAMODB" => Some(url.clone()),
             other => variables.get(other).cloned(),
         };
-        let env = Env::new(&lookup);
+        let env = env(&lookup);
         assert!(functions.add(name, &env, &clock).unwrap());
         start(name, &env, &clock).await;
     }
-    let template = Template::read(&root().join("template.yaml"), &BTreeMap::new()).unwrap();
+    let template = crate::app::template([]);
     let gateway = Gateway::new(&template, Arc::new(functions), clock).unwrap();
     app.local.gateway = Arc::new(gateway);
     (app, actions, deletes)
@@ -230,7 +229,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
 
 #[test]
 fn register_may_read_no_item_but_the_one_that_is_never_there() {
-    let template = Template::read(&root().join("template.yaml"), &BTreeMap::new()).unwrap();
+    let template = crate::app::template([]);
     let policies = &template.resources()["Register"]["Properties"]["Policies"];
     let table = json!({"Fn::GetAtt": "Table.Arn"});
     let put = json!({"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": table});

@@ -40,7 +40,7 @@ async fn what_is_kept_is_a_hash_under_keys_without_personal_data() {
     }
     let credential = &app.items_of("CREDENTIAL").await[0];
     let hash = credential["password"].as_s().unwrap();
-    assert!(hash.starts_with("$argon2id$v=19$m=7168,t=5,p=1$"), "{hash}");
+    assert!(hash.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{hash}");
     assert!(!format!("{items:?}").contains(PASSWORD));
 }
 

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::config::{ConfigError, Env};
 
-use crate::app::{App, text};
+use crate::app::{App, env, text};
 use crate::authorizer::bare_event;
 use crate::kms::StandIn;
 
@@ -218,7 +218,7 @@ impl Stack {
     ) -> T {
         let stage = self.deployed.lock().unwrap().clone().unwrap();
         let lookup = |name: &str| self.variable(function, &stage, name);
-        from_env(&Env::new(&lookup), Clock::Manual(self.app.clock.clone())).unwrap()
+        from_env(&env(&lookup), Clock::Manual(self.app.clock.clone())).unwrap()
     }
 
     fn variable(&self, function: &str, stage: &Stage, name: &str) -> Option<String> {
@@ -239,7 +239,7 @@ impl Stack {
         let lookup = |name: &str| self.variable(function, stage, name);
         let clock = Clock::Manual(self.app.clock.clone());
         let mut functions = Functions::default();
-        assert!(functions.add(function, &Env::new(&lookup), &clock).unwrap());
+        assert!(functions.add(function, &env(&lookup), &clock).unwrap());
         let mut deployed = self.functions.write().unwrap();
         deployed.insert(function.to_owned(), Arc::new(functions));
     }

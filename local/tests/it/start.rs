@@ -2,7 +2,9 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::Path;
 
+use local::template::Document;
 use local::{Local, Options};
 use serde_json::{Value, json};
 
@@ -172,15 +174,19 @@ async fn an_unusable_data_folder_is_one_sentence() {
     );
 }
 
-#[tokio::test]
-async fn a_missing_or_broken_template_is_one_sentence() {
+/// The sentence with which a template is refused.
+fn failure_of_template(path: &Path) -> String {
+    let template = Document::read(path).and_then(|document| document.with(&options().parameters));
+    match template {
+        Ok(_) => panic!("it is a template"),
+        Err(error) => format!("{error:#}"),
+    }
+}
+
+#[test]
+fn a_missing_or_broken_template_is_one_sentence() {
     let folder = folder("templates");
-    let missing = folder.join("missing.yaml");
-    let sentence = failure(Options {
-        template: missing,
-        ..options()
-    })
-    .await;
+    let sentence = failure_of_template(&folder.join("missing.yaml"));
     assert!(
         sentence.starts_with("cannot read ") && !sentence.contains('\n'),
         "{sentence}"
@@ -192,11 +198,7 @@ async fn a_missing_or_broken_template_is_one_sentence() {
     ] {
         let template = folder.join(format!("{name}.yaml"));
         std::fs::write(&template, text).unwrap();
-        let sentence = failure(Options {
-            template,
-            ..options()
-        })
-        .await;
+        let sentence = failure_of_template(&template);
         assert!(
             sentence.contains(".yaml is broken: ") && !sentence.contains('\n'),
             "{sentence}"
@@ -239,14 +241,14 @@ async fn a_wrong_parameter_or_url_is_one_sentence() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_in_another_language_leaves_the_others_running() {
-    let template = std::fs::read_to_string(options().template).unwrap();
+    let template = std::fs::read_to_string(root().join("template.yaml")).unwrap();
     let notes = "Resources:\n  Notes:\n    Type: AWS::Serverless::Function\n    Properties:\n      \
                  Runtime: python3.13\n      Events:\n        List: {Type: HttpApi, Properties: \
                  {Method: GET, Path: /notes, Auth: {Authorizer: NONE}}}\n";
     let path = folder("languages").join("template.yaml");
     std::fs::write(&path, template.replacen("Resources:\n", notes, 1)).unwrap();
     let local = Local::start(Options {
-        template: path,
+        template: Document::read(&path).unwrap(),
         ..options()
     })
     .await
@@ -264,7 +266,7 @@ async fn with_template(name: &str, template: &str) -> Local {
     let path = folder(name).join("template.yaml");
     std::fs::write(&path, template).unwrap();
     let options = Options {
-        template: path,
+        template: Document::read(&path).unwrap(),
         ..options()
     };
     Local::start(options).await.unwrap()
@@ -272,7 +274,7 @@ async fn with_template(name: &str, template: &str) -> Local {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_route_that_the_template_lacks_is_missing_here() {
-    let template = std::fs::read_to_string(options().template).unwrap();
+    let template = std::fs::read_to_string(root().join("template.yaml")).unwrap();
     let without = template.replace("Path: /register", "Path: /sign-up");
     assert_ne!(template, without);
     let local = with_template("routes", &without).await;
@@ -337,7 +339,7 @@ async fn the_description_of_the_api_is_served_with_a_page_that_asks_no_other_hos
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_route_of_the_template_wins_over_the_page() {
-    let template = std::fs::read_to_string(options().template).unwrap();
+    let template = std::fs::read_to_string(root().join("template.yaml")).unwrap();
     let moved = template.replace("Path: /.well-known/jwks.json", "Path: /docs/jwks.json");
     let moved = moved.replace("Path: /register", "Path: /docs");
     let local = with_template("pages", &moved).await;

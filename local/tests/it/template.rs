@@ -9,7 +9,7 @@ use keys::Keys;
 use local::template::{Template, document};
 use serde_json::{Value, json};
 
-use crate::app::root;
+use crate::app::{root, template_document};
 
 /// The stack of these parameters.
 pub fn stack(signing_keys: &str, key_a: &str, key_b: &str) -> Template {
@@ -20,7 +20,8 @@ pub fn stack(signing_keys: &str, key_a: &str, key_b: &str) -> Template {
     ];
     let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
     // What refers to a resource that is not there is an error already.
-    Template::read(&root().join("template.yaml"), &parameters.into())
+    template_document()
+        .with(&parameters.into())
         .unwrap_or_else(|error| panic!("{signing_keys} {key_a} {key_b}: {error:#}"))
 }
 

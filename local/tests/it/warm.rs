@@ -14,7 +14,7 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
-use crate::app::{App, PASSWORD};
+use crate::app::{App, PASSWORD, env};
 use crate::authorizer::bare_event;
 use crate::kms::Fault;
 use crate::stack::Stack;
@@ -43,7 +43,7 @@ fn with<T>(app: &App, function: &str, dynamodb: &str, work: impl FnOnce(&Env<'_>
         "AWS_ENDPOINT_URL_DYNAMODB" => Some(dynamodb.to_owned()),
         _ => variables.get(name).cloned(),
     };
-    work(&Env::new(&lookup))
+    work(&env(&lookup))
 }
 
 async fn ask(handler: &impl Handler, event: Value) -> u64 {
