@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, ensure};
 use argon2::{Algorithm, Argon2, Params, Version};
-use shared::config::Env;
-use shared::people::hasher::Hasher;
-use shared::people::password::Password;
+use shared::domain::password::Password;
+use shared::domain::password::hasher::Hasher;
+use shared::platform::config::Env;
 use tokio::process::Command;
 
 use crate::others::Others;

@@ -11,9 +11,9 @@ use aws_lc_rs::signature::{
 };
 use criterion::Criterion;
 use serde_json::Value;
-use shared::clock::Clock;
-use shared::config::Env;
-use shared::people::session::{Device, RefreshToken, Session, SessionPolicy};
+use shared::domain::session::{Device, RefreshToken, Session, SessionPolicy};
+use shared::platform::clock::Clock;
+use shared::platform::config::Env;
 use shared::tokens::issuer::Issuer;
 use shared::tokens::verifier::Verifier;
 

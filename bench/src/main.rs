@@ -25,8 +25,8 @@ use clap::{Parser, ValueEnum};
 use local::template::Document;
 use local::{Local, Options};
 use serde_json::Value;
-use shared::clock::Clock;
-use shared::people::account::rfc3339;
+use shared::domain::account::rfc3339;
+use shared::platform::clock::Clock;
 
 use hash::Hash;
 use others::Others;

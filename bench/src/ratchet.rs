@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
-use shared::people::account::{Account, NewAccount};
-use shared::people::email::Email;
-use shared::people::name::Name;
-use shared::people::session::{Device, Presented, RefreshToken, Session, SessionPolicy};
+use shared::domain::account::{Account, NewAccount};
+use shared::domain::email::Email;
+use shared::domain::name::Name;
+use shared::domain::session::{Device, Presented, RefreshToken, Session, SessionPolicy};
 
 use crate::median;
 use crate::report::Report;
@@ -51,7 +51,8 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
 
 /// Somebody's account.
 pub fn account() -> anyhow::Result<Account> {
-    let refused = |reason: shared::fault::Reason| anyhow::anyhow!("{}", reason.detail);
+    let refused =
+        |reason: shared::domain::field_error::Reason| anyhow::anyhow!("{}", reason.detail);
     let new = NewAccount {
         email: Email::parse("ada@example.com").map_err(refused)?,
         first_name: Name::parse("Ada").map_err(refused)?,

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use anyhow::Context as _;
-use shared::clock::Clock;
-use shared::config::Env;
+use shared::platform::clock::Clock;
+use shared::platform::config::Env;
 use shared::tokens::verifier::Verifier;
 
 use crate::others::Others;

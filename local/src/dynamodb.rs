@@ -10,7 +10,7 @@ use dynoxide::Database;
 use dynoxide::server::serve_with_shutdown;
 use serde_json::{Value, json};
 use shared::aws;
-use shared::config::Env;
+use shared::platform::config::Env;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task;

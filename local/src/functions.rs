@@ -21,9 +21,9 @@ use profile::Profile;
 use register::Register;
 use serde_json::Value;
 use session::Sessions;
-use shared::clock::Clock;
-use shared::config::Env;
-use shared::edge::http::{Handler, answer};
+use shared::http::handler::{Handler, answer};
+use shared::platform::clock::Clock;
+use shared::platform::config::Env;
 
 /// The functions of one gateway.
 pub struct Functions {

@@ -14,8 +14,8 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{CONTENT_TYPE, HeaderName, ORIGIN};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use serde_json::{Value, json};
-use shared::clock::Clock;
-use shared::random;
+use shared::platform::clock::Clock;
+use shared::platform::random;
 
 use crate::docs;
 use crate::event::{self, Arrival};

@@ -34,8 +34,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use shared::clock::Clock;
-use shared::config::Env;
+use shared::platform::clock::Clock;
+use shared::platform::config::Env;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;

@@ -9,9 +9,9 @@ use anyhow::Context as _;
 use clap::Parser;
 use local::template::Document;
 use local::{Local, Options, dynamodb};
-use shared::clock::Clock;
-use shared::config::process_env;
-use shared::telemetry;
+use shared::observe::logging;
+use shared::platform::clock::Clock;
+use shared::platform::config::process_env;
 
 /// Runs the whole of Latchkey in one process: DynamoDB, the gateway and all functions.
 #[derive(Parser)]
@@ -42,7 +42,7 @@ struct Flags {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    telemetry::init(&process_env());
+    logging::init(&process_env());
     match run(Flags::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

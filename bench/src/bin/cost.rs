@@ -2,8 +2,8 @@
 //!
 //! `cargo run -p bench --bin cost > docs/cost.md`
 
-use shared::events::LoginRefusal;
-use shared::metrics::METRICS;
+use shared::observe::audit::LoginRefusal;
+use shared::observe::emf::METRICS;
 
 /// US dollars per million, but for what says otherwise. Commonly given for us-east-1; not read from
 /// price pages.

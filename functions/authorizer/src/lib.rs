@@ -6,11 +6,11 @@
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use shared::afterwards::afterwards;
-use shared::clock::Clock;
-use shared::config::{ConfigError, Env};
-use shared::events::Event as SecurityEvent;
-use shared::tally::{Tally, in_ms, note_user};
+use shared::observe::after_response::afterwards;
+use shared::observe::audit::Event as SecurityEvent;
+use shared::observe::request_log::{Tally, in_ms, note_user};
+use shared::platform::clock::Clock;
+use shared::platform::config::{ConfigError, Env};
 use shared::tokens::bearer;
 use shared::tokens::claims::Claims;
 use shared::tokens::verifier::{TokenRefused, Verifier};

@@ -4,15 +4,15 @@ use std::convert::Infallible;
 
 use authorizer::{Authorizer, Event};
 use lambda_runtime::{LambdaEvent, Runtime, service_fn};
-use shared::afterwards::AnswerFirst;
-use shared::clock::Clock;
-use shared::config::process_env;
-use shared::telemetry;
+use shared::observe::after_response::AnswerFirst;
+use shared::observe::logging;
+use shared::platform::clock::Clock;
+use shared::platform::config::process_env;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let env = process_env();
-    telemetry::init(&env);
+    logging::init(&env);
     let authorizer = &Authorizer::from_env(&env, Clock::System)?;
     let verdict = |event: LambdaEvent<Event>| async move {
         Ok::<_, Infallible>(authorizer.authorize(&event.payload))

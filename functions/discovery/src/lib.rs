@@ -7,12 +7,12 @@ use aws_lc_rs::digest::{SHA256, digest};
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use lambda_http::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use lambda_http::{Body, Request, Response};
-use shared::config::{ConfigError, Env};
-use shared::edge::http::Handler;
-use shared::edge::identity::gateway_context;
-use shared::edge::problem::Problem;
-use shared::tokens::keys::{KeySet, unusable};
-use shared::tokens::parties::IssuerName;
+use shared::http::authenticate::gateway_context;
+use shared::http::handler::Handler;
+use shared::http::problem::Problem;
+use shared::platform::config::{ConfigError, Env};
+use shared::tokens::audience::IssuerName;
+use shared::tokens::jwks::{KeySet, unusable};
 
 /// Publishes the keys that verify tokens.
 pub struct Discovery {

@@ -23,10 +23,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use shared::config::{ConfigError, Env};
-use shared::telemetry::chain;
-use shared::tokens::keys::{KeySet, KeySetError};
-use shared::tokens::kms::{Kms, KmsError};
+use shared::aws::kms::{Kms, KmsError};
+use shared::observe::logging::chain;
+use shared::platform::config::{ConfigError, Env};
+use shared::tokens::jwks::{KeySet, KeySetError};
 use shared::tokens::public_key::{PublicKey, jwks};
 
 use delivery::Delivery;

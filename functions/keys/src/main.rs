@@ -5,13 +5,13 @@ use std::sync::Arc;
 use keys::Keys;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
-use shared::config::process_env;
-use shared::telemetry;
+use shared::observe::logging;
+use shared::platform::config::process_env;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let env = process_env();
-    telemetry::init(&env);
+    logging::init(&env);
     let keys = &Arc::new(Keys::from_env(&env));
     // Any JSON, so that an event which does not fit gets an answer too.
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {

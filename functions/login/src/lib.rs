@@ -5,21 +5,21 @@
 //! once too many passwords were tried.
 
 use lambda_http::{Body, Request, Response};
-use shared::clock::Clock;
-use shared::config::{ConfigError, Env};
-use shared::edge::fields::{Fields, Media};
-use shared::edge::http::Handler;
-use shared::edge::identity::gateway_context;
-use shared::edge::problem::Problem;
-use shared::edge::throttle::{Counted, Throttle};
-use shared::edge::tokens::tokens;
-use shared::events::{Event, LoginRefusal};
-use shared::people::account::{Account, Status};
-use shared::people::email::Email;
-use shared::people::hasher::{Hasher, PasswordHash};
-use shared::people::id::UserId;
-use shared::people::password::Password;
-use shared::people::session::{Device, RefreshToken, Session, SessionPolicy};
+use shared::domain::account::{Account, Status};
+use shared::domain::email::Email;
+use shared::domain::id::UserId;
+use shared::domain::password::Password;
+use shared::domain::password::hasher::{Hasher, PasswordHash};
+use shared::domain::session::{Device, RefreshToken, Session, SessionPolicy};
+use shared::http::authenticate::gateway_context;
+use shared::http::fields::{Fields, Media};
+use shared::http::handler::Handler;
+use shared::http::problem::Problem;
+use shared::http::throttle::{Counted, Throttle};
+use shared::http::token_response::tokens;
+use shared::observe::audit::{Event, LoginRefusal};
+use shared::platform::clock::Clock;
+use shared::platform::config::{ConfigError, Env};
 use shared::store::Store;
 use shared::store::credentials::Credential;
 use shared::tokens::issuer::{AccessToken, Issuer};

@@ -1,18 +1,18 @@
 //! `POST /password/change`: changes the password.
 
 use lambda_http::{Body, Request, Response};
-use shared::clock::Clock;
-use shared::config::{ConfigError, Env};
-use shared::edge::confirm::verify_password;
-use shared::edge::fields::{Fields, Media};
-use shared::edge::http::{Handler, no_content};
-use shared::edge::identity::Authenticator;
-use shared::edge::problem::{Problem, Refusal};
-use shared::edge::throttle::Throttle;
-use shared::events::{EndedBy, Event};
-use shared::people::account::{Account, Status};
-use shared::people::hasher::Hasher;
-use shared::people::password::{Password, PasswordPolicy, about};
+use shared::domain::account::{Account, Status};
+use shared::domain::password::hasher::Hasher;
+use shared::domain::password::{Password, PasswordPolicy, about};
+use shared::http::authenticate::Authenticator;
+use shared::http::fields::{Fields, Media};
+use shared::http::handler::{Handler, no_content};
+use shared::http::problem::{Problem, Refusal};
+use shared::http::reauthenticate::verify_password;
+use shared::http::throttle::Throttle;
+use shared::observe::audit::{EndedBy, Event};
+use shared::platform::clock::Clock;
+use shared::platform::config::{ConfigError, Env};
 use shared::store::Store;
 use shared::store::credentials::Owned;
 
@@ -110,7 +110,7 @@ impl Handler for ChangePassword {
             .await;
         if let Err(error) = removed {
             tracing::warn!(
-                error = shared::telemetry::chain(&error),
+                error = shared::observe::logging::chain(&error),
                 "ended sessions were left"
             );
         }

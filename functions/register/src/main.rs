@@ -1,13 +1,14 @@
 //! Serves [`Register`] in Lambda.
 
 use register::Register;
-use shared::clock::Clock;
-use shared::config::process_env;
-use shared::{edge, telemetry};
+use shared::http::handler;
+use shared::observe::logging;
+use shared::platform::clock::Clock;
+use shared::platform::config::process_env;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     let env = process_env();
-    telemetry::init(&env);
-    edge::http::run(Register::from_env(&env, Clock::System)?).await
+    logging::init(&env);
+    handler::run(Register::from_env(&env, Clock::System)?).await
 }

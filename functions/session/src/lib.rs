@@ -7,15 +7,15 @@ mod refresh;
 
 use lambda_http::http::Method;
 use lambda_http::{Body, Request, RequestExt as _, Response};
-use shared::clock::Clock;
-use shared::config::{ConfigError, Env};
-use shared::edge::fields::{Fields, Media};
-use shared::edge::http::{Handler, no_content};
-use shared::edge::identity::Authenticator;
-use shared::edge::problem::Problem;
-use shared::events::{EndedBy, Event};
-use shared::people::id::{SessionId, UserId};
-use shared::people::session::{RefreshToken, SessionPolicy};
+use shared::domain::id::{SessionId, UserId};
+use shared::domain::session::{RefreshToken, SessionPolicy};
+use shared::http::authenticate::Authenticator;
+use shared::http::fields::{Fields, Media};
+use shared::http::handler::{Handler, no_content};
+use shared::http::problem::Problem;
+use shared::observe::audit::{EndedBy, Event};
+use shared::platform::clock::Clock;
+use shared::platform::config::{ConfigError, Env};
 use shared::store::{Store, StoreError};
 use shared::tokens::issuer::Issuer;
 

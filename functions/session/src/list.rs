@@ -3,12 +3,12 @@
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, RequestExt as _, Response};
 use serde::Serialize;
-use shared::edge::http::json;
-use shared::edge::problem::{Problem, Refusal};
-use shared::fault::{Fault, Reason};
-use shared::people::account::{Status, rfc3339};
-use shared::people::id::SessionId;
-use shared::people::session::Session;
+use shared::domain::account::{Status, rfc3339};
+use shared::domain::field_error::{Fault, Reason};
+use shared::domain::id::SessionId;
+use shared::domain::session::Session;
+use shared::http::handler::json;
+use shared::http::problem::{Problem, Refusal};
 
 use crate::Sessions;
 

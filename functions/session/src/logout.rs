@@ -1,9 +1,9 @@
 //! `POST /logout`: ends the session of a refresh token (RFC 7009).
 
 use lambda_http::{Body, Request, Response};
-use shared::edge::http::no_content;
-use shared::edge::problem::Problem;
-use shared::events::{EndedBy, Event};
+use shared::http::handler::no_content;
+use shared::http::problem::Problem;
+use shared::observe::audit::{EndedBy, Event};
 use shared::store::sessions::Ended;
 
 use crate::{Sessions, token};

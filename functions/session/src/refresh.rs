@@ -5,14 +5,14 @@
 //! nothing; whoever gets no answer presents the same token again.
 
 use lambda_http::{Body, Request, Response};
-use shared::edge::identity::gateway_context;
-use shared::edge::problem::Problem;
-use shared::edge::tokens::tokens;
-use shared::events::{EndedBy, Event};
-use shared::people::account::{Account, Status};
-use shared::people::session::{Presented, RefreshToken, Session};
+use shared::domain::account::{Account, Status};
+use shared::domain::session::{Presented, RefreshToken, Session};
+use shared::http::authenticate::gateway_context;
+use shared::http::problem::Problem;
+use shared::http::token_response::tokens;
+use shared::observe::audit::{EndedBy, Event};
+use shared::observe::request_log;
 use shared::store::sessions::Rotated;
-use shared::tally;
 
 use crate::{Sessions, token};
 
@@ -28,7 +28,7 @@ impl Sessions {
             Presented::Reused => return self.reused(&session).await,
             Presented::Unknown => return Err(Problem::InvalidRefreshToken),
         }
-        tally::note_user(session.user_id);
+        request_log::note_user(session.user_id);
         let account = account.filter(|account| may_continue(account, &session));
         let account = account.ok_or(Problem::InvalidRefreshToken)?;
         let gateway = gateway_context(request);

@@ -9,9 +9,9 @@ use axum::http::Method;
 use local::functions::Functions;
 use local::template::{Route, Template};
 use serde_json::Value;
-use shared::clock::Clock;
-use shared::config::Env;
-use shared::telemetry::{NAMESPACE_VARIABLE, OURS};
+use shared::observe::logging::{NAMESPACE_VARIABLE, OURS};
+use shared::platform::clock::Clock;
+use shared::platform::config::Env;
 
 use crate::app::{App, root, template_document, text};
 use crate::kms::StandIn;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use local::Local;
 use local::runtime_api::Bootstrap;
 use serde_json::{Value, json};
-use shared::telemetry::NAMESPACE_VARIABLE;
+use shared::observe::logging::NAMESPACE_VARIABLE;
 
 use crate::app::{NAMESPACE, PASSWORD, options_of_processes, registration, root, segment, text};
 use crate::emf;

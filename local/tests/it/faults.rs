@@ -18,8 +18,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use local::functions::Functions;
 use serde_json::{Value, json};
-use shared::clock::Clock;
-use shared::people::session::{Presented, RefreshToken, Session, SessionPolicy};
+use shared::domain::session::{Presented, RefreshToken, Session, SessionPolicy};
+use shared::platform::clock::Clock;
 use shared::store::Store;
 use shared::store::sessions::Rotated;
 

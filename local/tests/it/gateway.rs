@@ -60,7 +60,7 @@ async fn a_function_that_fails_is_a_500_that_tells_the_client_nothing() {
     let local = local::Local::start(options).await.unwrap();
     let app = App {
         local,
-        clock: shared::clock::ManualClock::at(0),
+        clock: shared::platform::clock::ManualClock::at(0),
         has_default_policy: true,
     };
     for answer in [

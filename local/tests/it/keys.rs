@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use keys::Keys;
 use serde_json::{Value, json};
-use shared::config::Env;
-use shared::tokens::keys::KeySet;
+use shared::platform::config::Env;
+use shared::tokens::jwks::KeySet;
 
 use crate::app::text;
 use crate::kms::{Fault, StandIn};
@@ -272,7 +272,7 @@ async fn an_answer_that_is_not_taken_is_given_again() {
     let keys = Arc::new(keys.heard_within(Duration::from_millis(200)));
     let error = keys.answer(&event).await.unwrap_err();
     assert_eq!(
-        shared::telemetry::chain(&error),
+        shared::observe::logging::chain(&error),
         "CloudFormation was not told: it took too long"
     );
     assert_eq!(cloudformation.answers(), 3);
@@ -309,7 +309,7 @@ async fn an_event_that_is_no_request_is_answered_too() {
     ] {
         let error = keys.answer(&nobody).await.unwrap_err();
         assert_eq!(
-            shared::telemetry::chain(&error),
+            shared::observe::logging::chain(&error),
             "CloudFormation was not told: the event has no ResponseURL"
         );
     }

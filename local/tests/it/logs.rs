@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
-use shared::events::Event;
-use shared::metrics::METRICS;
+use shared::observe::audit::Event;
+use shared::observe::emf::METRICS;
 
 use crate::app::{App, PASSWORD, logged, logged_events, logged_requests, root, text};
 use crate::emf::kept;

@@ -6,9 +6,9 @@ use std::fs;
 
 use local::template::document;
 use serde_json::{Value, json};
-use shared::events::LoginRefusal;
-use shared::metrics::METRICS;
-use shared::telemetry::NAMESPACE_VARIABLE;
+use shared::observe::audit::LoginRefusal;
+use shared::observe::emf::METRICS;
+use shared::observe::logging::NAMESPACE_VARIABLE;
 
 use crate::app::{root, text};
 

@@ -10,8 +10,8 @@ use local::functions::Functions;
 use local::gateway::Gateway;
 use local::template::Template;
 use serde_json::{Value, json};
-use shared::clock::Clock;
-use shared::edge::problem::{Problem, Refusal};
+use shared::http::problem::{Problem, Refusal};
+use shared::platform::clock::Clock;
 
 use crate::app::{
     Answer, App, BEGINNING, PASSWORD, claims, env, options, root, template_document, text,

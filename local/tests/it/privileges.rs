@@ -19,9 +19,9 @@ use profile::Profile;
 use register::Register;
 use serde_json::{Value, json};
 use session::Sessions;
-use shared::clock::Clock;
-use shared::config::Env;
-use shared::edge::http::make_ready;
+use shared::http::handler::make_ready;
+use shared::platform::clock::Clock;
+use shared::platform::config::Env;
 
 use crate::app::{App, PASSWORD, User, env, root, text};
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
-use shared::clock::Clock;
+use shared::platform::clock::Clock;
 use tokio::sync::{Notify, RwLock};
 use tokio::task::JoinSet;
 

@@ -14,8 +14,8 @@ use http_body_util::BodyExt as _;
 use keys::Keys;
 use local::functions::Functions;
 use serde_json::{Value, json};
-use shared::clock::Clock;
-use shared::config::{ConfigError, Env};
+use shared::platform::clock::Clock;
+use shared::platform::config::{ConfigError, Env};
 
 use crate::app::{App, env, text};
 use crate::authorizer::bare_event;

@@ -32,7 +32,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tower_service::Service;
 
-use crate::config::{ConfigError, Env};
+use crate::platform::config::{ConfigError, Env};
 
 /// The roots that AWS's certificates end in ("Amazon Trust Services: certification authorities"). The
 /// system's hundred and more cost most of a start to read, and nothing here talks to their servers.

@@ -39,7 +39,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Lean;
-use crate::config::ConfigError;
+use crate::platform::config::ConfigError;
 
 /// A service, and how to reach it.
 pub struct JsonService {
@@ -278,7 +278,7 @@ mod tests {
 
     use super::*;
     use crate::aws::Stopwatch;
-    use crate::config::Env;
+    use crate::platform::config::Env;
 
     /// 2027-01-15T08:00:00Z.
     #[derive(Debug)]

@@ -3,6 +3,7 @@
 
 mod http_client;
 pub mod json_service;
+pub mod kms;
 
 use std::error::Error;
 use std::fmt;
@@ -34,8 +35,8 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 
 pub use self::http_client::HttpsClient;
-use crate::config::{ConfigError, Env};
-use crate::tally::{Tally, note};
+use crate::observe::request_log::{Tally, note};
+use crate::platform::config::{ConfigError, Env};
 
 /// How long a request to AWS may take in all, retries included. The functions' own timeouts are
 /// above it.

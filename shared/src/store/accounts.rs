@@ -10,14 +10,14 @@ use aws_sdk_dynamodb::types::{
 };
 
 use super::item::{self, Attributes, Key, Reader, Writer};
-use super::transaction::{reasons, refused_by_condition};
+use super::write::{reasons, refused_by_condition};
 use super::{Conflicts, Store, StoreError, carried_out, retry_conflicts, unavailable};
-use crate::people::account::{Account, ProfileChange, Status};
-use crate::people::attempts::LastLogin;
-use crate::people::email::Email;
-use crate::people::hasher::PasswordHash;
-use crate::people::id::{Role, UserId};
-use crate::people::name::Name;
+use crate::domain::account::{Account, ProfileChange, Status};
+use crate::domain::email::Email;
+use crate::domain::id::{Role, UserId};
+use crate::domain::name::Name;
+use crate::domain::password::hasher::PasswordHash;
+use crate::domain::throttle::LastLogin;
 
 /// What became of a new account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,9 +7,9 @@ use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use super::credentials::{Credential, read_credential};
 use super::item::{self, ATTEMPTS, Attributes, CREDENTIAL, Key, Reader, Writer, sort_key};
 use super::{Store, StoreError, carried_out, unavailable};
-use crate::people::attempts::{AttemptPolicy, Attempts, LastLogin, Source, Wait};
-use crate::people::email::Email;
-use crate::random;
+use crate::domain::email::Email;
+use crate::domain::throttle::{AttemptPolicy, Attempts, LastLogin, Source, Wait};
+use crate::platform::random;
 
 /// The attempts at an address as they were read, and what tells whether they have changed.
 #[derive(Debug, Clone, Default)]

@@ -10,12 +10,12 @@ use aws_sdk_dynamodb::types::{
 
 use super::accounts::{ACTIVE, DELETING};
 use super::item::{self, Attributes, Key, Reader};
-use super::transaction::{reasons, refuses};
+use super::write::{reasons, refuses};
 use super::{Conflicts, Store, StoreError, carried_out, retry_conflicts, unavailable};
-use crate::people::account::Account;
-use crate::people::email::Email;
-use crate::people::hasher::PasswordHash;
-use crate::people::id::{SessionId, UserId};
+use crate::domain::account::Account;
+use crate::domain::email::Email;
+use crate::domain::id::{SessionId, UserId};
+use crate::domain::password::hasher::PasswordHash;
 
 /// What an address logs in with.
 #[derive(Debug, Clone)]

@@ -9,9 +9,9 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::StoreError;
-use crate::people::attempts::Source;
-use crate::people::email::Email;
-use crate::people::id::{SessionId, UserId};
+use crate::domain::email::Email;
+use crate::domain::id::{SessionId, UserId};
+use crate::domain::throttle::Source;
 
 /// The attributes of an item.
 pub(super) type Attributes = HashMap<String, AttributeValue>;

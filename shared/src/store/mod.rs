@@ -8,7 +8,7 @@ pub mod attempts;
 pub mod credentials;
 mod item;
 pub mod sessions;
-mod transaction;
+mod write;
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -21,10 +21,10 @@ use aws_sdk_dynamodb::types::KeysAndAttributes;
 use tokio::task::JoinSet;
 
 use crate::aws::{self, Lean, Stopwatch};
-use crate::config::{ConfigError, Env};
-use crate::random;
-use crate::tally::{longest, note, one_more};
-use crate::telemetry::chain;
+use crate::observe::logging::chain;
+use crate::observe::request_log::{longest, note, one_more};
+use crate::platform::config::{ConfigError, Env};
+use crate::platform::random;
 use item::{Attributes, Key};
 
 /// The table and the client that reaches it.

@@ -9,9 +9,9 @@ use aws_sdk_dynamodb::types::{DeleteRequest, ReturnValuesOnConditionCheckFailure
 use super::accounts::read_account;
 use super::item::{self, Attributes, Key, Reader, SESSION, SK, Writer, sort_key};
 use super::{Store, StoreError, carried_out, retry_conflicts, unavailable, unprocessed};
-use crate::people::account::Account;
-use crate::people::id::{SessionId, UserId};
-use crate::people::session::{Device, RefreshToken, Session};
+use crate::domain::account::Account;
+use crate::domain::id::{SessionId, UserId};
+use crate::domain::session::{Device, RefreshToken, Session};
 
 /// What became of a session's rotation.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::people::id::{Role, SessionId, UserId};
+use crate::domain::id::{Role, SessionId, UserId};
 
 /// The header of an access token (RFC 7515 section 4). It has these members and no others: keys
 /// and their locations (`jwk`, `jku`, `x5u`, `x5c`), extensions (`crit`, `b64`) and compression

@@ -3,15 +3,15 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::audience::{CLIENT_ID, Parties};
 use super::claims::{Audience, Claims};
-use super::parties::{CLIENT_ID, Parties};
 use super::signer::{SignError, Signer};
 use super::verifier::Verifier;
-use crate::config::{ConfigError, Env};
-use crate::people::account::Account;
-use crate::people::id::SessionId;
-use crate::random;
-use crate::telemetry::chain;
+use crate::domain::account::Account;
+use crate::domain::id::SessionId;
+use crate::observe::logging::chain;
+use crate::platform::config::{ConfigError, Env};
+use crate::platform::random;
 
 /// Issues access tokens, and signs them with one key.
 pub struct Issuer {
@@ -116,9 +116,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::people::account::NewAccount;
-    use crate::people::email::Email;
-    use crate::people::name::Name;
+    use crate::domain::account::NewAccount;
+    use crate::domain::email::Email;
+    use crate::domain::name::Name;
     use crate::tokens::claims::Header;
     use crate::tokens::private_key::PrivateKey;
     use crate::tokens::public_key::jwks;

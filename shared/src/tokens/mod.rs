@@ -1,15 +1,13 @@
 //! Access tokens: JWTs as RFC 9068 profiles them, signed by one key and verified by a set of them.
 
+pub mod audience;
 pub mod bearer;
 pub mod claims;
-pub mod keys;
-pub mod parties;
+pub mod jwks;
 pub mod verifier;
 
 #[cfg(feature = "accounts")]
 pub mod issuer;
-#[cfg(feature = "accounts")]
-pub mod kms;
 #[cfg(feature = "accounts")]
 pub mod private_key;
 #[cfg(feature = "accounts")]

@@ -4,7 +4,7 @@ use jsonwebtoken::jwk::{Jwk, KeyAlgorithm, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use pem::Pem;
 
-use super::keys::KeySet;
+use super::jwks::KeySet;
 
 /// A public key that verifies tokens, named by its thumbprint (RFC 7638).
 pub struct PublicKey {

@@ -8,10 +8,10 @@ use jsonwebtoken::Algorithm;
 use tokio::sync::OnceCell;
 
 use super::claims::{Claims, Header};
-use super::keys::{Key, KeySet, name};
-use super::kms::{Kms, KmsError};
+use super::jwks::{Key, KeySet, name};
 use super::private_key::PrivateKey;
-use crate::config::{ConfigError, Env};
+use crate::aws::kms::{Kms, KmsError};
+use crate::platform::config::{ConfigError, Env};
 
 /// The key that signs tokens. Its algorithm is the key's own: RS256 for RSA, ES256 for P-256,
 /// EdDSA for Ed25519.

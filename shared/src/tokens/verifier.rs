@@ -7,10 +7,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 
+use super::audience::Parties;
 use super::claims::{Claims, Header};
-use super::keys::KeySet;
-use super::parties::Parties;
-use crate::config::{ConfigError, Env};
+use super::jwks::KeySet;
+use crate::platform::config::{ConfigError, Env};
 
 /// Verifies access tokens against one issuer, one audience and one set of keys.
 pub struct Verifier {

@@ -13,7 +13,7 @@ use tracing_subscriber::fmt::format::{Format, Json, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::clock::Clock;
+use crate::platform::clock::Clock;
 
 /// A number that CloudWatch keeps. Each costs by the month, once for all of a stack and once more
 /// for each value of its dimension: docs/cost.md counts them.
@@ -201,7 +201,7 @@ mod tests {
     use tracing::subscriber::with_default;
     use tracing_subscriber::layer::SubscriberExt as _;
 
-    use crate::telemetry::{Spanless, lines};
+    use crate::observe::logging::{Spanless, lines};
 
     #[derive(Clone, Default)]
     struct Page(Arc<Mutex<Vec<u8>>>);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::fault::Reason;
+use crate::domain::field_error::Reason;
 
 /// A first or last name, kept as written.
 #[derive(Clone, PartialEq, Eq)]

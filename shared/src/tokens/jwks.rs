@@ -13,7 +13,7 @@ use jsonwebtoken::Algorithm;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::config::{ConfigError, Env};
+use crate::platform::config::{ConfigError, Env};
 
 /// The keys whose signatures are accepted, by their `kid`.
 pub struct KeySet(Vec<Key>);

@@ -4,10 +4,10 @@ use lambda_http::Request;
 
 use super::problem::Problem;
 use super::throttle::Throttle;
-use crate::events::Event;
-use crate::people::account::Account;
-use crate::people::hasher::Hasher;
-use crate::people::password::Password;
+use crate::domain::account::Account;
+use crate::domain::password::Password;
+use crate::domain::password::hasher::Hasher;
+use crate::observe::audit::Event;
 use crate::store::Store;
 
 /// Verifies that `password` is the one of `account`, as it was when `account` was read, with the

@@ -2,16 +2,16 @@
 
 use lambda_http::Request;
 
-use super::identity::gateway_context;
+use super::authenticate::gateway_context;
 use super::problem::Problem;
-use crate::config::{ConfigError, Env};
-use crate::events::Event;
-use crate::people::attempts::{AttemptPolicy, LastLogin, Source, Wait};
-use crate::people::email::Email;
+use crate::domain::email::Email;
+use crate::domain::throttle::{AttemptPolicy, LastLogin, Source, Wait};
+use crate::observe::audit::Event;
+use crate::observe::logging;
+use crate::platform::config::{ConfigError, Env};
 use crate::store::attempts::{Reserved, SeenAttempts, Tried};
 use crate::store::credentials::Credential;
 use crate::store::{Store, StoreError};
-use crate::telemetry;
 
 /// Bounds how often passwords are guessed: by address, by source, and by both.
 pub struct Throttle {
@@ -168,7 +168,7 @@ impl Counted<'_> {
     /// over must not be made to wait as if they guessed. Where this fails too, the attempt counts.
     pub async fn was_no_guess(&self) {
         if let Err(error) = self.succeeded().await {
-            let cause = telemetry::chain(&error);
+            let cause = logging::chain(&error);
             tracing::warn!(cause, "an attempt with the right password still counts");
         }
     }

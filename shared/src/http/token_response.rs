@@ -4,9 +4,9 @@ use lambda_http::http::StatusCode;
 use lambda_http::{Body, Response};
 use serde::Serialize;
 
-use super::http::json;
+use super::handler::json;
 use super::problem::Problem;
-use crate::people::session::{RefreshToken, Session};
+use crate::domain::session::{RefreshToken, Session};
 use crate::tokens::issuer::AccessToken;
 
 /// RFC 6749 section 5.1, and how long the refresh token is good for.

@@ -11,10 +11,10 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use tokio::sync::Semaphore;
 use tokio::task;
 
-use super::password::Password;
-use crate::config::{ConfigError, Env};
-use crate::random;
-use crate::tally::{longest, note};
+use super::Password;
+use crate::observe::request_log::{longest, note};
+use crate::platform::config::{ConfigError, Env};
+use crate::platform::random;
 
 /// What is kept of a password: an Argon2id hash as a PHC string. It cannot be printed by accident.
 #[derive(Clone, PartialEq)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use crate::fault::Reason;
+use crate::domain::field_error::Reason;
 
 /// An address in ASCII with an unquoted local part, as typed but for blanks around it.
 ///

@@ -3,9 +3,9 @@
 use lambda_http::http::header::CONTENT_TYPE;
 use lambda_http::{Body, Request};
 
-use super::document::{Document, Member};
+use super::json_body::{Document, Member};
 use super::problem::Problem;
-use crate::fault::{Fault, Reason};
+use crate::domain::field_error::{Fault, Reason};
 
 /// The longest body that is read, in octets.
 pub const MAX_BODY: usize = 16 * 1024;
@@ -356,7 +356,7 @@ mod tests {
         ) {
             let read = Fields::read(&request(&content_type, body), Media::Json);
             let outcome = read.and_then(|mut fields| {
-                let email = fields.required("email", crate::people::email::Email::parse);
+                let email = fields.required("email", crate::domain::email::Email::parse);
                 fields.finish(|| email)
             });
             if let Err(problem) = outcome {

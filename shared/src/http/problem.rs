@@ -10,8 +10,8 @@ use lambda_http::http::{HeaderValue, StatusCode};
 use lambda_http::{Body, Response};
 use serde::Serialize;
 
-use crate::fault::Fault;
-use crate::people::hasher::HashError;
+use crate::domain::field_error::Fault;
+use crate::domain::password::hasher::HashError;
 use crate::store::StoreError;
 use crate::tokens::issuer::IssueError;
 use crate::tokens::signer::SignError;
@@ -334,7 +334,7 @@ impl From<IssueError> for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::Reason;
+    use crate::domain::field_error::Reason;
 
     fn body(response: &Response<Body>) -> serde_json::Value {
         serde_json::from_slice(response.body()).unwrap()

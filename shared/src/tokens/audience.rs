@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::config::{ConfigError, Env};
+use crate::platform::config::{ConfigError, Env};
 
 /// The `client_id` of every token (RFC 9068 section 2.2 requires one): Latchkey has first-party
 /// clients only and does not tell them apart.

@@ -9,10 +9,10 @@ use lambda_http::{Request, RequestExt as _};
 use serde_json::Value;
 
 use super::problem::{Problem, Refusal};
-use crate::clock::Clock;
-use crate::config::{ConfigError, Env};
-use crate::people::id::{Role, SessionId, UserId};
-use crate::tally;
+use crate::domain::id::{Role, SessionId, UserId};
+use crate::observe::request_log;
+use crate::platform::clock::Clock;
+use crate::platform::config::{ConfigError, Env};
 use crate::tokens::bearer;
 use crate::tokens::verifier::{TokenRefused, Verifier};
 
@@ -57,7 +57,7 @@ impl Authenticator {
     /// 401 with `WWW-Authenticate` where nobody is known to.
     pub fn identify(&self, request: &Request) -> Result<Identity, Problem> {
         let identity = self.find(request)?;
-        tally::note_user(identity.user_id);
+        request_log::note_user(identity.user_id);
         Ok(identity)
     }
 

@@ -12,12 +12,12 @@ use lambda_runtime::Runtime;
 use serde::Serialize;
 use tokio::time::timeout;
 
-use super::event::tame;
-use super::identity::gateway_context;
+use super::authenticate::gateway_context;
 use super::problem::Problem;
-use crate::afterwards::{AnswerFirst, afterwards};
-use crate::tally::{Tally, in_ms};
-use crate::telemetry;
+use super::sanitize::tame;
+use crate::observe::after_response::{AnswerFirst, afterwards};
+use crate::observe::logging;
+use crate::observe::request_log::{Tally, in_ms};
 
 /// How long a process that starts waits until all is ready ahead of its first request.
 const WARMING: Duration = Duration::from_secs(2);
@@ -112,10 +112,10 @@ pub async fn respond(handler: &impl Handler, request: Request) -> Response<Body>
     response
 }
 
-/// The one line of a request. What is a metric in it, [`crate::metrics`] says.
+/// The one line of a request. What is a metric in it, [`crate::observe::emf`] says.
 fn write_line(status: u16, problem: Option<&Problem>, duration_ms: f64, tally: Tally) {
     let code = problem.map(Problem::code);
-    let cause = problem.and_then(Problem::cause).map(telemetry::chain);
+    let cause = problem.and_then(Problem::cause).map(logging::chain);
     let Tally {
         request_id,
         route,

@@ -6,7 +6,7 @@
 
 use std::fmt::{self, Display};
 
-use crate::tally::{Tally, note, one_more, request};
+use crate::observe::request_log::{Tally, note, one_more, request};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

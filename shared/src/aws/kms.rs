@@ -13,8 +13,8 @@ use serde_json::json;
 
 use crate::aws::json_service::{CallError, JsonService, ServiceNames};
 use crate::aws::{self, Stopwatch};
-use crate::config::{ConfigError, Env};
-use crate::tally::{longest, note, one_more};
+use crate::observe::request_log::{longest, note, one_more};
+use crate::platform::config::{ConfigError, Env};
 
 /// KMS, as signing keys need it.
 pub struct Kms {
@@ -81,7 +81,7 @@ impl Kms {
     /// # Errors
     ///
     /// Where KMS does not answer, or with what is no such signature.
-    pub(super) async fn sign(
+    pub(crate) async fn sign(
         &self,
         arn: &str,
         algorithm: Algorithm,
@@ -103,7 +103,7 @@ impl Kms {
     /// # Errors
     ///
     /// Where it would not, or KMS does not answer.
-    pub(super) async fn rehearse(&self, arn: &str, algorithm: Algorithm) -> Result<(), KmsError> {
+    pub(crate) async fn rehearse(&self, arn: &str, algorithm: Algorithm) -> Result<(), KmsError> {
         let mut request = SignRequest::new(arn, algorithm, b"rehearsal");
         request.dry_run = Some(true);
         match self.service.call::<SignAnswer>(SIGN, &request).await {
@@ -118,7 +118,7 @@ impl Kms {
     /// # Errors
     ///
     /// Where KMS does not answer, or `sealed` is not what it sealed for this purpose.
-    pub(super) async fn unseal(&self, sealed: &[u8]) -> Result<Vec<u8>, KmsError> {
+    pub(crate) async fn unseal(&self, sealed: &[u8]) -> Result<Vec<u8>, KmsError> {
         const OPERATION: &str = "unseal the key";
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]

@@ -1,5 +1,7 @@
 //! Passwords, and what a new one must be.
 
+pub mod hasher;
+
 use std::fmt;
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -7,10 +9,10 @@ use unicode_normalization::UnicodeNormalization as _;
 use zxcvbn::feedback::{Feedback, Warning};
 use zxcvbn::zxcvbn;
 
-use super::email::Email;
-use super::name::Name;
-use crate::config::{ConfigError, Env};
-use crate::fault::Reason;
+use crate::domain::email::Email;
+use crate::domain::field_error::Reason;
+use crate::domain::name::Name;
+use crate::platform::config::{ConfigError, Env};
 
 /// A password as somebody typed it, in Unicode normalisation form C (NIST SP 800-63B-4 section
 /// 3.1.1.2), neither trimmed nor folded. It cannot be printed, and is wiped when dropped.

@@ -14,9 +14,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::email::Email;
-use crate::config::{ConfigError, Env};
-use crate::random;
+use crate::domain::email::Email;
+use crate::platform::config::{ConfigError, Env};
+use crate::platform::random;
 
 /// Where an attempt comes from, as far as counting goes: an IPv4 address, or the /64 of an IPv6
 /// address, all of which one subscriber has.

@@ -23,7 +23,7 @@ macro_rules! id {
             /// section 5.7), 74 of its bits random.
             #[cfg(feature = "accounts")]
             pub fn new(millis: u64) -> Self {
-                let random = crate::random::octets();
+                let random = crate::platform::random::octets();
                 Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
             }
 

@@ -4,10 +4,10 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::attempts::{AttemptId, LastLogin};
 use super::email::Email;
 use super::id::{Role, UserId};
 use super::name::Name;
+use super::throttle::{AttemptId, LastLogin};
 
 /// What a person gives to open an account, but for the password.
 #[derive(Debug, Clone)]

@@ -12,7 +12,7 @@ tokio::task_local! {
     static TALLY: RefCell<Tally>;
 }
 
-/// What is known of a request. Fields that are metrics have the names that [`crate::metrics`] lists;
+/// What is known of a request. Fields that are metrics have the names that [`crate::observe::emf`] lists;
 /// what did not happen is `None`, since CloudWatch charges for zeros too.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {

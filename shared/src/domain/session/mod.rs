@@ -9,11 +9,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretBox};
 
-use super::account::Account;
-use super::id::{SessionId, UserId};
-use super::name::is_unprintable;
-use crate::config::{ConfigError, Env};
-use crate::random;
+use crate::domain::account::Account;
+use crate::domain::id::{SessionId, UserId};
+use crate::domain::name::is_unprintable;
+use crate::platform::config::{ConfigError, Env};
+use crate::platform::random;
 
 /// How long sessions live.
 #[derive(Debug, Clone, Copy)]
@@ -323,9 +323,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::people::account::NewAccount;
-    use crate::people::email::Email;
-    use crate::people::name::Name;
+    use crate::domain::account::NewAccount;
+    use crate::domain::email::Email;
+    use crate::domain::name::Name;
 
     const POLICY: SessionPolicy = SessionPolicy {
         idle_seconds: 100,

@@ -13,8 +13,8 @@ use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::{Extensions, ExtensionsMut, LookupSpan, SpanData};
 
-use crate::config::Env;
-use crate::metrics::Lines;
+use crate::observe::emf::Lines;
+use crate::platform::config::Env;
 
 /// The crates whose events are logged at the level asked for. Of all others only errors are: the
 /// runtime and the SDK print payloads at their lower levels.

@@ -5,14 +5,14 @@ pub mod id;
 #[cfg(feature = "accounts")]
 pub mod account;
 #[cfg(feature = "accounts")]
-pub mod attempts;
-#[cfg(feature = "accounts")]
 pub mod email;
 #[cfg(feature = "accounts")]
-pub mod hasher;
+pub mod field_error;
 #[cfg(feature = "accounts")]
 pub mod name;
 #[cfg(feature = "accounts")]
 pub mod password;
 #[cfg(feature = "accounts")]
 pub mod session;
+#[cfg(feature = "accounts")]
+pub mod throttle;

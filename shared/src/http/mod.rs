@@ -1,0 +1,12 @@
+//! The one place that knows HTTP.
+
+pub mod authenticate;
+pub mod etag;
+pub mod fields;
+pub mod handler;
+mod json_body;
+pub mod problem;
+pub mod reauthenticate;
+pub mod sanitize;
+pub mod throttle;
+pub mod token_response;
