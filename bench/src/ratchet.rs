@@ -52,7 +52,7 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
 /// Somebody's account.
 pub fn account() -> anyhow::Result<Account> {
     let refused =
-        |reason: shared::domain::field_error::Reason| anyhow::anyhow!("{}", reason.detail);
+        |reason: shared::domain::field_error::Violation| anyhow::anyhow!("{}", reason.detail);
     let new = NewAccount {
         email: Email::parse("ada@example.com").map_err(refused)?,
         first_name: Name::parse("Ada").map_err(refused)?,

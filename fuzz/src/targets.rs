@@ -7,10 +7,10 @@ use lambda_http::request::LambdaRequest;
 use lambda_http::{Body, Request, http};
 use shared::domain::email::Email;
 use shared::domain::name::Name;
-use shared::domain::password::{Password, PasswordPolicy, about};
+use shared::domain::password::{Password, PasswordPolicy, personal_words};
 use shared::domain::session::RefreshToken;
 use shared::http::fields::{Fields, Media};
-use shared::http::sanitize::tame;
+use shared::http::sanitize::sanitize;
 use shared::platform::clock::Clock;
 use shared::platform::config::Env;
 use shared::tokens::bearer;
@@ -58,7 +58,7 @@ pub fn decode_event(data: &[u8]) {
         assert!(!verdict.is_authorized && verdict.context.is_none());
     }
     if let Ok(mut event) = serde_json::from_slice::<LambdaRequest>(data) {
-        tame(&mut event);
+        sanitize(&mut event);
         let request = Request::from(event);
         let _ = Fields::read(&request, Media::Json);
     }
@@ -74,7 +74,7 @@ pub fn parse_body(data: &[u8]) {
     let read = Fields::read(&request, Media::Json).and_then(|mut fields| {
         let email = fields.required("email", Email::parse);
         let name = fields.optional("first_name", Name::parse);
-        let words = about(email.as_ref(), [name.as_ref(), None]);
+        let words = personal_words(email.as_ref(), [name.as_ref(), None]);
         let password = fields.required("password", |text| {
             let chosen = POLICY.choose(text, &words)?;
             assert!(Password::presented(text).is_ok(), "no login takes {text}");

@@ -50,7 +50,7 @@ enum Verdict {
 
 /// The gateway's own answers: status, and the one member of the body.
 #[derive(Debug, Clone, Copy)]
-enum Refusal {
+enum GatewayError {
     Unauthorized,
     Forbidden,
     NotFound,
@@ -131,17 +131,17 @@ impl Gateway {
         request: Request,
         source_ip: IpAddr,
         request_id: &str,
-    ) -> Result<Response<Body>, Refusal> {
+    ) -> Result<Response<Body>, GatewayError> {
         let (head, body) = request.into_parts();
         let found = self
             .paths
             .at(head.uri.path())
-            .map_err(|_| Refusal::NotFound)?;
+            .map_err(|_| GatewayError::NotFound)?;
         let route = found
             .value
             .get(head.method.as_str())
             .or_else(|| found.value.get("ANY"));
-        let route = route.ok_or(Refusal::NotFound)?;
+        let route = route.ok_or(GatewayError::NotFound)?;
         let parameters = found.params.iter();
         let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let arrival = Arrival {
@@ -153,10 +153,10 @@ impl Gateway {
 
         let body = to_bytes(body, MAX_BODY)
             .await
-            .map_err(|_| Refusal::TooLarge)?;
+            .map_err(|_| GatewayError::TooLarge)?;
         if let Some(authorizer) = self.authorizer.as_ref().filter(|_| route.authorized) {
             match self.authorize(authorizer, &event).await? {
-                Verdict::Deny => return Err(Refusal::Forbidden),
+                Verdict::Deny => return Err(GatewayError::Forbidden),
                 Verdict::Allow(context) => {
                     event["requestContext"]["authorizer"] = json!({ "lambda": context });
                 }
@@ -166,7 +166,7 @@ impl Gateway {
         self.ask(route, event).await
     }
 
-    async fn ask(&self, route: &Route, event: Value) -> Result<Response<Body>, Refusal> {
+    async fn ask(&self, route: &Route, event: Value) -> Result<Response<Body>, GatewayError> {
         let answer = self.functions.invoke(&route.function, event).await;
         answer
             .and_then(event::to_response)
@@ -175,7 +175,11 @@ impl Gateway {
 
     /// Asks the authorizer, or its cache: the values of the identity sources are the key, and the
     /// answer holds for all routes.
-    async fn authorize(&self, authorizer: &Authorizer, event: &Value) -> Result<Verdict, Refusal> {
+    async fn authorize(
+        &self,
+        authorizer: &Authorizer,
+        event: &Value,
+    ) -> Result<Verdict, GatewayError> {
         let identity = authorizer
             .identity_headers
             .iter()
@@ -188,7 +192,7 @@ impl Gateway {
             .map(str::to_owned)
             .collect::<Vec<_>>();
         if identity.iter().any(String::is_empty) {
-            return Err(Refusal::Unauthorized);
+            return Err(GatewayError::Unauthorized);
         }
         let now = self.clock.now();
         if let Some(kept) = self.kept(&identity, now) {
@@ -205,7 +209,7 @@ impl Gateway {
                     function = authorizer.function,
                     "the answer has no isAuthorized"
                 );
-                return Err(Refusal::Failed);
+                return Err(GatewayError::Failed);
             }
         };
         if authorizer.cache_seconds > 0 {
@@ -251,18 +255,18 @@ async fn serve(
 }
 
 /// Tells the operator of a function's failure; the client learns nothing of it.
-fn failed(function: &str) -> impl FnOnce(anyhow::Error) -> Refusal {
+fn failed(function: &str) -> impl FnOnce(anyhow::Error) -> GatewayError {
     move |error| {
         tracing::error!(
             function,
             error = format!("{error:#}"),
             "the function failed"
         );
-        Refusal::Failed
+        GatewayError::Failed
     }
 }
 
-impl Refusal {
+impl GatewayError {
     fn to_response(self) -> Response<Body> {
         let (status, message) = match self {
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "Unauthorized"),

@@ -6,14 +6,14 @@
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use shared::observe::after_response::afterwards;
-use shared::observe::audit::Event as SecurityEvent;
-use shared::observe::request_log::{Tally, in_ms, note_user};
+use shared::observe::after_response::after_response;
+use shared::observe::audit::AuditEvent;
+use shared::observe::request_log::{RequestLog, in_ms, record_user};
 use shared::platform::clock::Clock;
 use shared::platform::config::{ConfigError, Env};
 use shared::tokens::bearer;
 use shared::tokens::claims::Claims;
-use shared::tokens::verifier::{TokenRefused, Verifier};
+use shared::tokens::verifier::{TokenError, Verifier};
 
 /// Says whose a request is, or that it may not pass.
 pub struct Authorizer {
@@ -85,21 +85,21 @@ impl Authorizer {
     pub fn authorize(&self, event: &Event) -> Verdict {
         let started = Instant::now();
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        let tally = Tally::new(
+        let log = RequestLog::new(
             text(&event.request_context.request_id),
             text(&event.request_context.route_key),
         );
-        let (verdict, tally) = tally.during_sync(|| self.verdict(event));
+        let (verdict, log) = log.during_sync(|| self.verdict(event));
         let authorized = verdict.is_authorized;
         let duration_ms = in_ms(started.elapsed());
-        afterwards(move || {
-            let Tally {
+        after_response(move || {
+            let RequestLog {
                 request_id,
                 route,
                 user_id,
                 cold_starts,
                 ..
-            } = tally;
+            } = log;
             tracing::info!(
                 request_id,
                 route,
@@ -116,17 +116,14 @@ impl Authorizer {
     fn verdict(&self, event: &Event) -> Verdict {
         match self.claims(event) {
             Ok(claims) => {
-                note_user(claims.sub);
+                record_user(claims.sub);
                 Verdict {
                     is_authorized: true,
                     context: Some(claims.into()),
                 }
             }
             Err(refused) => {
-                SecurityEvent::TokenRefused
-                    .of_nobody()
-                    .because(refused)
-                    .log();
+                AuditEvent::TokenRefused.of_nobody().because(refused).log();
                 Verdict {
                     is_authorized: false,
                     context: None,
@@ -135,9 +132,9 @@ impl Authorizer {
         }
     }
 
-    fn claims(&self, event: &Event) -> Result<Claims, TokenRefused> {
+    fn claims(&self, event: &Event) -> Result<Claims, TokenError> {
         let [header] = event.identity_source.as_deref().unwrap_or_default() else {
-            return Err(TokenRefused::NotBearer);
+            return Err(TokenError::NotBearer);
         };
         let token = bearer::token(header)?;
         let domain_name = event.request_context.domain_name.as_deref();

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use authorizer::{Authorizer, Event};
 use lambda_runtime::{LambdaEvent, Runtime, service_fn};
-use shared::observe::after_response::AnswerFirst;
+use shared::observe::after_response::AfterResponse;
 use shared::observe::logging;
 use shared::platform::clock::Clock;
 use shared::platform::config::process_env;
@@ -17,6 +17,6 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let verdict = |event: LambdaEvent<Event>| async move {
         Ok::<_, Infallible>(authorizer.authorize(&event.payload))
     };
-    let runtime = Runtime::new(service_fn(verdict)).layer(AnswerFirst);
+    let runtime = Runtime::new(service_fn(verdict)).layer(AfterResponse);
     runtime.run().await
 }

@@ -100,7 +100,7 @@ struct Resource {
 
 /// A resource is not made; the reason shows in the stack's events.
 #[derive(Debug, thiserror::Error)]
-enum Refused {
+enum ResourceError {
     #[error("{0}")]
     Configuration(String),
     #[error("there is no request type \"{0}\"")]
@@ -202,7 +202,7 @@ impl Keys {
         }
     }
 
-    async fn resource(&self, event: &Event) -> Result<Resource, Refused> {
+    async fn resource(&self, event: &Event) -> Result<Resource, ResourceError> {
         match event.request_type.as_str() {
             // Nothing was made but the answer. KMS keys are resources of their own.
             "Delete" => {
@@ -212,16 +212,16 @@ impl Keys {
                 });
             }
             "Create" | "Update" => {}
-            other => return Err(Refused::RequestType(other.to_owned())),
+            other => return Err(ResourceError::RequestType(other.to_owned())),
         }
         let kms = self
             .kms
             .as_ref()
-            .map_err(|sentence| Refused::Configuration(sentence.clone()))?;
+            .map_err(|sentence| ResourceError::Configuration(sentence.clone()))?;
         match event.resource_type.as_str() {
             "Custom::LatchkeyKeySet" => self.key_set(kms, &event.properties).await,
             "Custom::LatchkeySealedKey" => self.sealed_key(kms, event).await,
-            other => Err(Refused::ResourceType(other.to_owned())),
+            other => Err(ResourceError::ResourceType(other.to_owned())),
         }
     }
 
@@ -239,13 +239,13 @@ impl Keys {
         ask().await
     }
 
-    async fn key_set(&self, kms: &Kms, properties: &Value) -> Result<Resource, Refused> {
+    async fn key_set(&self, kms: &Kms, properties: &Value) -> Result<Resource, ResourceError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]
         struct Properties {
             keys: Vec<String>,
         }
-        const PROPERTY: Refused = Refused::Property(
+        const PROPERTY: ResourceError = ResourceError::Property(
             "Keys must list ARNs of KMS keys, or public keys of sealed ones, and the first signs",
         );
         let Properties { keys } = Properties::deserialize(properties).map_err(|_| PROPERTY)?;
@@ -253,7 +253,7 @@ impl Keys {
         for key in keys {
             let public = self.public_key(kms, &key).await?;
             if let Some((other, _)) = read.iter().find(|(_, other)| other.kid() == public.kid()) {
-                return Err(Refused::Repeated(other.clone(), key));
+                return Err(ResourceError::Repeated(other.clone(), key));
             }
             read.push((key, public));
         }
@@ -267,26 +267,26 @@ impl Keys {
         })
     }
 
-    async fn public_key(&self, kms: &Kms, key: &str) -> Result<PublicKey, Refused> {
-        let unusable = || Refused::Unusable(key.to_owned());
+    async fn public_key(&self, kms: &Kms, key: &str) -> Result<PublicKey, ResourceError> {
+        let unusable = || ResourceError::Unusable(key.to_owned());
         let spki = if !key.starts_with("arn:") {
             STANDARD.decode(key).map_err(|_| unusable())?
         } else if key.contains(":key/") {
             let read = self.allowed(|| kms.public_key(key)).await;
-            read.map_err(|source| Refused::Unreadable {
+            read.map_err(|source| ResourceError::Unreadable {
                 key: key.to_owned(),
                 source,
             })?
         } else {
             // An alias may come to mean another key without a deployment.
-            return Err(Refused::Property(
+            return Err(ResourceError::Property(
                 "Keys must name KMS keys by their own ARNs",
             ));
         };
         PublicKey::from_spki(&spki).ok_or_else(unusable)
     }
 
-    async fn sealed_key(&self, kms: &Kms, event: &Event) -> Result<Resource, Refused> {
+    async fn sealed_key(&self, kms: &Kms, event: &Event) -> Result<Resource, ResourceError> {
         #[derive(PartialEq, Eq, Deserialize)]
         #[serde(rename_all = "PascalCase")]
         struct Properties {
@@ -296,7 +296,7 @@ impl Keys {
         let made_of = Properties::deserialize(&event.properties)
             .ok()
             .filter(|properties| Keys::SPECS.contains(&properties.spec.as_str()))
-            .ok_or(Refused::Property(
+            .ok_or(ResourceError::Property(
                 "WrappingKey must be the ARN of a symmetric KMS key, and Spec one of RSA_2048, \
              ECC_NIST_P256 and ECC_NIST_EDWARDS25519",
             ))?;
@@ -305,13 +305,13 @@ impl Keys {
         if event.request_type == "Update"
             && Properties::deserialize(&event.old_properties).is_ok_and(|old| old == made_of)
         {
-            return Err(Refused::Unchanged);
+            return Err(ResourceError::Unchanged);
         }
         let Properties { wrapping_key, spec } = made_of;
         let pair = self.allowed(|| kms.sealed_pair(&wrapping_key, &spec)).await;
-        let pair = pair.map_err(Refused::Pair)?;
+        let pair = pair.map_err(ResourceError::Pair)?;
         let public = PublicKey::from_spki(&pair.public);
-        let public = public.ok_or_else(|| Refused::Unusable(spec.clone()))?;
+        let public = public.ok_or_else(|| ResourceError::Unusable(spec.clone()))?;
         Ok(Resource {
             id: public.kid().to_owned(),
             data: json!({
@@ -378,7 +378,7 @@ fn written(event: &Event, outcome: &Result<Resource, String>) -> String {
 mod tests {
     use super::*;
 
-    type Outcome = Result<Resource, Refused>;
+    type Outcome = Result<Resource, ResourceError>;
 
     fn outcome(patience: Duration, work: impl Future<Output = Outcome> + Send + 'static) -> String {
         let runtime = tokio::runtime::Builder::new_current_thread()

@@ -15,9 +15,9 @@ use shared::http::authenticate::gateway_context;
 use shared::http::fields::{Fields, Media};
 use shared::http::handler::Handler;
 use shared::http::problem::Problem;
-use shared::http::throttle::{Counted, Throttle};
+use shared::http::throttle::{ReservedAttempt, Throttle};
 use shared::http::token_response::tokens;
-use shared::observe::audit::{Event, LoginRefusal};
+use shared::observe::audit::{AuditEvent, LoginRefusal};
 use shared::platform::clock::Clock;
 use shared::platform::config::{ConfigError, Env};
 use shared::store::Store;
@@ -36,7 +36,7 @@ pub struct Login {
 }
 
 /// An e-mail address and a password, as somebody presents them.
-struct Attempt {
+struct LoginRequest {
     email: Email,
     password: Password,
 }
@@ -44,13 +44,13 @@ struct Attempt {
 /// An attempt whose password was right.
 struct Verified<'a> {
     account: Account,
-    counted: Counted<'a>,
+    counted: ReservedAttempt<'a>,
     /// The hash that the password was held against.
     kept: PasswordHash,
 }
 
 /// A session that is not kept yet, and what its client is to get.
-struct Begun {
+struct NewSession {
     session: Session,
     refresh_token: RefreshToken,
     access_token: AccessToken,
@@ -65,7 +65,7 @@ impl Login {
     pub fn from_env(env: &Env<'_>, clock: Clock) -> Result<Self, ConfigError> {
         // First: its memory comes while the rest is read.
         let hasher = Hasher::from_env(env)?;
-        hasher.prepare();
+        hasher.start_warm_up();
         Ok(Self {
             store: Store::from_env(env)?,
             hasher,
@@ -79,13 +79,13 @@ impl Login {
     /// The account that the attempt opens, once it has counted.
     async fn verify<'a>(
         &'a self,
-        attempt: &'a Attempt,
+        attempt: &'a LoginRequest,
         request: &Request,
     ) -> Result<Verified<'a>, Problem> {
         let now = self.clock.now();
         let begun = self
             .throttle
-            .begin(&self.store, &attempt.email, request, now);
+            .admit(&self.store, &attempt.email, request, now);
         let (begun, credential) = begun.await?;
         let is_known = credential.is_some();
         let Credential {
@@ -104,7 +104,7 @@ impl Login {
         let account = async {
             let account = self.store.account(user_id).await?;
             let login = account.as_ref().and_then(Account::login);
-            Ok::<_, Problem>((account, begun.count(login).await?))
+            Ok::<_, Problem>((account, begun.reserve(login).await?))
         };
         // Nothing is told of the hash unless the attempt has counted.
         let (matches, account) =
@@ -131,10 +131,10 @@ impl Login {
     /// of the key leaves nothing behind.
     async fn begin(
         &self,
-        attempt: &Attempt,
+        attempt: &LoginRequest,
         Verified { account, kept, .. }: &Verified<'_>,
         request: &Request,
-    ) -> Result<Begun, Problem> {
+    ) -> Result<NewSession, Problem> {
         if self.hasher.is_obsolete(kept) {
             let hash = self.hasher.hash(&attempt.password).await?;
             self.store.replace_hash(&attempt.email, kept, &hash).await?;
@@ -154,7 +154,7 @@ impl Login {
             .issuer
             .issue(account, session.id, domain_name, session.created_at)
             .await?;
-        Ok(Begun {
+        Ok(NewSession {
             session,
             refresh_token,
             access_token,
@@ -170,14 +170,14 @@ impl Handler for Login {
         let Verified {
             account, counted, ..
         } = verified;
-        let Begun {
+        let NewSession {
             session,
             refresh_token,
             access_token,
         } = match begun {
             Ok(begun) => begun,
             Err(problem) => {
-                counted.was_no_guess().await;
+                counted.refund().await;
                 return Err(problem);
             }
         };
@@ -206,12 +206,19 @@ impl Handler for Login {
                 return Err(refused(LoginRefusal::AccountChanged, account.id));
             }
         }
-        Event::LoggedIn.of(account.id).session(session.id).log();
+        AuditEvent::LoggedIn
+            .of(account.id)
+            .session(session.id)
+            .log();
         tokens(&access_token, &refresh_token, &session, now)
     }
 
-    async fn warm(&self) {
-        tokio::join!(self.hasher.warm(), self.store.warm(3), self.issuer.warm());
+    async fn warm_up(&self) {
+        tokio::join!(
+            self.hasher.warm_up(),
+            self.store.warm_up(3),
+            self.issuer.warm_up()
+        );
     }
 }
 
@@ -219,19 +226,19 @@ impl Handler for Login {
 fn refused(reason: LoginRefusal, user_id: UserId) -> Problem {
     let entry = match reason {
         // The id that was looked for is nobody's.
-        LoginRefusal::UnknownAddress => Event::LoginRefused.of_nobody(),
-        _ => Event::LoginRefused.of(user_id),
+        LoginRefusal::UnknownAddress => AuditEvent::LoginRefused.of_nobody(),
+        _ => AuditEvent::LoginRefused.of(user_id),
     };
     entry.because(reason).log();
     Problem::InvalidCredentials
 }
 
-fn read(request: &Request) -> Result<Attempt, Problem> {
+fn read(request: &Request) -> Result<LoginRequest, Problem> {
     let mut fields = Fields::read(request, Media::Json)?;
     let email = fields.required("email", Email::parse);
     let password = fields.required("password", Password::presented);
     fields.finish(|| {
-        Some(Attempt {
+        Some(LoginRequest {
             email: email?,
             password: password?,
         })

@@ -3,18 +3,18 @@
 use lambda_http::{Body, Request, Response};
 use shared::domain::account::{Account, Status};
 use shared::domain::password::hasher::Hasher;
-use shared::domain::password::{Password, PasswordPolicy, about};
+use shared::domain::password::{Password, PasswordPolicy, personal_words};
 use shared::http::authenticate::Authenticator;
 use shared::http::fields::{Fields, Media};
 use shared::http::handler::{Handler, no_content};
-use shared::http::problem::{Problem, Refusal};
+use shared::http::problem::{Problem, TokenRejection};
 use shared::http::reauthenticate::verify_password;
 use shared::http::throttle::Throttle;
-use shared::observe::audit::{EndedBy, Event};
+use shared::observe::audit::{AuditEvent, EndedBy};
 use shared::platform::clock::Clock;
 use shared::platform::config::{ConfigError, Env};
 use shared::store::Store;
-use shared::store::credentials::Owned;
+use shared::store::credentials::OwnerWrite;
 
 /// Changes passwords, each for its owner only.
 pub struct ChangePassword {
@@ -41,7 +41,7 @@ impl ChangePassword {
     pub fn from_env(env: &Env<'_>, clock: Clock) -> Result<Self, ConfigError> {
         // First: its memory comes while the rest is read.
         let hasher = Hasher::from_env(env)?;
-        hasher.prepare();
+        hasher.start_warm_up();
         Ok(Self {
             store: Store::from_env(env)?,
             hasher,
@@ -55,11 +55,13 @@ impl ChangePassword {
     fn read(&self, request: &Request, owner: &Account) -> Result<Change, Problem> {
         let mut fields = Fields::read(request, Media::Json)?;
         let current = fields.required("current_password", Password::presented);
-        let about = about(
+        let personal_words = personal_words(
             Some(&owner.email),
             [Some(&owner.first_name), Some(&owner.last_name)],
         );
-        let new = fields.required("new_password", |text| self.policy.choose(text, &about));
+        let new = fields.required("new_password", |text| {
+            self.policy.choose(text, &personal_words)
+        });
         fields.finish(|| {
             Some(Change {
                 current: current?,
@@ -74,7 +76,7 @@ impl Handler for ChangePassword {
         let owner = self.authenticator.identify(&request)?;
         let account = self.store.account(owner.user_id).await?;
         let account = account.filter(|account| account.status == Status::Active);
-        let account = account.ok_or(Refusal::Account)?;
+        let account = account.ok_or(TokenRejection::Account)?;
         let change = self.read(&request, &account)?;
         let now = self.clock.now();
         verify_password(
@@ -92,16 +94,16 @@ impl Handler for ChangePassword {
             .change_password(&account, owner.session_id, &new, now)
             .await?
         {
-            Owned::Done => {}
-            Owned::PasswordChanged => return Err(Problem::WrongPassword),
-            Owned::Gone => return Err(Refusal::Session.into()),
+            OwnerWrite::Done => {}
+            OwnerWrite::PasswordChanged => return Err(Problem::WrongPassword),
+            OwnerWrite::Gone => return Err(TokenRejection::Session.into()),
         }
         let by = EndedBy::PasswordChange;
-        Event::PasswordChanged
+        AuditEvent::PasswordChanged
             .of(account.id)
             .session(owner.session_id)
             .log();
-        Event::SessionsEnded.of(account.id).by(by).log();
+        AuditEvent::SessionsEnded.of(account.id).by(by).log();
         // The other sessions have ended with the write above; this removes what is left of them,
         // and where it fails their time to live does.
         let removed = self
@@ -117,7 +119,7 @@ impl Handler for ChangePassword {
         Ok(no_content())
     }
 
-    async fn warm(&self) {
-        tokio::join!(self.hasher.warm(), self.store.warm(1));
+    async fn warm_up(&self) {
+        tokio::join!(self.hasher.warm_up(), self.store.warm_up(1));
     }
 }

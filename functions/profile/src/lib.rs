@@ -11,15 +11,15 @@ use shared::http::authenticate::{Authenticator, Identity};
 use shared::http::etag::{at_version, etag};
 use shared::http::fields::{Fields, Media};
 use shared::http::handler::{Handler, json, no_content};
-use shared::http::problem::{Problem, Refusal};
+use shared::http::problem::{Problem, TokenRejection};
 use shared::http::reauthenticate::verify_password;
 use shared::http::throttle::Throttle;
-use shared::observe::audit::{EndedBy, Event};
+use shared::observe::audit::{AuditEvent, EndedBy};
 use shared::platform::clock::Clock;
 use shared::platform::config::{ConfigError, Env};
 use shared::store::Store;
 use shared::store::accounts::{AtVersion, Changed};
-use shared::store::credentials::Owned;
+use shared::store::credentials::OwnerWrite;
 
 /// Shows, changes and deletes accounts, each for its owner only.
 pub struct Profile {
@@ -50,7 +50,7 @@ impl Profile {
         match self.store.account(owner.user_id).await? {
             Some(account) if account.status == Status::Active => Ok(account),
             // The token has outlived the account it was issued for.
-            _ => Err(Refusal::Account.into()),
+            _ => Err(TokenRejection::Account.into()),
         }
     }
 
@@ -72,7 +72,7 @@ impl Profile {
         match self.store.change_profile(owner.user_id, change, at).await? {
             Changed::Done(account) => Ok(*account),
             Changed::Stale => Err(Problem::PreconditionFailed),
-            Changed::Gone => Err(Refusal::Account.into()),
+            Changed::Gone => Err(TokenRejection::Account.into()),
         }
     }
 
@@ -81,9 +81,9 @@ impl Profile {
     async fn delete(&self, owner: &Identity, request: &Request) -> Result<(), Problem> {
         let password = confirmation(request)?;
         let account = self.store.account(owner.user_id).await?;
-        let account = account.ok_or(Refusal::Account)?;
+        let account = account.ok_or(TokenRejection::Account)?;
         match account.status {
-            Status::Disabled => return Err(Refusal::Account.into()),
+            Status::Disabled => return Err(TokenRejection::Account.into()),
             // Its password is gone already; the token says whose it is.
             Status::Deleting => {}
             Status::Active => {
@@ -98,14 +98,14 @@ impl Profile {
                 )
                 .await?;
                 match self.store.begin_deletion(&account, now).await? {
-                    Owned::Done => Event::AccountDeleted.of(account.id).log(),
-                    Owned::PasswordChanged => return Err(Problem::WrongPassword),
-                    Owned::Gone => return Err(Refusal::Account.into()),
+                    OwnerWrite::Done => AuditEvent::AccountDeleted.of(account.id).log(),
+                    OwnerWrite::PasswordChanged => return Err(Problem::WrongPassword),
+                    OwnerWrite::Gone => return Err(TokenRejection::Account.into()),
                 }
             }
         }
         self.store.finish_deletion(account.id).await?;
-        Event::SessionsEnded
+        AuditEvent::SessionsEnded
             .of(account.id)
             .by(EndedBy::Deletion)
             .log();
@@ -144,8 +144,8 @@ impl Handler for Profile {
         Ok(response)
     }
 
-    async fn warm(&self) {
-        self.store.warm(1).await;
+    async fn warm_up(&self) {
+        self.store.warm_up(1).await;
     }
 }
 

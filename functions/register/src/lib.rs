@@ -8,11 +8,11 @@ use shared::domain::account::{Account, NewAccount};
 use shared::domain::email::Email;
 use shared::domain::name::Name;
 use shared::domain::password::hasher::Hasher;
-use shared::domain::password::{Password, PasswordPolicy, about};
+use shared::domain::password::{Password, PasswordPolicy, personal_words};
 use shared::http::fields::{Fields, Media};
 use shared::http::handler::{Handler, json};
 use shared::http::problem::Problem;
-use shared::observe::audit::Event;
+use shared::observe::audit::AuditEvent;
 use shared::platform::clock::Clock;
 use shared::platform::config::{ConfigError, Env};
 use shared::store::Store;
@@ -35,7 +35,7 @@ impl Register {
     pub fn from_env(env: &Env<'_>, clock: Clock) -> Result<Self, ConfigError> {
         // First: its memory comes while the rest is read.
         let hasher = Hasher::from_env(env)?;
-        hasher.prepare();
+        hasher.start_warm_up();
         Ok(Self {
             store: Store::from_env(env)?,
             hasher,
@@ -49,8 +49,10 @@ impl Register {
         let email = fields.required("email", Email::parse);
         let first_name = fields.required("first_name", Name::parse);
         let last_name = fields.required("last_name", Name::parse);
-        let about = about(email.as_ref(), [first_name.as_ref(), last_name.as_ref()]);
-        let password = fields.required("password", |text| self.policy.choose(text, &about));
+        let personal_words =
+            personal_words(email.as_ref(), [first_name.as_ref(), last_name.as_ref()]);
+        let password =
+            fields.required("password", |text| self.policy.choose(text, &personal_words));
         fields.finish(|| {
             let (email, first_name, last_name) = (email?, first_name?, last_name?);
             Some((
@@ -73,7 +75,7 @@ impl Handler for Register {
         match self.store.create_account(&account, &hash).await? {
             Created::EmailTaken => Err(Problem::EmailTaken),
             Created::Done => {
-                Event::Registered.of(account.id).log();
+                AuditEvent::Registered.of(account.id).log();
                 let mut response = json(StatusCode::CREATED, &account.view())?;
                 response
                     .headers_mut()
@@ -83,7 +85,7 @@ impl Handler for Register {
         }
     }
 
-    async fn warm(&self) {
-        tokio::join!(self.hasher.warm(), self.store.warm(1));
+    async fn warm_up(&self) {
+        tokio::join!(self.hasher.warm_up(), self.store.warm_up(1));
     }
 }

@@ -13,7 +13,7 @@ use shared::http::authenticate::Authenticator;
 use shared::http::fields::{Fields, Media};
 use shared::http::handler::{Handler, no_content};
 use shared::http::problem::Problem;
-use shared::observe::audit::{EndedBy, Event};
+use shared::observe::audit::{AuditEvent, EndedBy};
 use shared::platform::clock::Clock;
 use shared::platform::config::{ConfigError, Env};
 use shared::store::{Store, StoreError};
@@ -60,7 +60,11 @@ impl Sessions {
     ) -> Result<bool, StoreError> {
         let ended = self.store.end_session(user, session, now).await?;
         if ended {
-            Event::SessionEnded.of(user).session(session).by(by).log();
+            AuditEvent::SessionEnded
+                .of(user)
+                .session(session)
+                .by(by)
+                .log();
         }
         Ok(ended)
     }
@@ -80,7 +84,7 @@ impl Handler for Sessions {
             (Method::DELETE, None) if path.ends_with("/sessions") => {
                 let owner = self.authenticator.identify(&request)?;
                 self.store.end_sessions(owner.user_id, None).await?;
-                Event::SessionsEnded
+                AuditEvent::SessionsEnded
                     .of(owner.user_id)
                     .by(EndedBy::Owner)
                     .log();
@@ -101,8 +105,8 @@ impl Handler for Sessions {
         }
     }
 
-    async fn warm(&self) {
-        tokio::join!(self.store.warm(1), self.issuer.warm());
+    async fn warm_up(&self) {
+        tokio::join!(self.store.warm_up(1), self.issuer.warm_up());
     }
 }
 

@@ -4,11 +4,11 @@ use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, RequestExt as _, Response};
 use serde::Serialize;
 use shared::domain::account::{Status, rfc3339};
-use shared::domain::field_error::{Fault, Reason};
+use shared::domain::field_error::{FieldError, Violation};
 use shared::domain::id::SessionId;
 use shared::domain::session::Session;
 use shared::http::handler::json;
-use shared::http::problem::{Problem, Refusal};
+use shared::http::problem::{Problem, TokenRejection};
 
 use crate::Sessions;
 
@@ -44,7 +44,7 @@ impl Sessions {
         let account = page
             .account
             .filter(|account| account.status == Status::Active);
-        let password_epoch = account.ok_or(Refusal::Account)?.password_epoch;
+        let password_epoch = account.ok_or(TokenRejection::Account)?.password_epoch;
         let now = self.clock.now();
         let is_live = |session: &&Session| {
             session.is_live(&self.policy, now) && session.password_epoch == password_epoch
@@ -75,7 +75,7 @@ fn cursor(request: &Request) -> Result<Option<SessionId>, Problem> {
     let parameters = request.query_string_parameters_ref();
     let text = parameters.and_then(|parameters| parameters.first("cursor"));
     text.map(str::parse).transpose().map_err(|_| {
-        let reason = Reason::new("invalid-cursor", "the cursor is none that was given out");
-        Problem::InvalidFields(vec![Fault::of_body(reason)])
+        let reason = Violation::new("invalid-cursor", "the cursor is none that was given out");
+        Problem::InvalidFields(vec![FieldError::of_body(reason)])
     })
 }

@@ -3,7 +3,7 @@
 use lambda_http::{Body, Request, Response};
 use shared::http::handler::no_content;
 use shared::http::problem::Problem;
-use shared::observe::audit::{EndedBy, Event};
+use shared::observe::audit::{AuditEvent, EndedBy};
 use shared::store::sessions::Ended;
 
 use crate::{Sessions, token};
@@ -16,7 +16,7 @@ impl Sessions {
             return Ok(no_content());
         };
         match self.store.end_session_of(&token).await? {
-            Ended::Done => Event::SessionEnded
+            Ended::Done => AuditEvent::SessionEnded
                 .of(token.user_id())
                 .session(token.session_id())
                 .by(EndedBy::Logout)

@@ -10,7 +10,7 @@ use shared::domain::session::{Presented, RefreshToken, Session};
 use shared::http::authenticate::gateway_context;
 use shared::http::problem::Problem;
 use shared::http::token_response::tokens;
-use shared::observe::audit::{EndedBy, Event};
+use shared::observe::audit::{AuditEvent, EndedBy};
 use shared::observe::request_log;
 use shared::store::sessions::Rotated;
 
@@ -28,7 +28,7 @@ impl Sessions {
             Presented::Reused => return self.reused(&session).await,
             Presented::Unknown => return Err(Problem::InvalidRefreshToken),
         }
-        request_log::note_user(session.user_id);
+        request_log::record_user(session.user_id);
         let account = account.filter(|account| may_continue(account, &session));
         let account = account.ok_or(Problem::InvalidRefreshToken)?;
         let gateway = gateway_context(request);
@@ -78,7 +78,7 @@ impl Sessions {
 
     /// Ends a session of whose token somebody has a copy.
     async fn reused<T>(&self, session: &Session) -> Result<T, Problem> {
-        Event::RefreshTokenReused
+        AuditEvent::RefreshTokenReused
             .of(session.user_id)
             .session(session.id)
             .log();

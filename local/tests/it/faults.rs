@@ -65,7 +65,7 @@ struct Proxy {
 }
 
 /// Functions whose DynamoDB can be made to fail.
-struct Troubled {
+struct FaultyStore {
     app: App,
     functions: Functions,
     proxy: Arc<Proxy>,
@@ -73,7 +73,7 @@ struct Troubled {
     url: String,
 }
 
-impl Troubled {
+impl FaultyStore {
     async fn start() -> Self {
         Self::before(App::start().await).await
     }
@@ -342,16 +342,16 @@ fn refusal(status: u16, body: Value) -> Response<Body> {
 
 #[tokio::test]
 async fn each_call_costs_the_requests_of_the_design() {
-    let troubled = Troubled::start().await;
-    assert_eq!(troubled.register().await.0, 201);
-    assert_eq!(troubled.seen(), ["TransactWriteItems 4"]);
-    assert_eq!(troubled.register().await.0, 409);
-    assert_eq!(troubled.seen(), ["TransactWriteItems"]);
+    let faulty = FaultyStore::start().await;
+    assert_eq!(faulty.register().await.0, 201);
+    assert_eq!(faulty.seen(), ["TransactWriteItems 4"]);
+    assert_eq!(faulty.register().await.0, 409);
+    assert_eq!(faulty.seen(), ["TransactWriteItems"]);
 
     // From a source that is new: its own count, and that it is known from here on.
-    let (_, tokens) = troubled.login().await;
+    let (_, tokens) = faulty.login().await;
     assert_eq!(
-        troubled.seen(),
+        faulty.seen(),
         [
             "BatchGetItem 3", // credential, attempts at the address, attempts of the source
             "GetItem 1",      // account
@@ -364,9 +364,9 @@ async fn each_call_costs_the_requests_of_the_design() {
     );
     // From then on: one write for the attempt, and none for its success.
     for _ in 0..3 {
-        assert_eq!(troubled.login().await.0, 200);
+        assert_eq!(faulty.login().await.0, 200);
         assert_eq!(
-            troubled.seen(),
+            faulty.seen(),
             [
                 "BatchGetItem 3",
                 "GetItem 1",
@@ -378,80 +378,76 @@ async fn each_call_costs_the_requests_of_the_design() {
     }
     let unknown = json!({"email": "nobody@example.com", "password": PASSWORD});
     assert_eq!(
-        ask(&troubled.functions, "login", "POST", &unknown, None)
+        ask(&faulty.functions, "login", "POST", &unknown, None)
             .await
             .0,
         401
     );
     let refused = ["BatchGetItem 3", "GetItem 1", "PutItem 1", "UpdateItem 1"];
-    assert_eq!(troubled.seen(), refused);
+    assert_eq!(faulty.seen(), refused);
     let wrong = json!({"email": "ada@example.com", "password": "not the password"});
     assert_eq!(
-        ask(&troubled.functions, "login", "POST", &wrong, None)
+        ask(&faulty.functions, "login", "POST", &wrong, None)
             .await
             .0,
         401
     );
-    assert_eq!(troubled.seen(), refused[..3], "its source is known");
+    assert_eq!(faulty.seen(), refused[..3], "its source is known");
 
     let token = text(&tokens, "access_token");
     let profile = async |method, body: Value| {
-        ask(&troubled.functions, "profile", method, &body, Some(&token))
+        ask(&faulty.functions, "profile", method, &body, Some(&token))
             .await
             .0
     };
     assert_eq!(profile("GET", json!({})).await, 200);
-    assert_eq!(troubled.seen(), ["GetItem 1"]);
+    assert_eq!(faulty.seen(), ["GetItem 1"]);
     assert_eq!(profile("PATCH", json!({"first_name": "A"})).await, 200);
-    assert_eq!(troubled.seen(), ["UpdateItem 1"]);
+    assert_eq!(faulty.seen(), ["UpdateItem 1"]);
 
     // The authorizer asks nobody.
     let asked = json!({"identitySource": [format!("Bearer {token}")]});
-    troubled
-        .functions
-        .invoke("authorizer", asked)
-        .await
-        .unwrap();
-    assert!(troubled.seen().is_empty());
+    faulty.functions.invoke("authorizer", asked).await.unwrap();
+    assert!(faulty.seen().is_empty());
     // Nor does what is refused before the store is needed.
     assert_eq!(profile("PUT", json!({"first_name": ""})).await, 422);
     assert_eq!(
-        ask(&troubled.functions, "register", "POST", &json!({}), None)
+        ask(&faulty.functions, "register", "POST", &json!({}), None)
             .await
             .0,
         422
     );
-    assert!(troubled.seen().is_empty());
+    assert!(faulty.seen().is_empty());
 }
 
 #[tokio::test]
 async fn a_registration_that_collides_is_tried_again() {
-    let troubled = Troubled::start().await;
-    troubled.will("TransactWriteItems", &[Fault::Conflict; 3]);
-    assert_eq!(troubled.register().await.0, 201);
-    assert_eq!(troubled.seen().len(), 4);
-    assert_eq!(troubled.app.items().await.len(), 2);
+    let faulty = FaultyStore::start().await;
+    faulty.will("TransactWriteItems", &[Fault::Conflict; 3]);
+    assert_eq!(faulty.register().await.0, 201);
+    assert_eq!(faulty.seen().len(), 4);
+    assert_eq!(faulty.app.items().await.len(), 2);
 }
 
 #[tokio::test]
 async fn a_registration_that_collides_without_end_is_a_503_and_leaves_nothing() {
-    let troubled = Troubled::start().await;
-    troubled.will("TransactWriteItems", &[Fault::Conflict; 100]);
-    assert_eq!(troubled.register().await.0, 503);
-    assert_eq!(troubled.seen().len(), 5);
-    assert!(troubled.app.items().await.is_empty());
-    troubled.will("TransactWriteItems", &[]);
-    assert_eq!(troubled.register().await.0, 201);
+    let faulty = FaultyStore::start().await;
+    faulty.will("TransactWriteItems", &[Fault::Conflict; 100]);
+    assert_eq!(faulty.register().await.0, 503);
+    assert_eq!(faulty.seen().len(), 5);
+    assert!(faulty.app.items().await.is_empty());
+    faulty.will("TransactWriteItems", &[]);
+    assert_eq!(faulty.register().await.0, 201);
 }
 
 #[tokio::test]
 async fn a_registration_whose_answer_was_lost_is_still_a_201() {
-    let troubled = Troubled::start().await;
-    troubled.will("TransactWriteItems", &[Fault::AnswerLost]);
-    assert_eq!(troubled.register().await.0, 201);
-    assert_eq!(troubled.app.items().await.len(), 2);
+    let faulty = FaultyStore::start().await;
+    faulty.will("TransactWriteItems", &[Fault::AnswerLost]);
+    assert_eq!(faulty.register().await.0, 201);
+    assert_eq!(faulty.app.items().await.len(), 2);
     // Also where it is tried again as another transaction, which finds its own account.
-    let other = Troubled::start().await;
+    let other = FaultyStore::start().await;
     other.will("TransactWriteItems", &[Fault::AnswerLost, Fault::Conflict]);
     assert_eq!(other.register().await.0, 201);
     assert_eq!(other.app.items().await.len(), 2);
@@ -459,21 +455,21 @@ async fn a_registration_whose_answer_was_lost_is_still_a_201() {
 
 #[tokio::test]
 async fn a_registration_whose_every_answer_was_lost_is_a_503_and_then_a_whole_account() {
-    let troubled = Troubled::start().await;
-    troubled.will("TransactWriteItems", &[Fault::AnswerLost; 3]);
-    assert_eq!(troubled.register().await.0, 503);
-    assert_eq!(troubled.app.items().await.len(), 2);
-    assert_eq!(troubled.register().await.0, 409);
-    assert_eq!(troubled.login().await.0, 200);
+    let faulty = FaultyStore::start().await;
+    faulty.will("TransactWriteItems", &[Fault::AnswerLost; 3]);
+    assert_eq!(faulty.register().await.0, 503);
+    assert_eq!(faulty.app.items().await.len(), 2);
+    assert_eq!(faulty.register().await.0, 409);
+    assert_eq!(faulty.login().await.0, 200);
 }
 
 #[tokio::test]
 async fn a_fault_of_dynamodb_is_counted_and_its_time_measured_with_all_tries() {
-    let troubled = Troubled::start().await;
+    let faulty = FaultyStore::start().await;
     for (fault, least_ms) in [(Fault::Broken, 0.0), (Fault::Silence, 2400.0)] {
-        troubled.will("TransactWriteItems", &[fault; 3]);
+        faulty.will("TransactWriteItems", &[fault; 3]);
         logged_requests();
-        assert_eq!(troubled.register().await.0, 503);
+        assert_eq!(faulty.register().await.0, 503);
         let lines = logged_requests();
         let [line] = &lines[..] else {
             panic!("{lines:?}")
@@ -484,9 +480,9 @@ async fn a_fault_of_dynamodb_is_counted_and_its_time_measured_with_all_tries() {
         assert!(emf::kept(line).contains(&("store_faults".to_owned(), vec![])));
     }
     // A refusal that the rules foresee is no fault.
-    troubled.will("TransactWriteItems", &[]);
-    assert_eq!(troubled.register().await.0, 201);
-    assert_eq!(troubled.register().await.0, 409);
+    faulty.will("TransactWriteItems", &[]);
+    assert_eq!(faulty.register().await.0, 201);
+    assert_eq!(faulty.register().await.0, 409);
     assert!(
         logged_requests()
             .iter()
@@ -496,29 +492,29 @@ async fn a_fault_of_dynamodb_is_counted_and_its_time_measured_with_all_tries() {
 
 #[tokio::test]
 async fn passing_faults_are_tried_again() {
-    let troubled = Troubled::start().await;
-    troubled.will("TransactWriteItems", &[Fault::Throttled]);
-    assert_eq!(troubled.register().await.0, 201);
+    let faulty = FaultyStore::start().await;
+    faulty.will("TransactWriteItems", &[Fault::Throttled]);
+    assert_eq!(faulty.register().await.0, 201);
     // The attempt, and then the session: each is tried again.
     for faults in [
         [Fault::Broken, Fault::AnswerLost],
         [Fault::AnswerLost, Fault::Broken],
     ] {
-        troubled.will("BatchGetItem", &[Fault::Broken, Fault::Throttled]);
-        troubled.will("GetItem", &[Fault::Broken, Fault::Throttled]);
-        troubled.will("PutItem", &faults);
-        troubled.will("UpdateItem", &[Fault::Broken]);
-        assert_eq!(troubled.login().await.0, 200);
+        faulty.will("BatchGetItem", &[Fault::Broken, Fault::Throttled]);
+        faulty.will("GetItem", &[Fault::Broken, Fault::Throttled]);
+        faulty.will("PutItem", &faults);
+        faulty.will("UpdateItem", &[Fault::Broken]);
+        assert_eq!(faulty.login().await.0, 200);
     }
-    troubled.will("UpdateItem", &[Fault::WriteConflict, Fault::WriteConflict]);
-    assert_eq!(troubled.login().await.0, 200);
-    assert_eq!(troubled.app.items_of("SESSION#").await.len(), 3);
+    faulty.will("UpdateItem", &[Fault::WriteConflict, Fault::WriteConflict]);
+    assert_eq!(faulty.login().await.0, 200);
+    assert_eq!(faulty.app.items_of("SESSION#").await.len(), 3);
 }
 
 #[tokio::test]
 async fn a_login_whose_session_is_not_kept_gives_no_token() {
-    let troubled = Troubled::start().await;
-    assert_eq!(troubled.register().await.0, 201);
+    let faulty = FaultyStore::start().await;
+    assert_eq!(faulty.register().await.0, 201);
     // First the attempt is not counted, then it is and the session is not written.
     for faults in [
         [Fault::Broken; 3].as_slice(),
@@ -532,21 +528,21 @@ async fn a_login_whose_session_is_not_kept_gives_no_token() {
             Fault::Broken,
         ],
     ] {
-        troubled.will("PutItem", faults);
-        let (status, body) = troubled.login().await;
+        faulty.will("PutItem", faults);
+        let (status, body) = faulty.login().await;
         assert_eq!(status, 503);
         assert!(!body.to_string().contains("token"), "{body}");
-        assert!(troubled.app.items_of("SESSION#").await.is_empty());
-        troubled.will("PutItem", &[]);
+        assert!(faulty.app.items_of("SESSION#").await.is_empty());
+        faulty.will("PutItem", &[]);
     }
-    assert_eq!(troubled.login().await.0, 200);
+    assert_eq!(faulty.login().await.0, 200);
 }
 
 #[tokio::test]
 async fn a_login_that_fails_late_is_no_guess() {
-    let troubled = Troubled::start().await;
-    assert_eq!(troubled.register().await.0, 201);
-    assert_eq!(troubled.login().await.0, 200);
+    let faulty = FaultyStore::start().await;
+    assert_eq!(faulty.register().await.0, 201);
+    assert_eq!(faulty.login().await.0, 200);
     // The session is not kept, or the login not noted in the account; or neither.
     let session = [Fault::Passes, Fault::Broken, Fault::Broken, Fault::Broken];
     for (put, update) in [
@@ -555,35 +551,35 @@ async fn a_login_that_fails_late_is_no_guess() {
         (&session, &[Fault::Broken; 3]),
     ] {
         for time in 1..=12 {
-            troubled.will("PutItem", put);
-            troubled.will("UpdateItem", update);
-            assert_eq!(troubled.login().await.0, 503, "time {time}");
+            faulty.will("PutItem", put);
+            faulty.will("UpdateItem", update);
+            assert_eq!(faulty.login().await.0, 503, "time {time}");
         }
-        troubled.will("PutItem", &[]);
-        troubled.will("UpdateItem", &[]);
-        assert_eq!(troubled.login().await.0, 200);
+        faulty.will("PutItem", &[]);
+        faulty.will("UpdateItem", &[]);
+        assert_eq!(faulty.login().await.0, 200);
     }
 }
 
 #[tokio::test]
 async fn a_login_whose_hash_cannot_be_made_anew_is_no_guess() {
-    let troubled = Troubled::start().await;
-    assert_eq!(troubled.register().await.0, 201);
-    assert_eq!(troubled.login().await.0, 200);
-    let variables = &troubled.app.local.environment["login"];
+    let faulty = FaultyStore::start().await;
+    assert_eq!(faulty.register().await.0, 201);
+    assert_eq!(faulty.login().await.0, 200);
+    let variables = &faulty.app.local.environment["login"];
     let lookup = |variable: &str| match variable {
-        "AWS_ENDPOINT_URL_DYNAMODB" => Some(troubled.url.clone()),
+        "AWS_ENDPOINT_URL_DYNAMODB" => Some(faulty.url.clone()),
         "AWS_REGION" => Some("local-with-another-hash".to_owned()),
         "ARGON2_MEMORY_KIB" => Some("16".to_owned()),
         other => variables.get(other).cloned(),
     };
     let mut functions = Functions::default();
-    let clock = Clock::Manual(troubled.app.clock.clone());
+    let clock = Clock::Manual(faulty.app.clock.clone());
     let made = functions.add("login", &env(&lookup), &clock);
     assert!(made.unwrap());
     let body = json!({"email": "ada@example.com", "password": PASSWORD});
     for time in 1..=12 {
-        troubled.will("UpdateItem", &[Fault::Broken; 3]);
+        faulty.will("UpdateItem", &[Fault::Broken; 3]);
         let (status, _) = ask(&functions, "login", "POST", &body, None).await;
         assert_eq!(status, 503, "time {time}");
     }
@@ -592,21 +588,21 @@ async fn a_login_whose_hash_cannot_be_made_anew_is_no_guess() {
 
 #[tokio::test]
 async fn a_change_whose_answer_was_lost_is_still_a_200() {
-    let troubled = Troubled::start().await;
-    let ada = troubled.app.user("ada@example.com").await;
+    let faulty = FaultyStore::start().await;
+    let ada = faulty.app.user("ada@example.com").await;
     let patch = async |tag: &str, name: &str| {
         let mut event = bare_event(Some(&format!("Bearer {}", ada.access_token)));
         event["requestContext"]["http"]["method"] = json!("PATCH");
         event["headers"]["content-type"] = json!("application/json");
         event["headers"]["if-match"] = json!(tag);
         event["body"] = json!(json!({ "first_name": name }).to_string());
-        let answer = troubled.functions.invoke("profile", event).await.unwrap();
+        let answer = faulty.functions.invoke("profile", event).await.unwrap();
         (
             answer["statusCode"].clone(),
             answer["headers"]["etag"].clone(),
         )
     };
-    troubled.will("UpdateItem", &[Fault::AnswerLost]);
+    faulty.will("UpdateItem", &[Fault::AnswerLost]);
     assert_eq!(
         patch("\"1\"", "Augusta").await,
         (json!(200), json!("\"2\""))
@@ -618,11 +614,11 @@ async fn a_change_whose_answer_was_lost_is_still_a_200() {
 
 #[tokio::test]
 async fn a_fault_while_a_credential_is_read_is_not_a_wrong_password() {
-    let troubled = Troubled::start().await;
-    assert_eq!(troubled.register().await.0, 201);
-    troubled.will("BatchGetItem", &[Fault::Broken; 3]);
-    assert_eq!(troubled.login().await.0, 503);
-    assert_eq!(troubled.login().await.0, 200);
+    let faulty = FaultyStore::start().await;
+    assert_eq!(faulty.register().await.0, 201);
+    faulty.will("BatchGetItem", &[Fault::Broken; 3]);
+    assert_eq!(faulty.login().await.0, 503);
+    assert_eq!(faulty.login().await.0, 200);
 }
 
 #[tokio::test]
@@ -630,7 +626,7 @@ async fn a_store_that_is_away_is_a_503() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
     // Nothing listens at the discard port.
-    let functions = Troubled::functions(&app, "http://127.0.0.1:9");
+    let functions = FaultyStore::functions(&app, "http://127.0.0.1:9");
     let token = Some(ada.access_token.as_str());
     let body = registration("eve@example.com");
     assert_eq!(
@@ -652,10 +648,10 @@ async fn a_store_that_is_away_is_a_503() {
 
 #[tokio::test]
 async fn a_store_that_keeps_silent_is_a_503_before_the_function_s_own_time_is_up() {
-    let troubled = Troubled::start().await;
-    troubled.will("TransactWriteItems", &[Fault::Silence; 3]);
+    let faulty = FaultyStore::start().await;
+    faulty.will("TransactWriteItems", &[Fault::Silence; 3]);
     // Well below the ten seconds that template.yaml gives the function; the SDK's clock is real.
-    let answer = tokio::time::timeout(std::time::Duration::from_secs(9), troubled.register());
+    let answer = tokio::time::timeout(std::time::Duration::from_secs(9), faulty.register());
     assert_eq!(answer.await.unwrap().0, 503);
 }
 
@@ -670,7 +666,7 @@ async fn call(functions: &Functions, function: &str, event: Value) -> (u16, Valu
     (status, serde_json::from_str(body).unwrap_or_default())
 }
 
-impl Troubled {
+impl FaultyStore {
     async fn refresh(&self, token: &str) -> (u16, Value) {
         let body = json!({ "refresh_token": token });
         call(
@@ -684,22 +680,22 @@ impl Troubled {
 
 #[tokio::test]
 async fn sessions_cost_the_requests_of_the_design() {
-    let troubled = Troubled::start().await;
-    let ada = troubled.app.user("ada@example.com").await;
+    let faulty = FaultyStore::start().await;
+    let ada = faulty.app.user("ada@example.com").await;
     let token = Some(ada.access_token.as_str());
-    let session = |event| call(&troubled.functions, "session", event);
+    let session = |event| call(&faulty.functions, "session", event);
 
-    let (status, tokens) = troubled.refresh(&ada.refresh_token).await;
+    let (status, tokens) = faulty.refresh(&ada.refresh_token).await;
     assert_eq!(
-        (status, troubled.seen()),
+        (status, faulty.seen()),
         (200, vec!["BatchGetItem 2".into(), "UpdateItem 1".into()])
     );
     // The repeat writes nothing.
-    assert_eq!(troubled.refresh(&ada.refresh_token).await.0, 200);
-    assert_eq!(troubled.seen(), ["BatchGetItem 2"]);
+    assert_eq!(faulty.refresh(&ada.refresh_token).await.0, 200);
+    assert_eq!(faulty.seen(), ["BatchGetItem 2"]);
     // What is not even shaped like a token asks nobody.
-    assert_eq!(troubled.refresh("lkr_x").await.0, 401);
-    assert!(troubled.seen().is_empty());
+    assert_eq!(faulty.refresh("lkr_x").await.0, 401);
+    assert!(faulty.seen().is_empty());
 
     assert_eq!(
         session(event("GET", "/sessions", &Value::Null, token))
@@ -707,23 +703,23 @@ async fn sessions_cost_the_requests_of_the_design() {
             .0,
         200
     );
-    assert_eq!(troubled.seen(), ["Query 1"]);
+    assert_eq!(faulty.seen(), ["Query 1"]);
     let body = json!({ "refresh_token": tokens["refresh_token"] });
     assert_eq!(session(event("POST", "/logout", &body, None)).await.0, 204);
-    assert_eq!(troubled.seen(), ["DeleteItem 1"]);
+    assert_eq!(faulty.seen(), ["DeleteItem 1"]);
 }
 
 #[tokio::test]
 async fn what_needs_the_password_again_costs_what_it_must() {
-    let troubled = Troubled::start().await;
-    let ada = troubled.app.user("ada@example.com").await;
+    let faulty = FaultyStore::start().await;
+    let ada = faulty.app.user("ada@example.com").await;
     let token = Some(ada.access_token.as_str());
     let new = "another good password";
     let body = json!({"current_password": PASSWORD, "new_password": new});
     let change = event("POST", "/password/change", &body, token);
-    assert_eq!(call(&troubled.functions, "password", change).await.0, 204);
+    assert_eq!(call(&faulty.functions, "password", change).await.0, 204);
     assert_eq!(
-        troubled.seen(),
+        faulty.seen(),
         [
             "BatchGetItem 3", // credential, attempts at the address, attempts of the source
             "GetItem 1",      // account
@@ -734,7 +730,7 @@ async fn what_needs_the_password_again_costs_what_it_must() {
     );
 
     let delete = event("DELETE", "/profile", &json!({ "password": new }), token);
-    assert_eq!(call(&troubled.functions, "profile", delete).await.0, 204);
+    assert_eq!(call(&faulty.functions, "profile", delete).await.0, 204);
     let expected = [
         "BatchGetItem 3",
         "BatchWriteItem 1",
@@ -745,48 +741,45 @@ async fn what_needs_the_password_again_costs_what_it_must() {
         "Query 1",
         "TransactWriteItems 4",
     ];
-    assert_eq!(troubled.seen(), expected);
+    assert_eq!(faulty.seen(), expected);
 }
 
 #[tokio::test]
 async fn a_fault_during_a_refresh_never_loses_the_session() {
-    let troubled = Troubled::start().await;
-    let ada = troubled.app.user("ada@example.com").await;
+    let faulty = FaultyStore::start().await;
+    let ada = faulty.app.user("ada@example.com").await;
     for (operation, fault) in [
         ("BatchGetItem", Fault::Broken),
         ("BatchGetItem", Fault::Throttled),
         ("UpdateItem", Fault::Broken),
         ("UpdateItem", Fault::WriteConflict),
     ] {
-        troubled.will(operation, &[fault; 20]);
+        faulty.will(operation, &[fault; 20]);
         assert_eq!(
-            troubled.refresh(&ada.refresh_token).await.0,
+            faulty.refresh(&ada.refresh_token).await.0,
             503,
             "{operation} {fault:?}"
         );
-        troubled.will(operation, &[]);
+        faulty.will(operation, &[]);
     }
-    let (status, tokens) = troubled.refresh(&ada.refresh_token).await;
+    let (status, tokens) = faulty.refresh(&ada.refresh_token).await;
     assert_eq!(status, 200);
     let next = text(&tokens, "refresh_token");
 
     // The write is carried out, and its answer is lost: the SDK's next try finds it done.
-    troubled.will("UpdateItem", &[Fault::AnswerLost]);
-    let (status, tokens) = troubled.refresh(&next).await;
+    faulty.will("UpdateItem", &[Fault::AnswerLost]);
+    let (status, tokens) = faulty.refresh(&next).await;
     assert_eq!(status, 200);
     let next = text(&tokens, "refresh_token");
     // Every answer is lost: the client presents its token again.
-    troubled.will(
+    faulty.will(
         "UpdateItem",
         &[Fault::AnswerLost, Fault::Broken, Fault::Broken],
     );
-    assert_eq!(troubled.refresh(&next).await.0, 503);
-    let (status, tokens) = troubled.refresh(&next).await;
+    assert_eq!(faulty.refresh(&next).await.0, 503);
+    let (status, tokens) = faulty.refresh(&next).await;
     assert_eq!(status, 200);
-    assert_eq!(
-        troubled.refresh(&text(&tokens, "refresh_token")).await.0,
-        200
-    );
+    assert_eq!(faulty.refresh(&text(&tokens, "refresh_token")).await.0, 200);
 }
 
 #[tokio::test]
@@ -797,40 +790,40 @@ async fn credential_and_account_never_disagree() {
         &[Fault::Conflict, Fault::Broken, Fault::Broken, Fault::Broken],
         &[Fault::AnswerLost, Fault::Conflict],
     ] {
-        let troubled = Troubled::start().await;
-        let ada = troubled.app.user("ada@example.com").await;
+        let faulty = FaultyStore::start().await;
+        let ada = faulty.app.user("ada@example.com").await;
         let new = "another good password";
         let body = json!({"current_password": PASSWORD, "new_password": new});
         let change = || event("POST", "/password/change", &body, Some(&ada.access_token));
-        troubled.will("TransactWriteItems", faults);
-        let (status, _) = call(&troubled.functions, "password", change()).await;
+        faulty.will("TransactWriteItems", faults);
+        let (status, _) = call(&faulty.functions, "password", change()).await;
         assert!([204, 503].contains(&status), "{faults:?}: {status}");
         // One of the two passwords is it, and with it everything works.
-        let with_new = troubled.app.login(&ada.email, new).await.status == 200;
-        let with_old = troubled.app.login(&ada.email, PASSWORD).await.status == 200;
+        let with_new = faulty.app.login(&ada.email, new).await.status == 200;
+        let with_old = faulty.app.login(&ada.email, PASSWORD).await.status == 200;
         assert_ne!(with_new, with_old, "{faults:?}");
         assert!(with_new || status == 503, "{faults:?}");
-        troubled.app.refresh(&ada.refresh_token).await.expect(200);
+        faulty.app.refresh(&ada.refresh_token).await.expect(200);
         if with_old {
-            assert_eq!(call(&troubled.functions, "password", change()).await.0, 204);
+            assert_eq!(call(&faulty.functions, "password", change()).await.0, 204);
         }
-        let credential = &troubled.app.items_of("CREDENTIAL").await[0];
-        let account = &troubled.app.items_of("ACCOUNT").await[0];
+        let credential = &faulty.app.items_of("CREDENTIAL").await[0];
+        let account = &faulty.app.items_of("ACCOUNT").await[0];
         assert_eq!(credential["password_epoch"], account["password_epoch"]);
     }
 }
 
 #[tokio::test]
 async fn sessions_whose_removal_fails_have_ended_all_the_same() {
-    let troubled = Troubled::start().await;
-    let ada = troubled.app.user("ada@example.com").await;
-    let other = troubled.app.login(&ada.email, PASSWORD).await.json();
+    let faulty = FaultyStore::start().await;
+    let ada = faulty.app.user("ada@example.com").await;
+    let other = faulty.app.login(&ada.email, PASSWORD).await.json();
     let body = json!({"current_password": PASSWORD, "new_password": "another good password"});
-    troubled.will("Query", &[Fault::Broken; 3]);
+    faulty.will("Query", &[Fault::Broken; 3]);
     let change = event("POST", "/password/change", &body, Some(&ada.access_token));
-    assert_eq!(call(&troubled.functions, "password", change).await.0, 204);
-    assert_eq!(troubled.app.items_of("SESSION#").await.len(), 2);
-    let refreshed = troubled.app.refresh(&text(&other, "refresh_token")).await;
+    assert_eq!(call(&faulty.functions, "password", change).await.0, 204);
+    assert_eq!(faulty.app.items_of("SESSION#").await.len(), 2);
+    let refreshed = faulty.app.refresh(&text(&other, "refresh_token")).await;
     refreshed.problem(401, "invalid-refresh-token");
 }
 
@@ -844,25 +837,25 @@ async fn a_deletion_that_fails_half_way_is_finished_by_the_next_call() {
         ("BatchWriteItem", &[Fault::AnswerLost; 3]),
         ("DeleteItem", &[Fault::Broken; 3]),
     ] {
-        let troubled = Troubled::start().await;
-        let ada = troubled.app.user("ada@example.com").await;
+        let faulty = FaultyStore::start().await;
+        let ada = faulty.app.user("ada@example.com").await;
         let body = json!({ "password": PASSWORD });
         let delete = || event("DELETE", "/profile", &body, Some(&ada.access_token));
-        troubled.will(operation, faults);
+        faulty.will(operation, faults);
         assert_eq!(
-            call(&troubled.functions, "profile", delete()).await.0,
+            call(&faulty.functions, "profile", delete()).await.0,
             503,
             "{operation}"
         );
-        let begun = troubled.app.items_of("CREDENTIAL").await.is_empty();
-        let login = troubled.app.login(&ada.email, PASSWORD).await.status;
+        let begun = faulty.app.items_of("CREDENTIAL").await.is_empty();
+        let login = faulty.app.login(&ada.email, PASSWORD).await.status;
         assert_eq!(login == 401, begun, "{operation}: no login in between");
         assert_eq!(
-            call(&troubled.functions, "profile", delete()).await.0,
+            call(&faulty.functions, "profile", delete()).await.0,
             204,
             "{operation}"
         );
-        assert!(troubled.app.items().await.is_empty(), "{operation}");
+        assert!(faulty.app.items().await.is_empty(), "{operation}");
     }
 }
 
@@ -929,74 +922,71 @@ async fn the_store_itself_rotates_no_session_that_is_over() {
 
 #[tokio::test]
 async fn a_login_that_an_account_s_deletion_overtakes_leaves_no_session() {
-    let troubled = Troubled::start().await;
-    assert_eq!(troubled.register().await.0, 201);
+    let faulty = FaultyStore::start().await;
+    assert_eq!(faulty.register().await.0, 201);
     // The account goes between the login's reads and its writes.
     // A known source counts in one place only, so the first update is that of the account.
-    assert_eq!(troubled.login().await.0, 200);
-    troubled.app.remove_sessions().await;
-    troubled.will("UpdateItem", &[Fault::ItemGone]);
-    assert_eq!(troubled.login().await.0, 401);
-    assert!(troubled.app.items_of("SESSION#").await.is_empty());
+    assert_eq!(faulty.login().await.0, 200);
+    faulty.app.remove_sessions().await;
+    faulty.will("UpdateItem", &[Fault::ItemGone]);
+    assert_eq!(faulty.login().await.0, 401);
+    assert!(faulty.app.items_of("SESSION#").await.is_empty());
     assert!(
-        troubled.app.items_of("ACCOUNT").await.is_empty(),
+        faulty.app.items_of("ACCOUNT").await.is_empty(),
         "nor an account"
     );
 }
 
 #[tokio::test]
 async fn a_session_that_ends_during_its_refresh_stays_ended() {
-    let troubled = Troubled::start().await;
-    let ada = troubled.app.user("ada@example.com").await;
-    troubled.will("UpdateItem", &[Fault::ItemGone]);
-    assert_eq!(troubled.refresh(&ada.refresh_token).await.0, 401);
-    assert!(troubled.app.items_of("SESSION#").await.is_empty());
+    let faulty = FaultyStore::start().await;
+    let ada = faulty.app.user("ada@example.com").await;
+    faulty.will("UpdateItem", &[Fault::ItemGone]);
+    assert_eq!(faulty.refresh(&ada.refresh_token).await.0, 401);
+    assert!(faulty.app.items_of("SESSION#").await.is_empty());
 }
 
 #[tokio::test]
 async fn without_a_grace_time_too_a_lost_answer_costs_nothing() {
     let app = App::with(&[("RefreshGraceSeconds", "0")]).await;
-    let troubled = Troubled::before(app).await;
-    let token = troubled.app.user("ada@example.com").await.refresh_token;
-    troubled.will("UpdateItem", &[Fault::AnswerLost]);
-    let (status, tokens) = troubled.refresh(&token).await;
+    let faulty = FaultyStore::before(app).await;
+    let token = faulty.app.user("ada@example.com").await.refresh_token;
+    faulty.will("UpdateItem", &[Fault::AnswerLost]);
+    let (status, tokens) = faulty.refresh(&token).await;
     assert_eq!(status, 200, "{tokens}");
-    assert_eq!(
-        troubled.refresh(&text(&tokens, "refresh_token")).await.0,
-        200
-    );
+    assert_eq!(faulty.refresh(&text(&tokens, "refresh_token")).await.0, 200);
 }
 
 #[tokio::test]
 async fn what_a_batch_left_undone_is_asked_for_again() {
-    let troubled = Troubled::start().await;
-    let ada = troubled.app.user("ada@example.com").await;
-    troubled.will("BatchGetItem", &[Fault::Unprocessed; 2]);
-    assert_eq!(troubled.refresh(&ada.refresh_token).await.0, 200);
-    troubled.will("BatchGetItem", &[Fault::Unprocessed; 20]);
-    assert_eq!(troubled.refresh(&ada.refresh_token).await.0, 503);
-    troubled.will("BatchGetItem", &[]);
+    let faulty = FaultyStore::start().await;
+    let ada = faulty.app.user("ada@example.com").await;
+    faulty.will("BatchGetItem", &[Fault::Unprocessed; 2]);
+    assert_eq!(faulty.refresh(&ada.refresh_token).await.0, 200);
+    faulty.will("BatchGetItem", &[Fault::Unprocessed; 20]);
+    assert_eq!(faulty.refresh(&ada.refresh_token).await.0, 503);
+    faulty.will("BatchGetItem", &[]);
 
     // What was looked up before is not forgotten, and nothing is taken for missing.
-    troubled.will("BatchGetItem", &[Fault::OnlyFirst]);
-    assert_eq!(troubled.login().await.0, 200);
-    troubled.will("BatchGetItem", &[Fault::OnlyFirst, Fault::OnlyFirst]);
-    assert_eq!(troubled.login().await.0, 200);
-    troubled.will("BatchGetItem", &[Fault::Unprocessed; 20]);
-    assert_eq!(troubled.login().await.0, 503);
+    faulty.will("BatchGetItem", &[Fault::OnlyFirst]);
+    assert_eq!(faulty.login().await.0, 200);
+    faulty.will("BatchGetItem", &[Fault::OnlyFirst, Fault::OnlyFirst]);
+    assert_eq!(faulty.login().await.0, 200);
+    faulty.will("BatchGetItem", &[Fault::Unprocessed; 20]);
+    assert_eq!(faulty.login().await.0, 503);
     let wrong = json!({"email": "ada@example.com", "password": "not the password"});
     for status in [401, 401, 401, 401, 401, 429] {
-        troubled.will("BatchGetItem", &[Fault::OnlyFirst, Fault::OnlyFirst]);
-        let answer = ask(&troubled.functions, "login", "POST", &wrong, None).await;
+        faulty.will("BatchGetItem", &[Fault::OnlyFirst, Fault::OnlyFirst]);
+        let answer = ask(&faulty.functions, "login", "POST", &wrong, None).await;
         assert_eq!(answer.0, status);
     }
-    troubled.will("BatchGetItem", &[]);
+    faulty.will("BatchGetItem", &[]);
 
-    troubled.app.copy_session(30).await;
-    troubled.will("BatchWriteItem", &[Fault::Unprocessed; 2]);
+    faulty.app.copy_session(30).await;
+    faulty.will("BatchWriteItem", &[Fault::Unprocessed; 2]);
     let end = event("DELETE", "/sessions", &Value::Null, Some(&ada.access_token));
-    assert_eq!(call(&troubled.functions, "session", end).await.0, 204);
-    assert!(troubled.app.items_of("SESSION#").await.is_empty());
+    assert_eq!(call(&faulty.functions, "session", end).await.0, 204);
+    assert!(faulty.app.items_of("SESSION#").await.is_empty());
 }
 
 /// A request that changes something, or shows something, and what it asks of DynamoDB.
@@ -1140,9 +1130,9 @@ async fn whatever_dynamodb_does_to_whichever_request_a_call_is_whole_or_is_not_a
             Fault::Cut,
             Fault::WriteConflict,
         ] {
-            let troubled = Troubled::start().await;
-            let ada = troubled.app.user("ada@example.com").await;
-            let other = troubled
+            let faulty = FaultyStore::start().await;
+            let ada = faulty.app.user("ada@example.com").await;
+            let other = faulty
                 .app
                 .login(&ada.email, PASSWORD)
                 .await
@@ -1161,16 +1151,16 @@ async fn whatever_dynamodb_does_to_whichever_request_a_call_is_whole_or_is_not_a
                 {
                     continue;
                 }
-                let before = kept(&troubled.app).await;
-                troubled.will(request, &[fault; 40]);
+                let before = kept(&faulty.app).await;
+                faulty.will(request, &[fault; 40]);
                 let failed = call(
-                    &troubled.functions,
+                    &faulty.functions,
                     operation.function,
                     operation.event.clone(),
                 );
                 let (status, _) = failed.await;
-                troubled.will(request, &[]);
-                let after = kept(&troubled.app).await;
+                faulty.will(request, &[]);
+                let after = kept(&faulty.app).await;
                 // What was begun and can only go forward may be told before all of it is done.
                 let goes_on = ["Query", "BatchWriteItem", "DeleteItem"].contains(request)
                     && ["end all", "delete the account"].contains(&operation.name);
@@ -1182,7 +1172,7 @@ async fn whatever_dynamodb_does_to_whichever_request_a_call_is_whole_or_is_not_a
                 );
             }
             let healed = call(
-                &troubled.functions,
+                &faulty.functions,
                 operation.function,
                 operation.event.clone(),
             );

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
-use shared::observe::audit::Event;
+use shared::observe::audit::AuditEvent;
 use shared::observe::emf::METRICS;
 
 use crate::app::{App, PASSWORD, logged, logged_events, logged_requests, root, text};
@@ -31,7 +31,7 @@ fn one_event(name: &str, route: &str, fields: Value) {
 #[track_caller]
 fn assert_event(event: &Value, name: &str, route: &str, fields: Value) {
     assert!(
-        Event::ALL.iter().any(|event| event.name() == name),
+        AuditEvent::ALL.iter().any(|event| event.name() == name),
         "{name}"
     );
     assert_eq!(
@@ -391,11 +391,11 @@ fn listed(page: &str, heading: &str) -> BTreeSet<String> {
 
 #[test]
 fn the_operator_s_page_lists_every_event_and_every_metric() {
-    let events: BTreeSet<_> = Event::ALL
+    let events: BTreeSet<_> = AuditEvent::ALL
         .iter()
         .map(|event| event.name().to_owned())
         .collect();
-    assert_eq!(events.len(), Event::ALL.len(), "two have one name");
+    assert_eq!(events.len(), AuditEvent::ALL.len(), "two have one name");
     assert_eq!(
         listed("docs/operations.md", "\n### Security events\n"),
         events

@@ -10,7 +10,7 @@ use local::functions::Functions;
 use local::gateway::Gateway;
 use local::template::Template;
 use serde_json::{Value, json};
-use shared::http::problem::{Problem, Refusal};
+use shared::http::problem::{Problem, TokenRejection};
 use shared::platform::clock::Clock;
 
 use crate::app::{
@@ -45,7 +45,7 @@ fn problems() -> Vec<Problem> {
         },
         Problem::InvalidCredentials,
         Problem::MissingToken,
-        Problem::InvalidToken(Refusal::Expired),
+        Problem::InvalidToken(TokenRejection::Expired),
         Problem::InvalidRefreshToken,
         Problem::WrongPassword,
         Problem::NotFound,

@@ -19,7 +19,7 @@ use profile::Profile;
 use register::Register;
 use serde_json::{Value, json};
 use session::Sessions;
-use shared::http::handler::make_ready;
+use shared::http::handler::warm_up;
 use shared::platform::clock::Clock;
 use shared::platform::config::Env;
 
@@ -30,7 +30,7 @@ type Actions = Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>;
 
 /// Stands between one function and DynamoDB, and notes what is asked.
 #[derive(Clone)]
-struct Witness {
+struct RecordingProxy {
     function: String,
     upstream: String,
     actions: Actions,
@@ -38,14 +38,14 @@ struct Witness {
     deletes: Arc<AtomicBool>,
 }
 
-impl Witness {
+impl RecordingProxy {
     fn note(&self, needed: Vec<String>) {
         let mut actions = self.actions.lock().unwrap();
         actions.get_mut(&self.function).unwrap().extend(needed);
     }
 }
 
-/// The app, with a witness before each function's DynamoDB.
+/// The app, with a proxy before each function's DynamoDB.
 async fn witnessed() -> (App, Actions, Arc<AtomicBool>) {
     let mut app = App::start().await;
     let actions = Actions::default();
@@ -59,13 +59,13 @@ async fn witnessed() -> (App, Actions, Arc<AtomicBool>) {
             .insert(name.clone(), BTreeSet::new());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let witness = Witness {
+        let proxy = RecordingProxy {
             function: name.clone(),
             upstream: app.local.dynamodb_url.clone(),
             actions: Arc::clone(&actions),
             deletes: Arc::clone(&deletes),
         };
-        let router = Router::new().fallback(pass).with_state(witness);
+        let router = Router::new().fallback(pass).with_state(proxy);
         tokio::spawn(async move { axum::serve(listener, router).await });
         let lookup = |variable: &str| match variable {
             "AWS_ENDPOINT_URL_DYNAMODB" => Some(url.clone()),
@@ -85,17 +85,17 @@ async fn witnessed() -> (App, Actions, Arc<AtomicBool>) {
 async fn start(name: &str, env: &Env<'_>, clock: &Clock) {
     let clock = clock.clone();
     match name {
-        "login" => make_ready(&Login::from_env(env, clock).unwrap()).await,
-        "password" => make_ready(&ChangePassword::from_env(env, clock).unwrap()).await,
-        "profile" => make_ready(&Profile::from_env(env, clock).unwrap()).await,
-        "register" => make_ready(&Register::from_env(env, clock).unwrap()).await,
-        "session" => make_ready(&Sessions::from_env(env, clock).unwrap()).await,
+        "login" => warm_up(&Login::from_env(env, clock).unwrap()).await,
+        "password" => warm_up(&ChangePassword::from_env(env, clock).unwrap()).await,
+        "profile" => warm_up(&Profile::from_env(env, clock).unwrap()).await,
+        "register" => warm_up(&Register::from_env(env, clock).unwrap()).await,
+        "session" => warm_up(&Sessions::from_env(env, clock).unwrap()).await,
         "authorizer" | "discovery" | "keys" => {}
         other => panic!("what does {other} do at its start?"),
     }
 }
 
-async fn pass(State(witness): State<Witness>, request: Request) -> Response<Body> {
+async fn pass(State(proxy): State<RecordingProxy>, request: Request) -> Response<Body> {
     let (mut head, body) = request.into_parts();
     let body: Bytes = body.collect().await.unwrap().to_bytes();
     let target = head.headers["x-amz-target"].to_str().unwrap();
@@ -116,16 +116,16 @@ async fn pass(State(witness): State<Witness>, request: Request) -> Response<Body
         _ => vec![operation.clone()],
     };
     let asked: Value = serde_json::from_slice(&body).unwrap();
-    if witness.function == "register" && operation == "GetItem" {
+    if proxy.function == "register" && operation == "GetItem" {
         // Its role may look for this one item, and for no other.
         assert_eq!(asked["Key"]["pk"]["S"], "NOTHING");
     }
-    let of_login = needed == ["UpdateItem"] && witness.function == "login";
-    witness.note(needed);
-    head.uri = format!("{}/", witness.upstream).parse().unwrap();
+    let of_login = needed == ["UpdateItem"] && proxy.function == "login";
+    proxy.note(needed);
+    head.uri = format!("{}/", proxy.upstream).parse().unwrap();
     let client = Client::builder(TokioExecutor::new()).build_http();
     let of_account = asked["Key"]["sk"]["S"] == "ACCOUNT";
-    if of_login && of_account && witness.deletes.swap(false, Ordering::SeqCst) {
+    if of_login && of_account && proxy.deletes.swap(false, Ordering::SeqCst) {
         let delete = json!({"TableName": asked["TableName"], "Key": asked["Key"]});
         let mut head = head.clone();
         let target = "DynamoDB_20120810.DeleteItem".parse().unwrap();
@@ -154,7 +154,7 @@ fn allowed() -> BTreeMap<String, BTreeSet<String>> {
             let action = rest.split(|letter: char| !letter.is_alphanumeric() && letter != '*');
             action.into_iter().next().unwrap().to_owned()
         });
-        // A condition's key, which the witness checks.
+        // A condition's key, which the proxy checks.
         let actions = actions.filter(|action| action != "LeadingKeys");
         allowed.insert(function, actions.collect());
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use login::Login;
 use profile::Profile;
 use serde_json::{Value, json};
-use shared::http::handler::{Handler, answer, make_ready};
+use shared::http::handler::{Handler, answer, warm_up};
 use shared::platform::clock::Clock;
 use shared::platform::config::Env;
 use tokio::io::copy_bidirectional;
@@ -62,7 +62,7 @@ async fn the_first_request_finds_the_connection_to_dynamodb_open() {
     let (url, connections) = counted(&app).await;
     let clock = Clock::Manual(app.clock.clone());
     let profile = with(&app, "profile", &url, |env| Profile::from_env(env, clock)).unwrap();
-    make_ready(&profile).await;
+    warm_up(&profile).await;
     assert_eq!(connections.load(Ordering::SeqCst), 1);
     let event = bare_event(Some(&format!("Bearer {}", ada.access_token)));
     assert_eq!(ask(&profile, event).await, 200);
@@ -76,7 +76,7 @@ async fn a_login_from_a_new_source_finds_as_many_connections_open_as_it_asks_ove
     let (url, connections) = counted(&app).await;
     let clock = Clock::Manual(app.clock.clone());
     let login = with(&app, "login", &url, |env| Login::from_env(env, clock)).unwrap();
-    make_ready(&login).await;
+    warm_up(&login).await;
     assert_eq!(connections.load(Ordering::SeqCst), 3);
     let body = json!({"email": "ada@example.com", "password": PASSWORD});
     let mut event = bare_event(None);
@@ -94,7 +94,7 @@ async fn a_key_in_kms_is_reached_before_the_first_token_and_signs_nothing_then()
     for spec in ["RSA_2048", "ECC_NIST_P256", "ECC_NIST_EDWARDS25519"] {
         let stack = Stack::with_key(spec).await;
         let login = stack.handler("login", Login::from_env);
-        make_ready(&login).await;
+        warm_up(&login).await;
         let asked = stack.kms.asked();
         assert_eq!(asked.len(), 1, "{asked:?}");
         assert_eq!(asked[0]["Operation"], "Sign");
@@ -110,7 +110,7 @@ async fn services_that_do_not_answer_hold_up_the_start_for_two_seconds_at_most()
     let login = stack.handler("login", Login::from_env);
     tokio::time::pause();
     let began = Instant::now();
-    make_ready(&login).await;
+    warm_up(&login).await;
     assert!(began.elapsed() < Duration::from_millis(2100));
     tokio::time::resume();
 

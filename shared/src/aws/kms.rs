@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::aws::json_service::{CallError, JsonService, ServiceNames};
 use crate::aws::{self, Stopwatch};
-use crate::observe::request_log::{longest, note, one_more};
+use crate::observe::request_log::{longest, one_more, record};
 use crate::platform::config::{ConfigError, Env};
 
 /// KMS, as signing keys need it.
@@ -70,7 +70,7 @@ impl Kms {
     /// Where one of them is missing.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         let config = aws::config(env, "AWS_ENDPOINT_URL_KMS")?;
-        let stopwatch = Stopwatch::adding(|tally, took| longest(&mut tally.kms_ms, took));
+        let stopwatch = Stopwatch::adding(|log, took| longest(&mut log.kms_ms, took));
         Ok(Self {
             service: JsonService::new(&config, Self::NAMES, stopwatch)?,
         })
@@ -103,13 +103,13 @@ impl Kms {
     /// # Errors
     ///
     /// Where it would not, or KMS does not answer.
-    pub(crate) async fn rehearse(&self, arn: &str, algorithm: Algorithm) -> Result<(), KmsError> {
+    pub(crate) async fn warm_up(&self, arn: &str, algorithm: Algorithm) -> Result<(), KmsError> {
         let mut request = SignRequest::new(arn, algorithm, b"rehearsal");
         request.dry_run = Some(true);
         match self.service.call::<SignAnswer>(SIGN, &request).await {
             // This is how KMS says yes.
             Err(fault) if fault.code() == Some("DryRunOperationException") => Ok(()),
-            answer => answer.map(drop).map_err(failed("rehearse a signature")),
+            answer => answer.map(drop).map_err(failed("warm_up a signature")),
         }
     }
 
@@ -247,7 +247,7 @@ fn octets(operation: &'static str, member: &str) -> Result<Vec<u8>, KmsError> {
 
 fn failed(operation: &'static str) -> impl FnOnce(CallError) -> KmsError {
     move |fault| {
-        note(|tally| one_more(&mut tally.kms_faults));
+        record(|log| one_more(&mut log.kms_faults));
         KmsError {
             operation,
             denied: fault.code() == Some("AccessDeniedException"),

@@ -35,7 +35,7 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 
 pub use self::http_client::HttpsClient;
-use crate::observe::request_log::{Tally, note};
+use crate::observe::request_log::{RequestLog, record};
 use crate::platform::config::{ConfigError, Env};
 
 /// How long a request to AWS may take in all, retries included. The functions' own timeouts are
@@ -83,12 +83,12 @@ pub fn config(env: &Env<'_>, endpoint: &str) -> Result<SdkConfig, ConfigError> {
 }
 
 /// Measures every request of a client, from before the SDK does anything until it gives the answer
-/// or gives up, and adds it to the tally of the request that is being answered.
-pub struct Stopwatch(fn(&mut Tally, Duration));
+/// or gives up, and adds it to the log of the request that is being answered.
+pub struct Stopwatch(fn(&mut RequestLog, Duration));
 
 impl Stopwatch {
     /// A stopwatch whose times are added so.
-    pub fn adding(add: fn(&mut Tally, Duration)) -> Self {
+    pub fn adding(add: fn(&mut RequestLog, Duration)) -> Self {
         Self(add)
     }
 }
@@ -129,7 +129,7 @@ impl Intercept for Stopwatch {
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         if let Some(Began(began)) = config.load::<Began>() {
-            note(|tally| self.0(tally, began.elapsed()));
+            record(|log| self.0(log, began.elapsed()));
         }
         Ok(())
     }
@@ -179,18 +179,18 @@ impl Intercept for Lean {
 
 /// What a service answered instead of doing what it was asked.
 #[derive(Debug)]
-struct Refusal {
+struct ServiceError {
     code: String,
     message: String,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.code, self.message)
     }
 }
 
-impl Error for Refusal {}
+impl Error for ServiceError {}
 
 /// Why a request failed: the service's own words, where there are any, without the SDK's "service
 /// error" and "unhandled error" round them.
@@ -200,7 +200,7 @@ where
 {
     match fault {
         SdkError::ServiceError(fault) => match (fault.err().code(), fault.err().message()) {
-            (Some(code), Some(message)) => Box::new(Refusal {
+            (Some(code), Some(message)) => Box::new(ServiceError {
                 code: code.to_owned(),
                 message: message.to_owned(),
             }),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use crate::domain::field_error::Reason;
+use crate::domain::field_error::Violation;
 
 /// An address in ASCII with an unquoted local part, as typed but for blanks around it.
 ///
@@ -27,12 +27,12 @@ impl Email {
     ///
     /// # Errors
     ///
-    /// The [`Reason`] for people where the text is not such an address.
-    pub fn parse(text: &str) -> Result<Self, Reason> {
+    /// The [`Violation`] for people where the text is not such an address.
+    pub fn parse(text: &str) -> Result<Self, Violation> {
         let text = text.trim_matches(' ');
         if text.len() > Self::MAX_LENGTH {
             let most = Self::MAX_LENGTH;
-            return Err(Reason::new(
+            return Err(Violation::new(
                 "too-long",
                 format!("has more than {most} octets"),
             ));
@@ -41,7 +41,7 @@ impl Email {
             Some((local, domain)) if is_local_part(local) && is_domain(domain) => {
                 Ok(Self(text.to_owned()))
             }
-            _ => Err(Reason::new(
+            _ => Err(Violation::new(
                 "invalid-email",
                 "is not an e-mail address such as ada@example.com",
             )),

@@ -8,14 +8,14 @@ use serde::Serialize;
 ///
 /// The sentence never quotes the text: it may be a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reason {
+pub struct Violation {
     /// Stable, kebab-case.
     pub code: &'static str,
     /// Completes "the value ...", for people.
     pub detail: Cow<'static, str>,
 }
 
-impl Reason {
+impl Violation {
     /// A reason with its code and sentence.
     pub fn new(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -25,20 +25,20 @@ impl Reason {
     }
 }
 
-/// A [`Reason`] and the place in the request it concerns.
+/// A [`Violation`] and the place in the request it concerns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Fault {
+pub struct FieldError {
     /// JSON pointer into the request's body (RFC 6901).
     pub pointer: String,
-    /// As in [`Reason`].
+    /// As in [`Violation`].
     pub code: &'static str,
-    /// As in [`Reason`].
+    /// As in [`Violation`].
     pub detail: Cow<'static, str>,
 }
 
-impl Fault {
+impl FieldError {
     /// A fault of the body's member `name`.
-    pub fn of_member(name: &str, reason: Reason) -> Self {
+    pub fn of_member(name: &str, reason: Violation) -> Self {
         // RFC 6901 section 3: "~" and "/" are escaped, in this order.
         let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
         Self {
@@ -49,7 +49,7 @@ impl Fault {
     }
 
     /// A fault of the body as a whole.
-    pub fn of_body(reason: Reason) -> Self {
+    pub fn of_body(reason: Violation) -> Self {
         Self {
             pointer: String::new(),
             code: reason.code,
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_pointer_escapes_what_rfc_6901_reserves() {
-        let fault = Fault::of_member("a/b~c", Reason::new("unknown", "is unknown"));
+        let fault = FieldError::of_member("a/b~c", Violation::new("unknown", "is unknown"));
         assert_eq!(fault.pointer, "/a~1b~0c");
     }
 }

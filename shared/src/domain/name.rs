@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::domain::field_error::Reason;
+use crate::domain::field_error::Violation;
 
 /// A first or last name, kept as written.
 #[derive(Clone, PartialEq, Eq)]
@@ -16,20 +16,20 @@ impl Name {
     ///
     /// # Errors
     ///
-    /// The [`Reason`] for people where the text is no such name.
-    pub fn parse(text: &str) -> Result<Self, Reason> {
+    /// The [`Violation`] for people where the text is no such name.
+    pub fn parse(text: &str) -> Result<Self, Violation> {
         if text.trim().is_empty() {
-            return Err(Reason::new("blank", "is blank"));
+            return Err(Violation::new("blank", "is blank"));
         }
         if text.chars().count() > Self::MAX_LENGTH {
             let most = Self::MAX_LENGTH;
-            return Err(Reason::new(
+            return Err(Violation::new(
                 "too-long",
                 format!("has more than {most} characters"),
             ));
         }
         if text.chars().any(is_unprintable) {
-            return Err(Reason::new(
+            return Err(Violation::new(
                 "control-character",
                 "has a control character in it",
             ));

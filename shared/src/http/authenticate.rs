@@ -8,13 +8,13 @@ use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt as _};
 use serde_json::Value;
 
-use super::problem::{Problem, Refusal};
+use super::problem::{Problem, TokenRejection};
 use crate::domain::id::{Role, SessionId, UserId};
 use crate::observe::request_log;
 use crate::platform::clock::Clock;
 use crate::platform::config::{ConfigError, Env};
 use crate::tokens::bearer;
-use crate::tokens::verifier::{TokenRefused, Verifier};
+use crate::tokens::verifier::{TokenError, Verifier};
 
 /// Who sends a request, as a verified access token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Authenticator {
     /// 401 with `WWW-Authenticate` where nobody is known to.
     pub fn identify(&self, request: &Request) -> Result<Identity, Problem> {
         let identity = self.find(request)?;
-        request_log::note_user(identity.user_id);
+        request_log::record_user(identity.user_id);
         Ok(identity)
     }
 
@@ -73,7 +73,7 @@ impl Authenticator {
             .get(AUTHORIZATION)
             .ok_or(Problem::MissingToken)?;
         if request.headers().get_all(AUTHORIZATION).iter().count() > 1 {
-            return Err(Refusal::Token(TokenRefused::NotBearer).into());
+            return Err(TokenRejection::Token(TokenError::NotBearer).into());
         }
         // Octets outside ASCII make no token; an empty text is refused as one.
         let token = bearer::token(header.to_str().unwrap_or_default())?;
@@ -97,23 +97,23 @@ pub fn gateway_context(request: &Request) -> Option<&ApiGatewayV2httpRequestCont
 
 /// Reads the context that our authorizer gives: `sub`, `sid`, `roles` and `exp`. The gateway may
 /// have cached it past the token's end, so the end is checked here again.
-fn from_context(fields: &HashMap<String, Value>, now: u64) -> Result<Identity, Refusal> {
+fn from_context(fields: &HashMap<String, Value>, now: u64) -> Result<Identity, TokenRejection> {
     let text = |name| {
         fields
             .get(name)
             .and_then(Value::as_str)
-            .ok_or(Refusal::Context)
+            .ok_or(TokenRejection::Context)
     };
     let roles = text("roles")?
         .split(' ')
         .filter(|role| !role.is_empty())
         .map(str::parse);
     let identity = Identity {
-        user_id: text("sub")?.parse().map_err(|_| Refusal::Context)?,
-        session_id: text("sid")?.parse().map_err(|_| Refusal::Context)?,
+        user_id: text("sub")?.parse().map_err(|_| TokenRejection::Context)?,
+        session_id: text("sid")?.parse().map_err(|_| TokenRejection::Context)?,
         roles: roles
             .collect::<Result<_, _>>()
-            .map_err(|_| Refusal::Context)?,
+            .map_err(|_| TokenRejection::Context)?,
     };
     // A number; emulators and parameter mappings turn it into its digits.
     let exp = match fields.get("exp") {
@@ -122,11 +122,11 @@ fn from_context(fields: &HashMap<String, Value>, now: u64) -> Result<Identity, R
         _ => None,
     };
     if exp
-        .ok_or(Refusal::Context)?
+        .ok_or(TokenRejection::Context)?
         .saturating_add(Verifier::LEEWAY)
         <= now
     {
-        return Err(Refusal::Expired);
+        return Err(TokenRejection::Expired);
     }
     Ok(identity)
 }
@@ -140,7 +140,7 @@ mod tests {
     const SUB: &str = "018bcfe5-687b-7000-8000-000000000001";
     const SID: &str = "018bcfe5-687b-7000-8000-000000000002";
 
-    fn context(changes: Value) -> Result<Identity, Refusal> {
+    fn context(changes: Value) -> Result<Identity, TokenRejection> {
         let mut fields = json!({"sub": SUB, "sid": SID, "roles": "admin a:b", "exp": 1_000});
         let fields = fields.as_object_mut().unwrap();
         for (name, value) in changes.as_object().unwrap() {
@@ -181,13 +181,17 @@ mod tests {
             json!({"exp": "soon"}),
             json!({"exp": true}),
         ] {
-            assert_eq!(context(changes.clone()), Err(Refusal::Context), "{changes}");
+            assert_eq!(
+                context(changes.clone()),
+                Err(TokenRejection::Context),
+                "{changes}"
+            );
         }
     }
 
     #[test]
     fn a_cached_answer_does_not_outlive_its_token() {
         assert!(context(json!({"exp": 971})).is_ok(), "within the leeway");
-        assert_eq!(context(json!({"exp": 970})), Err(Refusal::Expired));
+        assert_eq!(context(json!({"exp": 970})), Err(TokenRejection::Expired));
     }
 }

@@ -3,9 +3,9 @@
 use lambda_http::http::header::CONTENT_TYPE;
 use lambda_http::{Body, Request};
 
-use super::json_body::{Document, Member};
+use super::json_body::{JsonBody, Member};
 use super::problem::Problem;
-use crate::domain::field_error::{Fault, Reason};
+use crate::domain::field_error::{FieldError, Violation};
 
 /// The longest body that is read, in octets.
 pub const MAX_BODY: usize = 16 * 1024;
@@ -17,7 +17,7 @@ pub const MAX_BODY: usize = 16 * 1024;
 /// no member is assigned that nobody meant to be.
 pub struct Fields {
     members: Vec<(String, Member)>,
-    faults: Vec<Fault>,
+    faults: Vec<FieldError>,
 }
 
 /// Which media types a body may have.
@@ -83,12 +83,15 @@ impl Fields {
             });
         }
         match serde_json::from_slice(body) {
-            Ok(Document::Object(members)) => Ok(Self {
+            Ok(JsonBody::Object(members)) => Ok(Self {
                 members,
                 faults: Vec::new(),
             }),
-            Ok(Document::Other) => Err(of_body(Reason::new("wrong-type", "is not a JSON object"))),
-            Ok(Document::Crowded) => Err(of_body(Reason::new(
+            Ok(JsonBody::Other) => Err(of_body(Violation::new(
+                "wrong-type",
+                "is not a JSON object",
+            ))),
+            Ok(JsonBody::TooManyMembers) => Err(of_body(Violation::new(
                 "too-many-members",
                 "has more members than are read",
             ))),
@@ -103,11 +106,11 @@ impl Fields {
     pub fn required<T>(
         &mut self,
         name: &str,
-        parse: impl FnOnce(&str) -> Result<T, Reason>,
+        parse: impl FnOnce(&str) -> Result<T, Violation>,
     ) -> Option<T> {
         let value = self.take(name, parse);
         if value.is_none() && !self.faults.iter().any(|fault| concerns(fault, name)) {
-            self.fault(name, Reason::new("missing", "is missing"));
+            self.fault(name, Violation::new("missing", "is missing"));
         }
         value
     }
@@ -116,7 +119,7 @@ impl Fields {
     pub fn optional<T>(
         &mut self,
         name: &str,
-        parse: impl FnOnce(&str) -> Result<T, Reason>,
+        parse: impl FnOnce(&str) -> Result<T, Violation>,
     ) -> Option<T> {
         self.take(name, parse)
     }
@@ -131,7 +134,7 @@ impl Fields {
         for (name, _) in std::mem::take(&mut self.members) {
             self.fault(
                 &name,
-                Reason::new("unknown", "is not a member that can be given here"),
+                Violation::new("unknown", "is not a member that can be given here"),
             );
         }
         match build() {
@@ -140,22 +143,26 @@ impl Fields {
         }
     }
 
-    fn take<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, Reason>) -> Option<T> {
+    fn take<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, Violation>,
+    ) -> Option<T> {
         let place = self.members.iter().position(|(other, _)| other == name)?;
         let (_, member) = self.members.remove(place);
         // RFC 8259 section 4 leaves open which one counts: none does.
         if self.members.iter().any(|(other, _)| other == name) {
             self.members.retain(|(other, _)| other != name);
-            self.fault(name, Reason::new("repeated", "is given more than once"));
+            self.fault(name, Violation::new("repeated", "is given more than once"));
             return None;
         }
         let parsed = match member {
             Member::Text(text) => parse(&text),
-            Member::Null => Err(Reason::new(
+            Member::Null => Err(Violation::new(
                 "null",
                 "is null; it is a text that cannot be removed",
             )),
-            Member::Other(kind) => Err(Reason::new(
+            Member::Other(kind) => Err(Violation::new(
                 "wrong-type",
                 format!("is {kind}; it must be a text"),
             )),
@@ -169,16 +176,16 @@ impl Fields {
         }
     }
 
-    fn fault(&mut self, name: &str, reason: Reason) {
-        self.faults.push(Fault::of_member(name, reason));
+    fn fault(&mut self, name: &str, reason: Violation) {
+        self.faults.push(FieldError::of_member(name, reason));
     }
 }
 
-fn of_body(reason: Reason) -> Problem {
-    Problem::InvalidFields(vec![Fault::of_body(reason)])
+fn of_body(reason: Violation) -> Problem {
+    Problem::InvalidFields(vec![FieldError::of_body(reason)])
 }
 
-fn concerns(fault: &Fault, name: &str) -> bool {
+fn concerns(fault: &FieldError, name: &str) -> bool {
     fault.pointer.strip_prefix('/') == Some(name)
 }
 
@@ -198,7 +205,7 @@ mod tests {
         Fields::read(&request("application/json", body), Media::Json)
     }
 
-    fn any(text: &str) -> Result<String, Reason> {
+    fn any(text: &str) -> Result<String, Violation> {
         Ok(text.to_owned())
     }
 
@@ -218,7 +225,7 @@ mod tests {
         let mut fields = json(body).unwrap();
         let a = fields.required("a", any);
         let b = fields.optional("b", any);
-        let c = fields.required("c", |_| Err::<String, _>(Reason::new("bad", "is bad")));
+        let c = fields.required("c", |_| Err::<String, _>(Violation::new("bad", "is bad")));
         let d = fields.required("d", any);
         let e = fields.required("e", any);
         assert!([&a, &b, &c, &d, &e].iter().all(|taken| taken.is_none()));

@@ -14,10 +14,10 @@ use tokio::time::timeout;
 
 use super::authenticate::gateway_context;
 use super::problem::Problem;
-use super::sanitize::tame;
-use crate::observe::after_response::{AnswerFirst, afterwards};
+use super::sanitize::sanitize;
+use crate::observe::after_response::{AfterResponse, after_response};
 use crate::observe::logging;
-use crate::observe::request_log::{Tally, in_ms};
+use crate::observe::request_log::{RequestLog, in_ms};
 
 /// How long a process that starts waits until all is ready ahead of its first request.
 const WARMING: Duration = Duration::from_secs(2);
@@ -36,7 +36,7 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Does ahead of the first request what it would otherwise wait for. What fails here is tried
     /// again when it is needed.
-    fn warm(&self) -> impl Future<Output = ()> + Send {
+    fn warm_up(&self) -> impl Future<Output = ()> + Send {
         async {}
     }
 }
@@ -48,16 +48,16 @@ pub trait Handler: Send + Sync + 'static {
 /// Where the Lambda runtime fails.
 pub async fn run(handler: impl Handler) -> Result<(), lambda_http::Error> {
     let handler = &handler;
-    make_ready(handler).await;
-    let runtime = Runtime::new(service_fn(|event| answer(handler, event))).layer(AnswerFirst);
+    warm_up(handler).await;
+    let runtime = Runtime::new(service_fn(|event| answer(handler, event))).layer(AfterResponse);
     runtime.run().await
 }
 
 /// Lets a handler do ahead of its first request what that would wait for. Before the first event,
 /// Lambda gives a function more processor time than it pays for. A service that does not answer must
 /// not hold up the start for long: requests find out by themselves.
-pub async fn make_ready(handler: &impl Handler) {
-    if timeout(WARMING, handler.warm()).await.is_err() {
+pub async fn warm_up(handler: &impl Handler) {
+    if timeout(WARMING, handler.warm_up()).await.is_err() {
         tracing::warn!("not everything was ready before the first request");
     }
 }
@@ -72,7 +72,7 @@ pub async fn answer<H: Handler>(
     event: LambdaEvent<LambdaRequest>,
 ) -> Result<ApiGatewayV2httpResponse, Infallible> {
     let (mut event, context) = event.into_parts();
-    tame(&mut event);
+    sanitize(&mut event);
     let request = Request::from(event).with_lambda_context(context);
     Ok(payload(respond(handler, request).await))
 }
@@ -94,10 +94,10 @@ fn payload(response: Response<Body>) -> ApiGatewayV2httpResponse {
 pub async fn respond(handler: &impl Handler, request: Request) -> Response<Body> {
     let started = Instant::now();
     let request_id = request_id(&request);
-    let tally = Tally::new(request_id.clone(), route(&request));
+    let log = RequestLog::new(request_id.clone(), route(&request));
     // On the heap: the compiler refuses to look as deep as the SDK's futures go from here.
     let handled = Box::pin(handler.handle(request));
-    let (outcome, tally) = tally.during(handled).await;
+    let (outcome, log) = log.during(handled).await;
     let (mut response, problem) = match outcome {
         Ok(response) => (response, None),
         Err(problem) => (problem.to_response(&request_id), Some(problem)),
@@ -108,15 +108,15 @@ pub async fn respond(handler: &impl Handler, request: Request) -> Response<Body>
         .or_insert(HeaderValue::from_static("no-store"));
     let status = response.status().as_u16();
     let duration_ms = in_ms(started.elapsed());
-    afterwards(move || write_line(status, problem.as_ref(), duration_ms, tally));
+    after_response(move || write_line(status, problem.as_ref(), duration_ms, log));
     response
 }
 
 /// The one line of a request. What is a metric in it, [`crate::observe::emf`] says.
-fn write_line(status: u16, problem: Option<&Problem>, duration_ms: f64, tally: Tally) {
+fn write_line(status: u16, problem: Option<&Problem>, duration_ms: f64, log: RequestLog) {
     let code = problem.map(Problem::code);
     let cause = problem.and_then(Problem::cause).map(logging::chain);
-    let Tally {
+    let RequestLog {
         request_id,
         route,
         user_id,
@@ -132,7 +132,7 @@ fn write_line(status: u16, problem: Option<&Problem>, duration_ms: f64, tally: T
         store_faults,
         kms_ms,
         kms_faults,
-    } = tally;
+    } = log;
     // A level is part of where a line is written, so there are two places.
     macro_rules! write_at {
         ($level:ident, $message:literal) => {

@@ -13,19 +13,19 @@ pub(super) enum Member {
 }
 
 /// A JSON text: an object with all its members, repeated ones too, or something else.
-pub(super) enum Document {
+pub(super) enum JsonBody {
     Object(Vec<(String, Member)>),
     /// An object with more members than any request has.
-    Crowded,
+    TooManyMembers,
     Other,
 }
 
-struct DocumentVisitor;
+struct JsonBodyVisitor;
 struct MemberVisitor;
 
-impl<'de> Deserialize<'de> for Document {
+impl<'de> Deserialize<'de> for JsonBody {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(DocumentVisitor)
+        deserializer.deserialize_any(JsonBodyVisitor)
     }
 }
 
@@ -61,36 +61,36 @@ macro_rules! visit_scalars {
     };
 }
 
-impl<'de> Visitor<'de> for DocumentVisitor {
-    type Value = Document;
+impl<'de> Visitor<'de> for JsonBodyVisitor {
+    type Value = JsonBody;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Document, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JsonBody, A::Error> {
         /// More members than any request has: a body full of them need not be answered in full.
         const MAX_MEMBERS: usize = 64;
         let mut members = Vec::new();
         while let Some(member) = map.next_entry()? {
             if members.len() == MAX_MEMBERS {
                 while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                return Ok(Document::Crowded);
+                return Ok(JsonBody::TooManyMembers);
             }
             members.push(member);
         }
-        Ok(Document::Object(members))
+        Ok(JsonBody::Object(members))
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<Document, E> {
-        Ok(Document::Other)
+    fn visit_str<E>(self, _: &str) -> Result<JsonBody, E> {
+        Ok(JsonBody::Other)
     }
 
-    fn visit_unit<E>(self) -> Result<Document, E> {
-        Ok(Document::Other)
+    fn visit_unit<E>(self) -> Result<JsonBody, E> {
+        Ok(JsonBody::Other)
     }
 
-    visit_scalars!(Document: |_| Document::Other);
+    visit_scalars!(JsonBody: |_| JsonBody::Other);
 }
 
 impl<'de> Visitor<'de> for MemberVisitor {

@@ -10,12 +10,12 @@ use lambda_http::http::{HeaderValue, StatusCode};
 use lambda_http::{Body, Response};
 use serde::Serialize;
 
-use crate::domain::field_error::Fault;
+use crate::domain::field_error::FieldError;
 use crate::domain::password::hasher::HashError;
 use crate::store::StoreError;
 use crate::tokens::issuer::IssueError;
 use crate::tokens::signer::SignError;
-use crate::tokens::verifier::TokenRefused;
+use crate::tokens::verifier::TokenError;
 
 /// What is wrong, as the contract names it.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub enum Problem {
     /// 401: there is no token.
     MissingToken,
     /// 401: there is a token, and it is refused. The reason is for the log.
-    InvalidToken(Refusal),
+    InvalidToken(TokenRejection),
     /// 401: the refresh token is unknown, expired, revoked or used before: one answer.
     InvalidRefreshToken,
     /// 403: the password is not the account's.
@@ -57,7 +57,7 @@ pub enum Problem {
         expected: &'static str,
     },
     /// 422: members are missing, unknown or malformed; all of them are named.
-    InvalidFields(Vec<Fault>),
+    InvalidFields(Vec<FieldError>),
     /// 429: too many passwords were tried, at this address or from this source.
     TooManyAttempts {
         /// After how many seconds the next may be.
@@ -71,10 +71,10 @@ pub enum Problem {
 
 /// Why a token that was presented is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum TokenRejection {
     /// The token itself.
     #[error(transparent)]
-    Token(#[from] TokenRefused),
+    Token(#[from] TokenError),
     /// The context that the authorizer handed on.
     #[error("the authorizer's context is not that of an access token")]
     Context,
@@ -91,7 +91,7 @@ pub enum Refusal {
 
 /// The body of a problem (RFC 9457 section 3.1, and the members of ours).
 #[derive(Serialize)]
-struct Document<'a> {
+struct ProblemDocument<'a> {
     r#type: String,
     title: &'static str,
     status: u16,
@@ -99,7 +99,7 @@ struct Document<'a> {
     code: &'static str,
     request_id: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    errors: &'a [Fault],
+    errors: &'a [FieldError],
 }
 
 impl Problem {
@@ -244,7 +244,7 @@ impl Problem {
     /// The response that tells of the problem; `request_id` lets an operator find its log lines.
     pub fn to_response(&self, request_id: &str) -> Response<Body> {
         let (status, code, title) = self.contract();
-        let document = Document {
+        let document = ProblemDocument {
             r#type: format!("urn:latchkey:problem:{code}"),
             title,
             status: status.as_u16(),
@@ -290,14 +290,14 @@ impl Problem {
     }
 }
 
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
+impl From<TokenRejection> for Problem {
+    fn from(refusal: TokenRejection) -> Self {
         Self::InvalidToken(refusal)
     }
 }
 
-impl From<TokenRefused> for Problem {
-    fn from(refused: TokenRefused) -> Self {
+impl From<TokenError> for Problem {
+    fn from(refused: TokenError) -> Self {
         Self::InvalidToken(refused.into())
     }
 }
@@ -334,7 +334,7 @@ impl From<IssueError> for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::field_error::Reason;
+    use crate::domain::field_error::Violation;
 
     fn body(response: &Response<Body>) -> serde_json::Value {
         serde_json::from_slice(response.body()).unwrap()
@@ -342,7 +342,7 @@ mod tests {
 
     #[test]
     fn a_problem_has_the_members_of_the_contract() {
-        let fault = Fault::of_member("email", Reason::new("missing", "is missing"));
+        let fault = FieldError::of_member("email", Violation::new("missing", "is missing"));
         let response = Problem::InvalidFields(vec![fault]).to_response("r-1");
         assert_eq!(response.status(), 422);
         assert_eq!(
@@ -385,7 +385,7 @@ mod tests {
                 .to_owned()
         };
         assert_eq!(challenge(Problem::MissingToken), "Bearer");
-        let invalid = challenge(TokenRefused::Expired.into());
+        let invalid = challenge(TokenError::Expired.into());
         assert!(
             invalid.starts_with("Bearer error=\"invalid_token\""),
             "{invalid}"

@@ -7,7 +7,7 @@ use super::throttle::Throttle;
 use crate::domain::account::Account;
 use crate::domain::password::Password;
 use crate::domain::password::hasher::Hasher;
-use crate::observe::audit::Event;
+use crate::observe::audit::AuditEvent;
 use crate::store::Store;
 
 /// Verifies that `password` is the one of `account`, as it was when `account` was read, with the
@@ -24,7 +24,7 @@ pub async fn verify_password(
     password: &Password,
     (request, now): (&Request, u64),
 ) -> Result<(), Problem> {
-    let begun = throttle.begin(store, &account.email, request, now);
+    let begun = throttle.admit(store, &account.email, request, now);
     let (attempt, credential) = begun.await?;
     // An address that has been given up may be another account's by now.
     let kept = credential.filter(|credential| {
@@ -33,11 +33,11 @@ pub async fn verify_password(
     let kept = kept.ok_or(Problem::WrongPassword)?.password;
     let (matches, counted) = tokio::join!(
         hasher.verify(password, &kept),
-        attempt.count(account.login())
+        attempt.reserve(account.login())
     );
     let counted = counted?;
     if !matches? {
-        Event::PasswordRefused.of(account.id).log();
+        AuditEvent::PasswordRefused.of(account.id).log();
         return Err(Problem::WrongPassword);
     }
     Ok(counted.succeeded().await?)

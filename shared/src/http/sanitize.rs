@@ -11,7 +11,7 @@ use url::Url;
 
 /// Takes from an event what lambda_http cannot take, and nothing that is used here: the domain is in
 /// the gateway's own context, and the query as it was sent is in no use but to be parsed.
-pub fn tame(event: &mut LambdaRequest) {
+pub fn sanitize(event: &mut LambdaRequest) {
     let LambdaRequest::ApiGatewayV2(event) = event else {
         return;
     };
@@ -74,7 +74,7 @@ mod tests {
         });
         change(&mut event);
         let mut event = serde_json::from_value(event).unwrap();
-        tame(&mut event);
+        sanitize(&mut event);
         event.into()
     }
 

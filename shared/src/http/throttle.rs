@@ -6,10 +6,10 @@ use super::authenticate::gateway_context;
 use super::problem::Problem;
 use crate::domain::email::Email;
 use crate::domain::throttle::{AttemptPolicy, LastLogin, Source, Wait};
-use crate::observe::audit::Event;
+use crate::observe::audit::AuditEvent;
 use crate::observe::logging;
 use crate::platform::config::{ConfigError, Env};
-use crate::store::attempts::{Reserved, SeenAttempts, Tried};
+use crate::store::attempts::{LoginRecords, Reserved, VersionedAttempts};
 use crate::store::credentials::Credential;
 use crate::store::{Store, StoreError};
 
@@ -19,18 +19,18 @@ pub struct Throttle {
 }
 
 /// An attempt that may go on to the password.
-pub struct Attempt<'a> {
+pub struct AdmittedAttempt<'a> {
     throttle: &'a Throttle,
     store: &'a Store,
     email: &'a Email,
     source: Source,
     now: u64,
-    seen: SeenAttempts,
+    seen: VersionedAttempts,
 }
 
 /// An attempt that counts: its outcome may be told.
-pub struct Counted<'a> {
-    attempt: Attempt<'a>,
+pub struct ReservedAttempt<'a> {
+    attempt: AdmittedAttempt<'a>,
     /// How many the source has made at all addresses, where that was counted.
     of_source: u64,
 }
@@ -53,21 +53,21 @@ impl Throttle {
     /// # Errors
     ///
     /// 429 where it has to wait.
-    pub async fn begin<'a>(
+    pub async fn admit<'a>(
         &'a self,
         store: &'a Store,
         email: &'a Email,
         request: &Request,
         now: u64,
-    ) -> Result<(Attempt<'a>, Option<Credential>), Problem> {
+    ) -> Result<(AdmittedAttempt<'a>, Option<Credential>), Problem> {
         let gateway = gateway_context(request);
         let ip = gateway.and_then(|gateway| gateway.http.source_ip.as_deref());
         let source = Source::of(ip.unwrap_or_default());
-        let Tried {
+        let LoginRecords {
             credential,
             at_address: seen,
             of_source,
-        } = store.tried(email, &source, now).await?;
+        } = store.login_records(email, &source, now).await?;
         let known = seen.attempts.is_known(email, &source, now);
         let waits_as_source = self.policy.source_waits(of_source, now);
         if let Some(seconds) = waits_as_source.filter(|_| !known) {
@@ -75,7 +75,7 @@ impl Throttle {
         }
         let may_try = seen.attempts.may_try(email, &source, &self.policy, now);
         may_try.map_err(waits)?;
-        let attempt = Attempt {
+        let attempt = AdmittedAttempt {
             throttle: self,
             store,
             email,
@@ -87,14 +87,17 @@ impl Throttle {
     }
 }
 
-impl<'a> Attempt<'a> {
+impl<'a> AdmittedAttempt<'a> {
     /// Counts the attempt, at an account with that last login, if it has one. It is to run beside
     /// the hash, and what the hash says is to be looked at only when it has counted.
     ///
     /// # Errors
     ///
     /// 429 where others have used up what was left meanwhile.
-    pub async fn count(mut self, login: Option<LastLogin>) -> Result<Counted<'a>, Problem> {
+    pub async fn reserve(
+        mut self,
+        login: Option<LastLogin>,
+    ) -> Result<ReservedAttempt<'a>, Problem> {
         let Throttle { policy } = self.throttle;
         let seen = std::mem::take(&mut self.seen);
         let mut of_source = 0;
@@ -113,7 +116,7 @@ impl<'a> Attempt<'a> {
             (login.as_ref(), self.now),
         );
         match reserve.await? {
-            Reserved::Granted(seen) => Ok(Counted {
+            Reserved::Granted(seen) => Ok(ReservedAttempt {
                 attempt: Self { seen, ..self },
                 of_source,
             }),
@@ -122,10 +125,10 @@ impl<'a> Attempt<'a> {
     }
 }
 
-impl Counted<'_> {
+impl ReservedAttempt<'_> {
     /// What is to be noted in the account where this was a login: it tells the next attempt so.
     pub fn login(&self) -> LastLogin {
-        let Attempt {
+        let AdmittedAttempt {
             seen,
             email,
             source,
@@ -144,7 +147,7 @@ impl Counted<'_> {
     ///
     /// Where DynamoDB does not answer.
     pub async fn succeeded(&self) -> Result<(), StoreError> {
-        let Attempt {
+        let AdmittedAttempt {
             throttle,
             store,
             email,
@@ -166,7 +169,7 @@ impl Counted<'_> {
 
     /// The password was right, and then something of ours failed: whoever tries again until that is
     /// over must not be made to wait as if they guessed. Where this fails too, the attempt counts.
-    pub async fn was_no_guess(&self) {
+    pub async fn refund(&self) {
         if let Err(error) = self.succeeded().await {
             let cause = logging::chain(&error);
             tracing::warn!(cause, "an attempt with the right password still counts");
@@ -181,6 +184,10 @@ fn waits(wait: Wait) -> Problem {
 
 /// `by` is what has too many attempts: the address, the source, or the source at this address.
 fn refused(seconds: u64, by: &'static str) -> Problem {
-    Event::AttemptRefused.of_nobody().by(by).wait(seconds).log();
+    AuditEvent::AttemptRefused
+        .of_nobody()
+        .by(by)
+        .wait(seconds)
+        .log();
     Problem::TooManyAttempts { seconds }
 }

@@ -21,8 +21,8 @@ tokio::task_local! {
 }
 
 /// Does `work` once the invocation that is being served has its answer; at once where none is, as in
-/// `cargo run`, or in a task of its own. The request's tally is over by then.
-pub fn afterwards(work: impl FnOnce() + Send + 'static) {
+/// `cargo run`, or in a task of its own. The request's log is over by then.
+pub fn after_response(work: impl FnOnce() + Send + 'static) {
     let mut work: Option<Work> = Some(Box::new(work));
     let _ = LEFT.try_with(|left| left.borrow_mut().extend(work.take()));
     if let Some(work) = work {
@@ -31,27 +31,27 @@ pub fn afterwards(work: impl FnOnce() + Send + 'static) {
 }
 
 /// Wraps a [`lambda_runtime::Runtime`]'s service, which is done with an invocation when Lambda has
-/// taken the answer, or did not: what is left for [`afterwards`] is done then, and before the next
+/// taken the answer, or did not: what is left for [`after_response`] is done then, and before the next
 /// event.
 #[derive(Debug, Clone, Copy)]
-pub struct AnswerFirst;
+pub struct AfterResponse;
 
-impl<S> Layer<S> for AnswerFirst {
-    type Service = AnsweringFirst<S>;
+impl<S> Layer<S> for AfterResponse {
+    type Service = AfterResponseService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        AnsweringFirst(inner)
+        AfterResponseService(inner)
     }
 }
 
-/// What [`AnswerFirst`] makes of a service.
+/// What [`AfterResponse`] makes of a service.
 #[derive(Debug)]
-pub struct AnsweringFirst<S>(S);
+pub struct AfterResponseService<S>(S);
 
-impl<S: Service<LambdaInvocation>> Service<LambdaInvocation> for AnsweringFirst<S> {
+impl<S: Service<LambdaInvocation>> Service<LambdaInvocation> for AfterResponseService<S> {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = Answering<S::Future>;
+    type Future = AfterResponseFuture<S::Future>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.0.poll_ready(context)
@@ -59,14 +59,14 @@ impl<S: Service<LambdaInvocation>> Service<LambdaInvocation> for AnsweringFirst<
 
     fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
         let answering = self.0.call(invocation);
-        Answering(Box::pin(LEFT.scope(Left::default(), answering)))
+        AfterResponseFuture(Box::pin(LEFT.scope(Left::default(), answering)))
     }
 }
 
 /// An invocation that is being served.
-pub struct Answering<F>(Pin<Box<TaskLocalFuture<Left, F>>>);
+pub struct AfterResponseFuture<F>(Pin<Box<TaskLocalFuture<Left, F>>>);
 
-impl<F: Future> Future for Answering<F> {
+impl<F: Future> Future for AfterResponseFuture<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -102,7 +102,7 @@ mod tests {
 
         fn leave_for_later(&self, what: &'static str) {
             let course = self.clone();
-            afterwards(move || course.add(what));
+            after_response(move || course.add(what));
         }
 
         fn so_far(&self) -> Vec<&'static str> {
@@ -127,7 +127,7 @@ mod tests {
     where
         F: Future<Output = Result<(), E>>,
     {
-        AnswerFirst.layer(service_fn(move |_: LambdaInvocation| serve(course.clone())))
+        AfterResponse.layer(service_fn(move |_: LambdaInvocation| serve(course.clone())))
     }
 
     #[tokio::test]
@@ -148,7 +148,7 @@ mod tests {
     async fn a_panic_in_what_is_left_ends_neither_the_process_nor_the_rest() {
         let course = Course::default();
         let mut service = serving(&course, async |course: Course| {
-            afterwards(|| panic!("of a test"));
+            after_response(|| panic!("of a test"));
             course.leave_for_later("line");
             Ok::<_, Infallible>(())
         });

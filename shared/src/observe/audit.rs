@@ -6,11 +6,11 @@
 
 use std::fmt::{self, Display};
 
-use crate::observe::request_log::{Tally, note, one_more, request};
+use crate::observe::request_log::{RequestLog, one_more, record, request};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
+pub enum AuditEvent {
     /// An account was opened.
     Registered,
     /// A login succeeded.
@@ -68,7 +68,7 @@ pub enum EndedBy {
 #[derive(Debug)]
 #[must_use = "it is not in the log yet"]
 pub struct Entry {
-    event: Event,
+    event: AuditEvent,
     user_id: Option<String>,
     session_id: Option<String>,
     reason: Option<String>,
@@ -86,7 +86,7 @@ impl LoginRefusal {
     ];
 }
 
-impl Event {
+impl AuditEvent {
     /// All of them.
     pub const ALL: [Self; 11] = [
         Self::Registered,
@@ -153,12 +153,12 @@ impl Event {
     }
 
     /// The metric that counts it.
-    fn metric(self, tally: &mut Tally) -> Option<&mut Option<u64>> {
+    fn metric(self, log: &mut RequestLog) -> Option<&mut Option<u64>> {
         match self {
-            Self::LoggedIn => Some(&mut tally.logins),
-            Self::LoginRefused => Some(&mut tally.logins_refused),
-            Self::AttemptRefused => Some(&mut tally.attempts_refused),
-            Self::RefreshTokenReused => Some(&mut tally.refresh_tokens_reused),
+            Self::LoggedIn => Some(&mut log.logins),
+            Self::LoginRefused => Some(&mut log.logins_refused),
+            Self::AttemptRefused => Some(&mut log.attempts_refused),
+            Self::RefreshTokenReused => Some(&mut log.refresh_tokens_reused),
             Self::Registered
             | Self::PasswordRefused
             | Self::SessionEnded
@@ -206,7 +206,10 @@ impl Entry {
     /// Writes the line, with the name and the route of the request that is being answered, and
     /// counts the event for the line of that request.
     pub fn log(self) {
-        debug_assert!(Event::ALL.contains(&self.event), "add it to Event::ALL");
+        debug_assert!(
+            AuditEvent::ALL.contains(&self.event),
+            "add it to AuditEvent::ALL"
+        );
         let (request_id, route) = request().unzip();
         let (event, message) = self.event.words();
         let Self {
@@ -238,15 +241,15 @@ impl Entry {
         } else {
             write_at!(info);
         }
-        note(|tally| {
-            if let Some(count) = self.event.metric(tally) {
+        record(|log| {
+            if let Some(count) = self.event.metric(log) {
                 one_more(count);
             }
-            if self.event == Event::LoginRefused {
-                tally.reason = self.reason;
+            if self.event == AuditEvent::LoginRefused {
+                log.reason = self.reason;
             }
             if self.user_id.is_some() {
-                tally.user_id = self.user_id;
+                log.user_id = self.user_id;
             }
         });
     }

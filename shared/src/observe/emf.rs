@@ -61,19 +61,19 @@ const fn milliseconds(name: &'static str) -> Metric {
 }
 
 /// Writes log lines, and into those that hold metrics what makes CloudWatch read them.
-pub struct Lines {
+pub struct EmfFormatter {
     json: Format<Json>,
     namespace: Option<String>,
 }
 
-impl Lines {
+impl EmfFormatter {
     /// Writes lines as `json` does; metrics are in `namespace`, or only numbers without one.
     pub fn new(json: Format<Json>, namespace: Option<String>) -> Self {
         Self { json, namespace }
     }
 }
 
-impl<S, N> FormatEvent<S, N> for Lines
+impl<S, N> FormatEvent<S, N> for EmfFormatter
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -84,7 +84,7 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut found = Found::default();
+        let mut found = MetricFields::default();
         if self.namespace.is_some() {
             event.record(&mut found);
         }
@@ -132,9 +132,9 @@ struct Definition {
 
 /// The metrics of a line.
 #[derive(Default)]
-struct Found([bool; METRICS.len()]);
+struct MetricFields([bool; METRICS.len()]);
 
-impl Found {
+impl MetricFields {
     fn is_empty(&self) -> bool {
         !self.0.contains(&true)
     }
@@ -176,7 +176,7 @@ impl Found {
 }
 
 /// Only numbers are metrics.
-impl Visit for Found {
+impl Visit for MetricFields {
     fn record_u64(&mut self, field: &Field, _: u64) {
         self.find(field);
     }

@@ -13,7 +13,7 @@ use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::{Extensions, ExtensionsMut, LookupSpan, SpanData};
 
-use crate::observe::emf::Lines;
+use crate::observe::emf::EmfFormatter;
 use crate::platform::config::Env;
 
 /// The crates whose events are logged at the level asked for. Of all others only errors are: the
@@ -128,7 +128,7 @@ impl SpanData<'_> for NoSpan {
 }
 
 /// Structured lines, with metrics in `namespace`, if there is one.
-pub fn lines<S>(namespace: Option<String>) -> fmt::Layer<S, JsonFields, Lines>
+pub fn lines<S>(namespace: Option<String>) -> fmt::Layer<S, JsonFields, EmfFormatter>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
@@ -137,7 +137,7 @@ where
         .flatten_event(true)
         .with_current_span(false)
         .with_span_list(false)
-        .map_event_format(|json| Lines::new(json, namespace))
+        .map_event_format(|json| EmfFormatter::new(json, namespace))
 }
 
 /// Which events are logged where `level` is asked for.

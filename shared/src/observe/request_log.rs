@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 tokio::task_local! {
-    static TALLY: RefCell<Tally>;
+    static LOG: RefCell<RequestLog>;
 }
 
 /// What is known of a request. Fields that are metrics have the names that [`crate::observe::emf`] lists;
 /// what did not happen is `None`, since CloudWatch charges for zeros too.
 #[derive(Debug, Clone, Default)]
-pub struct Tally {
+pub struct RequestLog {
     /// The name under which an operator finds the request.
     pub request_id: String,
     /// The route, such as `DELETE /sessions/{id}`: never the path, which has ids in it.
@@ -51,8 +51,8 @@ pub struct Tally {
 /// Whether the process has not been asked anything yet.
 static IS_COLD: AtomicBool = AtomicBool::new(true);
 
-impl Tally {
-    /// Begins the tally of a request.
+impl RequestLog {
+    /// Begins the log of a request.
     pub fn new(request_id: String, route: String) -> Self {
         Self {
             request_id,
@@ -66,35 +66,35 @@ impl Tally {
     pub async fn during<F: Future>(self, work: F) -> (F::Output, Self) {
         let work = async {
             let output = work.await;
-            (output, TALLY.with(RefCell::take))
+            (output, LOG.with(RefCell::take))
         };
-        TALLY.scope(RefCell::new(self), work).await
+        LOG.scope(RefCell::new(self), work).await
     }
 
-    /// [`Tally::during`] for work that waits for nothing.
+    /// [`RequestLog::during`] for work that waits for nothing.
     pub fn during_sync<T>(self, work: impl FnOnce() -> T) -> (T, Self) {
-        let work = || (work(), TALLY.with(RefCell::take));
-        TALLY.sync_scope(RefCell::new(self), work)
+        let work = || (work(), LOG.with(RefCell::take));
+        LOG.sync_scope(RefCell::new(self), work)
     }
 }
 
-/// Adds to the tally of the request that is being answered.
-pub fn note(add: impl FnOnce(&mut Tally)) {
-    let _ = TALLY.try_with(|tally| add(&mut tally.borrow_mut()));
+/// Adds to the log of the request that is being answered.
+pub fn record(add: impl FnOnce(&mut RequestLog)) {
+    let _ = LOG.try_with(|log| add(&mut log.borrow_mut()));
 }
 
 /// Notes whose request it is.
-pub fn note_user(user_id: impl Display) {
-    note(|tally| tally.user_id = Some(user_id.to_string()));
+pub fn record_user(user_id: impl Display) {
+    record(|log| log.user_id = Some(user_id.to_string()));
 }
 
 /// The name and the route of the request that is being answered.
 pub(crate) fn request() -> Option<(String, String)> {
-    let named = |tally: &RefCell<Tally>| {
-        let tally = tally.borrow();
-        (tally.request_id.clone(), tally.route.clone())
+    let named = |log: &RefCell<RequestLog>| {
+        let log = log.borrow();
+        (log.request_id.clone(), log.route.clone())
     };
-    TALLY.try_with(named).ok()
+    LOG.try_with(named).ok()
 }
 
 /// One more.

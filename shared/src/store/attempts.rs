@@ -13,7 +13,7 @@ use crate::platform::random;
 
 /// The attempts at an address as they were read, and what tells whether they have changed.
 #[derive(Debug, Clone, Default)]
-pub struct SeenAttempts {
+pub struct VersionedAttempts {
     /// What was read.
     pub attempts: Attempts,
     stamp: Option<[u8; 16]>,
@@ -21,11 +21,11 @@ pub struct SeenAttempts {
 
 /// What is known of an address before a password is tried at it.
 #[derive(Debug, Default)]
-pub struct Tried {
+pub struct LoginRecords {
     /// What it logs in with, if it has an account.
     pub credential: Option<Credential>,
     /// The attempts at it.
-    pub at_address: SeenAttempts,
+    pub at_address: VersionedAttempts,
     /// How many attempts the source has made in this window, whatever the address.
     /// [`Store::count_source`] decides.
     pub of_source: u64,
@@ -38,7 +38,7 @@ const COUNT_SOURCE: &str = "count the source's attempts";
 #[must_use]
 pub enum Reserved {
     /// It counts, and may be told how it ended.
-    Granted(SeenAttempts),
+    Granted(VersionedAttempts),
     /// It has to wait.
     Refused(Wait),
 }
@@ -56,27 +56,27 @@ impl Store {
     /// # Errors
     ///
     /// Where DynamoDB does not answer, or an item is unreadable.
-    pub async fn tried(
+    pub async fn login_records(
         &self,
         email: &Email,
         source: &Source,
         now: u64,
-    ) -> Result<Tried, StoreError> {
+    ) -> Result<LoginRecords, StoreError> {
         let (window, _) = AttemptPolicy::window(now);
         let keys = [
             Key::credential(email),
             Key::attempts(email),
             Key::source(source, window),
         ];
-        let mut tried = Tried::default();
+        let mut records = LoginRecords::default();
         for item in self.get_all(keys, "read what was tried").await? {
             match sort_key(&item) {
-                CREDENTIAL => tried.credential = Some(read_credential(&item)?),
-                ATTEMPTS => tried.at_address = read(&item)?,
-                _ => tried.of_source = made(&item)?,
+                CREDENTIAL => records.credential = Some(read_credential(&item)?),
+                ATTEMPTS => records.at_address = read(&item)?,
+                _ => records.of_source = made(&item)?,
             }
         }
-        Ok(tried)
+        Ok(records)
     }
 
     /// Counts one more attempt at an address, from `seen` on. `login` is the account's last, if it
@@ -88,7 +88,7 @@ impl Store {
     pub async fn reserve_attempt(
         &self,
         email: &Email,
-        seen: SeenAttempts,
+        seen: VersionedAttempts,
         source: &Source,
         policy: &AttemptPolicy,
         (login, now): (Option<&LastLogin>, u64),
@@ -113,7 +113,7 @@ impl Store {
     pub async fn reset_attempts(
         &self,
         email: &Email,
-        reserved: &SeenAttempts,
+        reserved: &VersionedAttempts,
         source: &Source,
         now: u64,
     ) -> Result<(), StoreError> {
@@ -179,9 +179,9 @@ impl Store {
     async fn change_attempts<R>(
         &self,
         email: &Email,
-        mut seen: SeenAttempts,
+        mut seen: VersionedAttempts,
         change: impl Fn(&Attempts) -> Result<Attempts, R>,
-    ) -> Result<Option<Result<SeenAttempts, R>>, StoreError> {
+    ) -> Result<Option<Result<VersionedAttempts, R>>, StoreError> {
         for _ in 0..Self::ATTEMPTS_TO_RESERVE {
             let next = match change(&seen.attempts) {
                 Ok(next) => next,
@@ -199,9 +199,9 @@ impl Store {
     async fn replace_attempts(
         &self,
         email: &Email,
-        seen: &SeenAttempts,
+        seen: &VersionedAttempts,
         next: Attempts,
-    ) -> Result<Result<SeenAttempts, SeenAttempts>, StoreError> {
+    ) -> Result<Result<VersionedAttempts, VersionedAttempts>, StoreError> {
         const OPERATION: &str = "count the attempt";
         let stamp = random::octets();
         let item = Writer::new(Key::attempts(email))
@@ -221,7 +221,7 @@ impl Store {
                 .condition_expression("stamp = :seen")
                 .expression_attribute_values(":seen", item::octets(stamp)),
         };
-        let written = SeenAttempts {
+        let written = VersionedAttempts {
             attempts: next,
             stamp: Some(stamp),
         };
@@ -232,7 +232,7 @@ impl Store {
         match fault.as_service_error() {
             Some(PutItemError::ConditionalCheckFailedException(refused)) => {
                 let found = refused.item.as_ref();
-                let found = found.map_or(Ok(SeenAttempts::default()), read)?;
+                let found = found.map_or(Ok(VersionedAttempts::default()), read)?;
                 // An earlier try of this very write was carried out, and its answer lost.
                 let ours = found.stamp == Some(stamp);
                 Ok(if ours { Ok(written) } else { Err(found) })
@@ -254,9 +254,9 @@ fn reader(attributes: &Attributes) -> Reader<'_> {
     }
 }
 
-fn read(attributes: &Attributes) -> Result<SeenAttempts, StoreError> {
+fn read(attributes: &Attributes) -> Result<VersionedAttempts, StoreError> {
     let item = reader(attributes);
-    Ok(SeenAttempts {
+    Ok(VersionedAttempts {
         attempts: Attempts::new(item.list("sources")?),
         stamp: Some(item.octets("stamp")?),
     })

@@ -31,7 +31,7 @@ pub struct Credential {
 /// What became of a write that only the owner of a password may make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Owned {
+pub enum OwnerWrite {
     /// It is done.
     Done,
     /// The password is no longer the one that was verified, and nothing was written.
@@ -82,7 +82,7 @@ impl Store {
         session: SessionId,
         new: &PasswordHash,
         now: u64,
-    ) -> Result<Owned, StoreError> {
+    ) -> Result<OwnerWrite, StoreError> {
         const OPERATION: &str = "change the password";
         let before = item::number(account.password_epoch);
         let after = item::number(account.password_epoch.saturating_add(1));
@@ -119,18 +119,18 @@ impl Store {
             actions.push(TransactWriteItem::builder().update(update).build());
         }
         let Err(fault) = self.transact(actions).await else {
-            return Ok(Owned::Done);
+            return Ok(OwnerWrite::Done);
         };
         match fault.as_service_error().map(reasons) {
             Some([credential, others @ ..]) => {
                 let found = credential.item().and_then(|item| item.get("password"));
                 if refuses(credential) && found == Some(&item::text(new.to_phc())) {
                     // An earlier try was carried out, and its answer was lost.
-                    Ok(Owned::Done)
+                    Ok(OwnerWrite::Done)
                 } else if refuses(credential) {
-                    Ok(Owned::PasswordChanged)
+                    Ok(OwnerWrite::PasswordChanged)
                 } else if others.iter().any(refuses) {
-                    Ok(Owned::Gone)
+                    Ok(OwnerWrite::Gone)
                 } else {
                     Err(unavailable(OPERATION)(fault))
                 }
@@ -146,7 +146,11 @@ impl Store {
     /// # Errors
     ///
     /// Where DynamoDB does not answer; then all of it is done or nothing.
-    pub async fn begin_deletion(&self, account: &Account, now: u64) -> Result<Owned, StoreError> {
+    pub async fn begin_deletion(
+        &self,
+        account: &Account,
+        now: u64,
+    ) -> Result<OwnerWrite, StoreError> {
         const OPERATION: &str = "delete the account";
         let credential = Delete::builder()
             .table_name(&self.table)
@@ -173,17 +177,17 @@ impl Store {
             TransactWriteItem::builder().update(owner).build(),
         ];
         let Err(fault) = self.transact(actions).await else {
-            return Ok(Owned::Done);
+            return Ok(OwnerWrite::Done);
         };
         match fault.as_service_error().map(reasons) {
             Some([credential, owner]) => {
                 let status = owner.item().and_then(|item| item.get("status"));
                 if refuses(owner) && status == Some(&item::text(DELETING)) {
-                    Ok(Owned::Done)
+                    Ok(OwnerWrite::Done)
                 } else if refuses(owner) {
-                    Ok(Owned::Gone)
+                    Ok(OwnerWrite::Gone)
                 } else if refuses(credential) {
-                    Ok(Owned::PasswordChanged)
+                    Ok(OwnerWrite::PasswordChanged)
                 } else {
                     Err(unavailable(OPERATION)(fault))
                 }

@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 
 use crate::aws::{self, Lean, Stopwatch};
 use crate::observe::logging::chain;
-use crate::observe::request_log::{longest, note, one_more};
+use crate::observe::request_log::{longest, one_more, record};
 use crate::platform::config::{ConfigError, Env};
 use crate::platform::random;
 use item::{Attributes, Key};
@@ -65,9 +65,9 @@ impl Store {
     /// Where one of them is missing.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         let config = aws::config(env, "AWS_ENDPOINT_URL_DYNAMODB")?;
-        let stopwatch = Stopwatch::adding(|tally, took| {
-            one_more(&mut tally.store_requests);
-            longest(&mut tally.store_ms, took);
+        let stopwatch = Stopwatch::adding(|log, took| {
+            one_more(&mut log.store_requests);
+            longest(&mut log.store_ms, took);
         });
         let config = Builder::from(&config)
             .interceptor(stopwatch)
@@ -83,7 +83,7 @@ impl Store {
     /// by looking for an item that is never there: half a read unit each. A small function's handshake
     /// takes hundreds of milliseconds, but far less before the first event, when Lambda gives it more
     /// processor. Where this fails, requests try again.
-    pub async fn warm(&self, connections: usize) {
+    pub async fn warm_up(&self, connections: usize) {
         let mut asked = JoinSet::new();
         (0..connections).for_each(|_| self.reach(&mut asked));
         while let Some(answer) = asked.join_next().await {
@@ -166,7 +166,7 @@ trait Conflicts {
 /// Where that has been tried often enough.
 async fn unprocessed(attempt: u32, operation: &'static str) -> Result<(), StoreError> {
     if attempt + 1 == CONFLICT_ATTEMPTS {
-        note(|tally| one_more(&mut tally.store_faults));
+        record(|log| one_more(&mut log.store_faults));
         let source = "a part of the batch was left undone again and again".into();
         return Err(StoreError::Unavailable { operation, source });
     }
@@ -217,7 +217,7 @@ where
     E: Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
     move |fault| {
-        note(|tally| one_more(&mut tally.store_faults));
+        record(|log| one_more(&mut log.store_faults));
         StoreError::Unavailable {
             operation,
             source: aws::cause(fault),

@@ -48,14 +48,14 @@ impl IssuerName {
 
 /// The `iss` and `aud` of the tokens that are issued and accepted (RFC 7519 section 4.1).
 #[derive(Debug, Clone)]
-pub struct Parties {
+pub struct IssuerAndAudience {
     /// The `iss`.
     pub issuer: IssuerName,
     /// The `aud`.
     pub audience: String,
 }
 
-impl Parties {
+impl IssuerAndAudience {
     /// Reads what [`IssuerName::from_env`] reads, and `AUDIENCE` (`latchkey` without it).
     ///
     /// # Errors

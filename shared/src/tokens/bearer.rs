@@ -1,6 +1,6 @@
 //! The Bearer scheme of the `Authorization` header (RFC 6750 section 2.1).
 
-use super::verifier::TokenRefused;
+use super::verifier::TokenError;
 
 /// The token of an `Authorization` header's value.
 ///
@@ -11,16 +11,16 @@ use super::verifier::TokenRefused;
 ///
 /// Where the scheme is another one (its name's letter case is free) or is not followed by one
 /// token.
-pub fn token(header: &str) -> Result<&str, TokenRefused> {
-    let (scheme, rest) = header.split_once(' ').ok_or(TokenRefused::NotBearer)?;
+pub fn token(header: &str) -> Result<&str, TokenError> {
+    let (scheme, rest) = header.split_once(' ').ok_or(TokenError::NotBearer)?;
     if !scheme.eq_ignore_ascii_case("Bearer") {
-        return Err(TokenRefused::NotBearer);
+        return Err(TokenError::NotBearer);
     }
     let token = rest.trim_start_matches(' ');
     // RFC 6750 section 2.1: b64token.
     let b64token = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b);
     if token.is_empty() || !token.bytes().all(b64token) {
-        return Err(TokenRefused::NotBearer);
+        return Err(TokenError::NotBearer);
     }
     Ok(token)
 }
@@ -57,7 +57,7 @@ mod tests {
             "Bearer a.b.c\n",
             "Bearér a.b.c",
         ] {
-            assert_eq!(token(header), Err(TokenRefused::NotBearer), "{header:?}");
+            assert_eq!(token(header), Err(TokenError::NotBearer), "{header:?}");
         }
     }
 

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::audience::{CLIENT_ID, Parties};
+use super::audience::{CLIENT_ID, IssuerAndAudience};
 use super::claims::{Audience, Claims};
 use super::signer::{SignError, Signer};
 use super::verifier::Verifier;
@@ -16,7 +16,7 @@ use crate::platform::random;
 /// Issues access tokens, and signs them with one key.
 pub struct Issuer {
     signer: Signer,
-    parties: Parties,
+    expected: IssuerAndAudience,
     lifetime: u64,
 }
 
@@ -40,7 +40,7 @@ pub enum IssueError {
 }
 
 impl Issuer {
-    /// Reads what [`Signer::from_env`] and [`Parties::from_env`] read, and `ACCESS_TOKEN_SECONDS`
+    /// Reads what [`Signer::from_env`] and [`IssuerAndAudience::from_env`] read, and `ACCESS_TOKEN_SECONDS`
     /// (60 to 3600, 900 without it).
     ///
     /// # Errors
@@ -50,14 +50,14 @@ impl Issuer {
         let lifetime = env.number("ACCESS_TOKEN_SECONDS", 60..=Verifier::MAX_LIFETIME, 900)?;
         Ok(Self {
             signer: Signer::from_env(env)?,
-            parties: Parties::from_env(env)?,
+            expected: IssuerAndAudience::from_env(env)?,
             lifetime,
         })
     }
 
     /// Prepares the key ahead of its first use. Where that fails, issuing tries again.
-    pub async fn warm(&self) {
-        if let Err(error) = self.signer.warm().await {
+    pub async fn warm_up(&self) {
+        if let Err(error) = self.signer.warm_up().await {
             tracing::warn!(cause = chain(&error), "the signing key is not there yet");
         }
     }
@@ -79,7 +79,7 @@ impl Issuer {
         now: u64,
     ) -> Result<AccessToken, IssueError> {
         let issuer = self
-            .parties
+            .expected
             .issuer
             .at(domain_name)
             .ok_or(IssueError::NoIssuer)?;
@@ -88,7 +88,7 @@ impl Issuer {
         let claims = Claims {
             iss: issuer.into_owned(),
             sub: account.id,
-            aud: Audience::One(self.parties.audience.clone()),
+            aud: Audience::One(self.expected.audience.clone()),
             client_id: CLIENT_ID.to_owned(),
             exp: now + expires_in,
             nbf: None,
@@ -122,7 +122,7 @@ mod tests {
     use crate::tokens::claims::Header;
     use crate::tokens::private_key::PrivateKey;
     use crate::tokens::public_key::jwks;
-    use crate::tokens::verifier::TokenRefused;
+    use crate::tokens::verifier::TokenError;
 
     const NOW: u64 = 1_800_000_000;
 
@@ -170,10 +170,10 @@ mod tests {
 
     fn issuer(key: PrivateKey) -> Issuer {
         let lookup = |name: &str| (name == "ISSUER").then(|| "https://auth.example.com".to_owned());
-        let parties = Parties::from_env(&Env::new(&lookup)).unwrap();
+        let expected = IssuerAndAudience::from_env(&Env::new(&lookup)).unwrap();
         Issuer {
             signer: Signer::held(key),
-            parties,
+            expected,
             lifetime: 900,
         }
     }
@@ -228,16 +228,16 @@ mod tests {
             let (token, _) = issue(signer);
             for jwks in &sets {
                 let verdict = verifier(jwks).verify(&token.text, None, NOW);
-                assert_eq!(verdict, Err(TokenRefused::UnknownKey));
+                assert_eq!(verdict, Err(TokenError::UnknownKey));
                 // Even where a stranger's key goes by our key's name.
                 let mut set: serde_json::Value = serde_json::from_str(jwks).unwrap();
                 set["keys"][0]["kid"] = kid.clone();
                 let verdict = verifier(&set.to_string()).verify(&token.text, None, NOW);
                 let same_family = set["keys"][0]["alg"] == alg;
                 let expected = if same_family {
-                    TokenRefused::Signature
+                    TokenError::Signature
                 } else {
-                    TokenRefused::Alg
+                    TokenError::Alg
                 };
                 assert_eq!(verdict, Err(expected));
             }
@@ -298,11 +298,7 @@ mod tests {
             }
             for signature in hostile {
                 let verdict = verifier.verify(&resigned(&token.text, &signature), None, NOW);
-                assert_eq!(
-                    verdict,
-                    Err(TokenRefused::Signature),
-                    "{alg} {signature:x?}"
-                );
+                assert_eq!(verdict, Err(TokenError::Signature), "{alg} {signature:x?}");
             }
             assert!(
                 verifier
@@ -343,10 +339,10 @@ mod tests {
         let lookup = |name: &str| (name == "JWKS").then(|| jwks.clone());
         let env = Env::new(&lookup);
         let verifier = Verifier::from_env(&env).unwrap();
-        let parties = Parties::from_env(&env).unwrap();
+        let expected = IssuerAndAudience::from_env(&env).unwrap();
         let issuer = Issuer {
             signer: Signer::held(signer),
-            parties,
+            expected,
             lifetime: 900,
         };
         let session = SessionId::new(NOW * 1000);
@@ -357,10 +353,10 @@ mod tests {
             .unwrap();
         assert_eq!(claims.iss, "https://api.example.com");
         let other = verifier.verify(&token, Some("other.example.com"), NOW);
-        assert_eq!(other, Err(TokenRefused::Issuer));
+        assert_eq!(other, Err(TokenError::Issuer));
         assert_eq!(
             verifier.verify(&token, None, NOW),
-            Err(TokenRefused::NoIssuer)
+            Err(TokenError::NoIssuer)
         );
         assert!(matches!(issue(None), Err(IssueError::NoIssuer)));
     }

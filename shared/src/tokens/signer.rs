@@ -141,9 +141,9 @@ impl Signer {
     /// # Errors
     ///
     /// Where KMS does not do it; the first signature tries again.
-    pub async fn warm(&self) -> Result<(), SignError> {
+    pub async fn warm_up(&self) -> Result<(), SignError> {
         match &self.custody {
-            Custody::Kms { kms, arn, .. } => kms.rehearse(arn, self.algorithm).await?,
+            Custody::Kms { kms, arn, .. } => kms.warm_up(arn, self.algorithm).await?,
             Custody::Sealed { kms, sealed, key } => {
                 let key = self.unsealed(kms, sealed, key).await?;
                 key.sign("").map(drop)?;

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 
-use super::audience::Parties;
+use super::audience::IssuerAndAudience;
 use super::claims::{Claims, Header};
 use super::jwks::KeySet;
 use crate::platform::config::{ConfigError, Env};
@@ -15,12 +15,12 @@ use crate::platform::config::{ConfigError, Env};
 /// Verifies access tokens against one issuer, one audience and one set of keys.
 pub struct Verifier {
     keys: KeySet,
-    parties: Parties,
+    expected: IssuerAndAudience,
 }
 
 /// Why a token is refused. The reason is for the log; clients learn only that it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum TokenRefused {
+pub enum TokenError {
     /// RFC 6750 section 2.1.
     #[error("the Authorization header is not \"Bearer\" and one token")]
     NotBearer,
@@ -78,7 +78,7 @@ impl Verifier {
     /// The longest lifetime that is ever issued, in seconds.
     pub const MAX_LIFETIME: u64 = 60 * 60;
 
-    /// Reads `JWKS`, `ISSUER` and `AUDIENCE`; see [`KeySet::from_env`] and [`Parties::from_env`].
+    /// Reads `JWKS`, `ISSUER` and `AUDIENCE`; see [`KeySet::from_env`] and [`IssuerAndAudience::from_env`].
     ///
     /// # Errors
     ///
@@ -86,7 +86,7 @@ impl Verifier {
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
             keys: KeySet::from_env(env)?,
-            parties: Parties::from_env(env)?,
+            expected: IssuerAndAudience::from_env(env)?,
         })
     }
 
@@ -101,64 +101,64 @@ impl Verifier {
         token: &str,
         domain_name: Option<&str>,
         now: u64,
-    ) -> Result<Claims, TokenRefused> {
+    ) -> Result<Claims, TokenError> {
         // The form, before anything is decoded.
         if token.len() > Self::MAX_LENGTH {
-            return Err(TokenRefused::TooLong);
+            return Err(TokenError::TooLong);
         }
-        let (message, signature) = token.rsplit_once('.').ok_or(TokenRefused::Malformed)?;
-        let (header, payload) = message.split_once('.').ok_or(TokenRefused::Malformed)?;
+        let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
+        let (header, payload) = message.split_once('.').ok_or(TokenError::Malformed)?;
         let base64url = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
         let segments = [header, payload, signature];
         if !segments
             .iter()
             .all(|s| !s.is_empty() && s.bytes().all(base64url))
         {
-            return Err(TokenRefused::Malformed);
+            return Err(TokenError::Malformed);
         }
 
         // The header: nothing in it is trusted, it only has to be what we would have written.
-        let header: Header = decode(header).ok_or(TokenRefused::Header)?;
+        let header: Header = decode(header).ok_or(TokenError::Header)?;
         let typ = header.typ.to_ascii_lowercase();
         if typ.strip_prefix("application/").unwrap_or(&typ) != Header::TYP {
-            return Err(TokenRefused::Typ);
+            return Err(TokenError::Typ);
         }
         if header.kid.len() > Self::MAX_KID_LENGTH {
-            return Err(TokenRefused::UnknownKey);
+            return Err(TokenError::UnknownKey);
         }
-        let key = self.keys.get(&header.kid).ok_or(TokenRefused::UnknownKey)?;
+        let key = self.keys.get(&header.kid).ok_or(TokenError::UnknownKey)?;
         if !key.is_for(&header.alg) {
-            return Err(TokenRefused::Alg);
+            return Err(TokenError::Alg);
         }
         if !key.verify(message, signature) {
-            return Err(TokenRefused::Signature);
+            return Err(TokenError::Signature);
         }
 
         // The claims: ours by signature, and still of this issuer, audience and time.
-        let claims: Claims = decode(payload).ok_or(TokenRefused::Claims)?;
+        let claims: Claims = decode(payload).ok_or(TokenError::Claims)?;
         if claims.jti.is_empty() || claims.client_id.is_empty() {
-            return Err(TokenRefused::Claims);
+            return Err(TokenError::Claims);
         }
         let issuer = self
-            .parties
+            .expected
             .issuer
             .at(domain_name)
-            .ok_or(TokenRefused::NoIssuer)?;
+            .ok_or(TokenError::NoIssuer)?;
         if claims.iss != issuer {
-            return Err(TokenRefused::Issuer);
+            return Err(TokenError::Issuer);
         }
-        if !claims.aud.contains(&self.parties.audience) {
-            return Err(TokenRefused::Audience);
+        if !claims.aud.contains(&self.expected.audience) {
+            return Err(TokenError::Audience);
         }
         if claims.exp.saturating_add(Self::LEEWAY) <= now {
-            return Err(TokenRefused::Expired);
+            return Err(TokenError::Expired);
         }
         let soon = now.saturating_add(Self::LEEWAY);
         if claims.iat > soon || claims.nbf.is_some_and(|nbf| nbf > soon) {
-            return Err(TokenRefused::NotYet);
+            return Err(TokenError::NotYet);
         }
         if claims.exp > claims.iat.saturating_add(Self::MAX_LIFETIME) {
-            return Err(TokenRefused::Lifetime);
+            return Err(TokenError::Lifetime);
         }
         Ok(claims)
     }

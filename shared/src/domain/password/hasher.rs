@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::task;
 
 use super::Password;
-use crate::observe::request_log::{longest, note};
+use crate::observe::request_log::{longest, record};
 use crate::platform::config::{ConfigError, Env};
 use crate::platform::random;
 
@@ -147,14 +147,14 @@ impl Hasher {
     }
 
     /// Begins to get the memory of the first hash from the system, on two threads, and returns at once.
-    pub fn prepare(&self) {
+    pub fn start_warm_up(&self) {
         let blocks = self.params.block_count();
-        // Where there is no thread for it, [`Hasher::warm`] or the first hash does it.
+        // Where there is no thread for it, [`Hasher::warm_up`] or the first hash does it.
         let _ = thread::Builder::new().spawn(move || touch(blocks));
     }
 
     /// Waits until the memory of the first hash is there.
-    pub async fn warm(&self) {
+    pub async fn warm_up(&self) {
         let blocks = self.params.block_count();
         let _ = task::spawn_blocking(move || touch(blocks)).await;
     }
@@ -252,7 +252,7 @@ impl Hasher {
         };
         let work = task::spawn_blocking(work).await;
         let (hash, took) = work.map_err(HashError::Task)??;
-        note(|tally| longest(&mut tally.hash_ms, took));
+        record(|log| longest(&mut log.hash_ms, took));
         Ok(hash)
     }
 }

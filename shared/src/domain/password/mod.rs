@@ -10,7 +10,7 @@ use zxcvbn::feedback::{Feedback, Warning};
 use zxcvbn::zxcvbn;
 
 use crate::domain::email::Email;
-use crate::domain::field_error::Reason;
+use crate::domain::field_error::Violation;
 use crate::domain::name::Name;
 use crate::platform::config::{ConfigError, Env};
 
@@ -30,9 +30,9 @@ impl Password {
     /// # Errors
     ///
     /// Where it is longer than [`Password::MAX_LENGTH`].
-    pub fn presented(text: &str) -> Result<Self, Reason> {
+    pub fn presented(text: &str) -> Result<Self, Violation> {
         let most = Self::MAX_LENGTH;
-        let too_long = || Reason::new("too-long", format!("has more than {most} characters"));
+        let too_long = || Violation::new("too-long", format!("has more than {most} characters"));
         // A code point has at most four octets: most long texts need not be counted through.
         if text.len() > 4 * most || text.chars().count() > most {
             return Err(too_long());
@@ -87,22 +87,24 @@ impl PasswordPolicy {
     /// How many letters and digits a password must have beside the words that its owner is known by.
     const LEAST_BESIDE: usize = 6;
 
-    /// Takes a password that somebody wants to have, who is known by the words `about`.
+    /// Takes a password that somebody wants to have, who is known by the `personal_words`.
     ///
     /// # Errors
     ///
     /// Where it is too short, too long, or too easy to guess.
-    pub fn choose(&self, text: &str, about: &[String]) -> Result<Password, Reason> {
+    pub fn choose(&self, text: &str, personal_words: &[String]) -> Result<Password, Violation> {
         let password = Password::presented(text)?;
         if password.0.expose_secret().chars().count() < self.min_length {
             let least = self.min_length;
-            return Err(Reason::new(
+            return Err(Violation::new(
                 "too-short",
                 format!("has fewer than {least} characters"),
             ));
         }
-        if beside(password.0.expose_secret(), about).is_some_and(|rest| rest < Self::LEAST_BESIDE) {
-            return Err(Reason::new(
+        if beside(password.0.expose_secret(), personal_words)
+            .is_some_and(|rest| rest < Self::LEAST_BESIDE)
+        {
+            return Err(Violation::new(
                 "too-guessable",
                 "is easy to guess: it is made of your own address or name",
             ));
@@ -114,18 +116,18 @@ impl PasswordPolicy {
             .take(Self::JUDGED)
             .collect();
         let judged = SecretString::from(judged);
-        let about: Vec<&str> = about.iter().map(String::as_str).collect();
-        let entropy = zxcvbn(judged.expose_secret(), &about);
+        let personal_words: Vec<&str> = personal_words.iter().map(String::as_str).collect();
+        let entropy = zxcvbn(judged.expose_secret(), &personal_words);
         if entropy.guesses() < Self::LEAST_GUESSES {
             let warning = entropy.feedback().and_then(Feedback::warning);
-            return Err(Reason::new("too-guessable", guessable(warning)));
+            return Err(Violation::new("too-guessable", guessable(warning)));
         }
         Ok(password)
     }
 }
 
 /// The words that somebody is known by, which make a poor password: address, its parts, names.
-pub fn about(email: Option<&Email>, names: [Option<&Name>; 2]) -> Vec<String> {
+pub fn personal_words(email: Option<&Email>, names: [Option<&Name>; 2]) -> Vec<String> {
     let email = email.map(Email::canonical).unwrap_or_default();
     let parts = email.split(|letter: char| !letter.is_alphanumeric());
     let names = names.into_iter().flatten().map(Name::as_str);
@@ -136,11 +138,11 @@ pub fn about(email: Option<&Email>, names: [Option<&Name>; 2]) -> Vec<String> {
     words.map(str::to_lowercase).collect()
 }
 
-/// How many letters and digits of a password are not of the words `about`; `None` where none of them
+/// How many letters and digits of a password are not of the `personal_words`; `None` where none of them
 /// is in it.
-fn beside(password: &str, about: &[String]) -> Option<usize> {
+fn beside(password: &str, personal_words: &[String]) -> Option<usize> {
     let mut rest = password.to_lowercase();
-    let mut words: Vec<&str> = about.iter().map(String::as_str).collect();
+    let mut words: Vec<&str> = personal_words.iter().map(String::as_str).collect();
     words.sort_by_key(|word| std::cmp::Reverse(word.len()));
     let mut any = false;
     for word in words {
@@ -189,7 +191,7 @@ mod tests {
 
     const POLICY: PasswordPolicy = PasswordPolicy { min_length: 15 };
 
-    fn choose(text: &str) -> Result<Password, Reason> {
+    fn choose(text: &str) -> Result<Password, Violation> {
         POLICY.choose(text, &[])
     }
 
@@ -236,14 +238,14 @@ mod tests {
         let email = Email::parse("augusta.byron@lovelace-engines.example").unwrap();
         let name = |text| Name::parse(text).unwrap();
         let names = [name("Augusta Ada"), name("King-Noel")];
-        let about = about(Some(&email), [Some(&names[0]), Some(&names[1])]);
+        let personal_words = personal_words(Some(&email), [Some(&names[0]), Some(&names[1])]);
         for text in [
             "augusta.byron@lovelace-engines.example",
             "augustabyron12345",
             "augusta ada1234",
             "lovelaceengines",
         ] {
-            let refused = POLICY.choose(text, &about);
+            let refused = POLICY.choose(text, &personal_words);
             assert!(
                 refused.is_err_and(|reason| reason.code == "too-guessable"),
                 "{text}"
@@ -251,7 +253,7 @@ mod tests {
         }
         assert!(
             POLICY
-                .choose("correct horse battery staple", &about)
+                .choose("correct horse battery staple", &personal_words)
                 .is_ok()
         );
     }
