@@ -1,0 +1,475 @@
+//! The real binaries, as processes under a Lambda runtime API.
+//!
+//! They are those of this build, or, where `BOOTSTRAPS` names a folder such as `.aws-sam/build` or
+//! `target/lambda`, those in it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use local::Local;
+use local::runtime_api::Bootstrap;
+use serde_json::{Value, json};
+use shared::observe::logging::NAMESPACE_VARIABLE;
+
+use crate::support::app::{
+    NAMESPACE, PASSWORD, options_of_processes, registration, root, segment, text,
+};
+use crate::support::emf;
+use crate::support::kms::StandIn;
+use crate::support::stack::CloudFormation;
+
+/// The binary of a function.
+fn binary(function: &str) -> PathBuf {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the test's own choice, not Latchkey's"
+    )]
+    let folder = std::env::var("BOOTSTRAPS");
+    let Ok(folder) = folder else {
+        return built().folder.join(function);
+    };
+    // cargo-lambda names the folder after the binary, SAM after the resource.
+    let capitalised = function[..1].to_uppercase() + &function[1..];
+    let bootstrap = |name: &str| Path::new(&folder).join(name).join("bootstrap");
+    let found = [bootstrap(function), bootstrap(&capitalised)]
+        .into_iter()
+        .find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("{folder} has no {function}/bootstrap"))
+}
+
+/// The binaries of this build.
+struct Built {
+    folder: PathBuf,
+    /// The libraries that had to be compiled for them.
+    compiled: Vec<String>,
+}
+
+/// Builds the binaries as a plain `cargo build` does, so that neither is built for the other again:
+/// `cargo test` builds those of a test's own package only.
+fn built() -> &'static Built {
+    static BUILT: OnceLock<Built> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let this = std::env::current_exe().unwrap();
+        let profile = this.parent().unwrap().parent().unwrap();
+        let mut build = Command::new(env!("CARGO"));
+        build
+            .args(["build", "--quiet", "--bins", "--message-format", "json"])
+            .current_dir(root());
+        build.arg("--target-dir").arg(profile.parent().unwrap());
+        if profile.ends_with("release") {
+            build.arg("--release");
+        }
+        let output = build.stderr(Stdio::inherit()).output().unwrap();
+        assert!(output.status.success());
+        let output = String::from_utf8(output.stdout).unwrap();
+        let messages = output.lines();
+        let messages = messages.map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let compiled = messages.filter(|message| {
+            message["fresh"] == false && message["target"]["kind"] != json!(["bin"])
+        });
+        Built {
+            folder: profile.to_path_buf(),
+            compiled: compiled
+                .map(|message| text(&message, "package_id"))
+                .collect(),
+        }
+    })
+}
+
+#[test]
+fn a_plain_build_compiles_no_library_that_the_tests_have() {
+    let compiled = &built().compiled;
+    assert!(
+        compiled.is_empty(),
+        "{compiled:?}: a dependency of the tests switches on a feature that `cargo run` has off, \
+         so both compile what is above it. Switch it on in local/Cargo.toml."
+    );
+}
+
+/// The log's lines of requests, as soon as there are so many: a pipe may bring the last one after the
+/// answer.
+async fn requests_printed(process: &Bootstrap, count: usize) -> Vec<Value> {
+    printed(process, count, |line| line.get("status").is_some()).await
+}
+
+/// Such lines of the log, in the same way.
+async fn printed(process: &Bootstrap, count: usize, is: impl Fn(&Value) -> bool) -> Vec<Value> {
+    for _ in 0..500 {
+        let output = process.output();
+        let lines = output
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        let found: Vec<Value> = lines.filter(&is).collect();
+        if found.len() >= count {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{}", process.output())
+}
+
+async fn start(function: &str, environment: &BTreeMap<String, String>) -> Bootstrap {
+    Bootstrap::start(&binary(function), environment)
+        .await
+        .unwrap()
+}
+
+fn event(method: &str, path: &str, body: Value, lambda: Option<Value>) -> Value {
+    let mut event = json!({
+        "version": "2.0", "routeKey": format!("{method} {path}"), "rawPath": path,
+        "rawQueryString": "", "headers": {"content-type": "application/json"},
+        "requestContext": {
+            "domainName": "127.0.0.1", "requestId": "r-1", "stage": "$default",
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7"},
+        },
+        "body": body.to_string(), "isBase64Encoded": false,
+    });
+    if let Some(context) = lambda {
+        event["requestContext"]["authorizer"] = json!({ "lambda": context });
+    }
+    event
+}
+
+/// The body of an answer that must have this status.
+#[track_caller]
+fn body(answer: &Value, status: u16) -> Value {
+    assert_eq!(answer["statusCode"], status, "{answer}");
+    serde_json::from_str(answer["body"].as_str().unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_line_of_a_request_is_written_once_its_answer_is_out() {
+    let local = Local::start(options_of_processes()).await.unwrap();
+    for (function, asked) in [
+        (
+            "authorizer",
+            json!({"identitySource": ["Bearer of-nothing"]}),
+        ),
+        ("login", event("POST", "/login", json!({}), None)),
+    ] {
+        let mut process = start(function, &local.environment[function]).await;
+        let held = process.hold_acknowledgement().await;
+        process.invoke(asked).await.unwrap();
+        // Whatever it had written by then would be here.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let output = process.output();
+        assert!(!output.contains("\"message\":\"request\""), "{output}");
+        drop(held);
+        process.idle().await.unwrap();
+        printed(&process, 1, |line| line["message"] == "request").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_opened_logged_into_and_read_by_the_real_binaries() {
+    let local = Local::start(options_of_processes()).await.unwrap();
+    let mut environment = local.environment.clone();
+    for variables in environment.values_mut() {
+        // The most that anybody can switch on; nothing secret may come of it.
+        variables.insert("AWS_LAMBDA_LOG_LEVEL".to_owned(), "TRACE".to_owned());
+        variables.insert("RUST_LOG".to_owned(), "trace".to_owned());
+        variables.insert(NAMESPACE_VARIABLE.to_owned(), NAMESPACE.to_owned());
+    }
+
+    let mut register = start("register", &environment["register"]).await;
+    let asked = event("POST", "/register", registration("ada@example.com"), None);
+    let account = body(&register.invoke(asked).await.unwrap(), 201);
+
+    let mut login = start("login", &environment["login"]).await;
+    let credentials = json!({"email": "ada@example.com", "password": PASSWORD});
+    let asked = event("POST", "/login", credentials, None);
+    let tokens = body(&login.invoke(asked.clone()).await.unwrap(), 200);
+    let access_token = text(&tokens, "access_token");
+    // Warm: the same process, another session.
+    let again = body(&login.invoke(asked).await.unwrap(), 200);
+    assert_ne!(again["refresh_token"], tokens["refresh_token"]);
+    let wrong = json!({"email": "ada@example.com", "password": "not the password"});
+    body(
+        &login
+            .invoke(event("POST", "/login", wrong, None))
+            .await
+            .unwrap(),
+        401,
+    );
+
+    // Metrics are in the requests' own lines, and a process starts cold once.
+    let requests = requests_printed(&login, 3).await;
+    let [cold, warm, refused] = &requests[..] else {
+        panic!("{}", login.output())
+    };
+    requests.iter().for_each(emf::check);
+    let is_kept = |line, name: &str| emf::kept(line).contains(&(name.to_owned(), vec![]));
+    assert!(
+        is_kept(cold, "cold_starts") && is_kept(cold, "logins"),
+        "{cold}"
+    );
+    assert!(
+        !is_kept(warm, "cold_starts") && is_kept(warm, "logins"),
+        "{warm}"
+    );
+    assert!(is_kept(refused, "logins_refused"), "{refused}");
+
+    let mut authorizer = start("authorizer", &environment["authorizer"]).await;
+    let ask =
+        |header: String| json!({"version": "2.0", "type": "REQUEST", "identitySource": [header]});
+    let verdict = authorizer
+        .invoke(ask(format!("Bearer {access_token}")))
+        .await
+        .unwrap();
+    assert_eq!(verdict["isAuthorized"], true, "{verdict}");
+    assert_eq!(verdict["context"]["sub"], account["id"]);
+    let refused = authorizer
+        .invoke(ask("Bearer a.b.c".to_owned()))
+        .await
+        .unwrap();
+    assert_eq!(refused, json!({"isAuthorized": false}));
+
+    let mut profile = start("profile", &environment["profile"]).await;
+    let context = Some(verdict["context"].clone());
+    let shown = profile
+        .invoke(event("GET", "/profile", Value::Null, context))
+        .await
+        .unwrap();
+    assert_eq!(body(&shown, 200)["email"], "ada@example.com");
+    let bare = profile
+        .invoke(event("GET", "/profile", Value::Null, None))
+        .await
+        .unwrap();
+    assert_eq!(bare["headers"]["www-authenticate"], "Bearer");
+    body(&bare, 401);
+
+    let mut session = start("session", &environment["session"]).await;
+    let presented = json!({ "refresh_token": tokens["refresh_token"] });
+    let asked = event("POST", "/refresh", presented, None);
+    let refreshed = body(&session.invoke(asked).await.unwrap(), 200);
+
+    let mut password = start("password", &environment["password"]).await;
+    let change = json!({"current_password": PASSWORD, "new_password": "another good password"});
+    let asked = event(
+        "POST",
+        "/password/change",
+        change,
+        Some(verdict["context"].clone()),
+    );
+    let changed = password.invoke(asked).await.unwrap();
+    assert_eq!(changed["statusCode"], 204, "{changed}");
+    let presented = json!({ "refresh_token": refreshed["refresh_token"] });
+    let asked = event("POST", "/refresh", presented, None);
+    body(&session.invoke(asked).await.unwrap(), 200);
+
+    let output = [
+        &register,
+        &login,
+        &authorizer,
+        &profile,
+        &session,
+        &password,
+    ]
+    .map(Bootstrap::output)
+    .join("\n");
+    assert!(
+        output.contains("\"status\":201"),
+        "one line a request, in JSON: {output}"
+    );
+    let secrets = [
+        PASSWORD,
+        &access_token,
+        &text(&tokens, "refresh_token"),
+        &text(&refreshed, "refresh_token"),
+        "another good password",
+        "$argon2id$",
+    ];
+    for secret in secrets {
+        assert!(!output.contains(secret), "{secret} in {output}");
+    }
+    local.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_keys_of_a_stack_are_read_by_the_real_binary_and_published_by_another() {
+    let local = Local::start(options_of_processes()).await.unwrap();
+    let kms = StandIn::start().await;
+    let cloudformation = CloudFormation::start().await;
+    let key = kms.make("RSA_2048");
+    let mut environment = local.environment["keys"].clone();
+    environment.insert("AWS_ENDPOINT_URL_KMS".to_owned(), kms.url.clone());
+    let mut keys = start("keys", &environment).await;
+    let asked = json!({
+        "RequestType": "Create", "ResourceType": "Custom::LatchkeyKeySet",
+        "ResourceProperties": {"Keys": [key]},
+    });
+    keys.invoke(cloudformation.event_of(asked)).await.unwrap();
+    let made = cloudformation.answer();
+    assert_eq!(made["Status"], "SUCCESS", "{made}");
+    assert!(!keys.output().contains("signature=of-no-body"));
+    // Nor does an event that is no request end without an answer.
+    let odd = cloudformation.event_of(json!({"RequestType": 7}));
+    keys.invoke(odd).await.unwrap();
+    let told = cloudformation.answer();
+    assert_eq!(told["Reason"], "there is no request type \"\"", "{told}");
+
+    let mut environment = local.environment["discovery"].clone();
+    environment.insert("JWKS".to_owned(), text(&made["Data"], "Jwks"));
+    let mut discovery = start("discovery", &environment).await;
+    let asked = event("GET", "/.well-known/jwks.json", json!({}), None);
+    let published = body(&discovery.invoke(asked).await.unwrap(), 200);
+    assert_eq!(published["keys"][0]["kid"], made["Data"]["SigningKid"]);
+
+    // KMS signs for the real login, whatever the laptop's key is.
+    let mut register = start("register", &local.environment["register"]).await;
+    let asked = event("POST", "/register", registration("ada@example.com"), None);
+    body(&register.invoke(asked).await.unwrap(), 201);
+    let mut environment = local.environment["login"].clone();
+    environment.extend([
+        ("AWS_ENDPOINT_URL_KMS".to_owned(), kms.url.clone()),
+        ("JWKS".to_owned(), text(&made["Data"], "Jwks")),
+        ("SIGNING_KEY".to_owned(), key),
+    ]);
+    let mut login = start("login", &environment).await;
+    let credentials = json!({"email": "ada@example.com", "password": PASSWORD});
+    let asked = event("POST", "/login", credentials, None);
+    let tokens = body(&login.invoke(asked).await.unwrap(), 200);
+    let header = segment(&text(&tokens, "access_token"), 0);
+    assert_eq!(header["kid"], made["Data"]["SigningKid"]);
+    local.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sealed_key_is_unsealed_before_the_first_event() {
+    let local = Local::start(options_of_processes()).await.unwrap();
+    let kms = StandIn::start().await;
+    let cloudformation = CloudFormation::start().await;
+    let wrapping = kms.make("SYMMETRIC_DEFAULT");
+    let (public, key) = cloudformation
+        .sealed_key(&kms, &wrapping, "ECC_NIST_P256")
+        .await;
+    let (jwks, _) = cloudformation.key_set(&kms, &[&public]).await;
+    kms.asked();
+    for (function, path) in [("login", "/login"), ("session", "/refresh")] {
+        let mut environment = local.environment[function].clone();
+        environment.extend([
+            ("AWS_ENDPOINT_URL_KMS".to_owned(), kms.url.clone()),
+            ("JWKS".to_owned(), jwks.clone()),
+            ("SIGNING_KEY".to_owned(), key.clone()),
+        ]);
+        let mut signer = start(function, &environment).await;
+        // Refused before a key would be needed: only the start can have asked for it.
+        let asked = event("POST", path, json!({}), None);
+        body(&signer.invoke(asked).await.unwrap(), 422);
+        let asked = kms.asked();
+        let unsealed = asked.iter().filter(|asked| asked["Operation"] == "Decrypt");
+        assert_eq!(unsealed.count(), 1, "{function}: {asked:?}");
+    }
+    local.stop().await;
+}
+
+#[tokio::test]
+async fn a_binary_without_its_configuration_ends_with_one_sentence() {
+    let local = Local::start(options_of_processes()).await.unwrap();
+    for (function, missing, sentence) in [
+        (
+            "register",
+            "TABLE_NAME",
+            "TABLE_NAME is not set; set it to the name of the DynamoDB table",
+        ),
+        (
+            "login",
+            "SIGNING_KEY",
+            "SIGNING_KEY is not set; set it to the ARN of a KMS key, or the path",
+        ),
+        (
+            "session",
+            "SIGNING_KEY",
+            "SIGNING_KEY is not set; set it to the ARN of a KMS key, or the path",
+        ),
+        (
+            "password",
+            "JWKS",
+            "JWKS is not set; set it to a JSON Web Key Set",
+        ),
+        (
+            "profile",
+            "JWKS",
+            "JWKS is not set; set it to a JSON Web Key Set",
+        ),
+        (
+            "discovery",
+            "JWKS",
+            "JWKS is not set; set it to a JSON Web Key Set",
+        ),
+        (
+            "authorizer",
+            "JWKS",
+            "JWKS is not set; set it to a JSON Web Key Set",
+        ),
+    ] {
+        let mut environment = local.environment[function].clone();
+        environment.remove(missing);
+        ends_with(function, &environment, sentence).await;
+    }
+    // A key set that hides a mistake is not taken either.
+    let public = r#""kty":"EC","crv":"P-256","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","y":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo""#;
+    for function in ["authorizer", "discovery", "login"] {
+        for (keys, sentence) in [
+            (
+                format!(r#"{{{public},"d":"AA"}}"#),
+                "JWKS has the private half of the key \"a\"; publish public keys only; set it to",
+            ),
+            (
+                r#"{"kty":"oct","kid":"b","k":"AA"}"#.to_owned(),
+                "JWKS has the symmetric key \"b\"; only RSA, P-256 and Ed25519 keys verify tokens; set it",
+            ),
+        ] {
+            let mut environment = local.environment[function].clone();
+            environment.insert("JWKS".to_owned(), format!(r#"{{"keys":[{keys}]}}"#));
+            ends_with(function, &environment, sentence).await;
+        }
+    }
+    local.stop().await;
+}
+
+/// Starts a binary that cannot run: it ends, and says why in one line.
+async fn ends_with(function: &str, environment: &BTreeMap<String, String>, sentence: &str) {
+    let ended = start(function, environment).await.end().await.unwrap();
+    assert!(ended.contains(sentence), "{function}: {ended}");
+    assert!(ended.contains("exit status: 1"), "{function}: {ended}");
+    assert_eq!(ended.lines().count(), 1, "{function}: {ended}");
+}
+
+#[test]
+fn the_authorizer_links_neither_the_aws_sdk_nor_a_password_hash_nor_tls() {
+    let tree = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--offline",
+            "-p",
+            "authorizer",
+            "-e",
+            "normal",
+            "--prefix",
+            "none",
+        ])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(
+        tree.status.success(),
+        "{}",
+        String::from_utf8_lossy(&tree.stderr)
+    );
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    assert!(tree.contains("jsonwebtoken"), "{tree}");
+    for heavy in [
+        "aws-sdk",
+        "aws-smithy",
+        "rustls",
+        "argon2",
+        "rusqlite",
+        "lambda_http",
+    ] {
+        assert!(!tree.contains(heavy), "{heavy} in\n{tree}");
+    }
+}

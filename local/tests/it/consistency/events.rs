@@ -1,0 +1,157 @@
+//! The sample events: every file is read by the types that Lambda uses, and gives what its name
+//! says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lambda_http::aws_lambda_events::apigw::{
+    ApiGatewayV2CustomAuthorizerV2Request, ApiGatewayV2httpRequest,
+};
+use serde_json::Value;
+
+use crate::support::app::{App, root};
+use crate::support::kms::StandIn;
+use crate::support::stack::CloudFormation;
+
+/// The status of each outcome that is no problem.
+const SUCCESSES: [(&str, u16); 12] = [
+    ("changed", 204),
+    ("created", 201),
+    ("deleted", 204),
+    ("ended", 204),
+    ("listed", 200),
+    ("logged-in", 200),
+    ("logged-out", 204),
+    ("patched", 200),
+    ("published", 200),
+    ("refreshed", 200),
+    ("replaced", 200),
+    ("shown", 200),
+];
+
+/// The events' texts, by function and outcome.
+fn events() -> BTreeMap<(String, String), String> {
+    let mut events = BTreeMap::new();
+    for folder in std::fs::read_dir(root().join("events")).unwrap() {
+        let folder = folder.unwrap().path();
+        if !folder.is_dir() {
+            continue;
+        }
+        for file in std::fs::read_dir(&folder).unwrap() {
+            let file = file.unwrap().path();
+            let name =
+                |path: &std::path::Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
+            events.insert(
+                (name(&folder), name(&file)),
+                std::fs::read_to_string(&file).unwrap(),
+            );
+        }
+    }
+    events
+}
+
+#[tokio::test]
+async fn every_event_gives_what_its_name_says() {
+    for ((function, outcome), event) in events() {
+        let name = format!("events/{function}/{outcome}.json");
+        if function == "keys" {
+            let status = keys(event).await;
+            let expected = if outcome.starts_with("failed-") {
+                "FAILED"
+            } else {
+                "SUCCESS"
+            };
+            assert_eq!(status, expected, "{name}");
+            continue;
+        }
+        // Each has its own app: some events end what others need.
+        let app = App::start().await;
+        let grace = match (function.as_str(), outcome.as_str()) {
+            ("register", "created") => None,
+            _ => Some(app.user("grace@example.com").await),
+        };
+        let event = match &grace {
+            Some(grace) => event
+                .replace("ACCESS_TOKEN", &grace.access_token)
+                .replace("REFRESH_TOKEN", &grace.refresh_token)
+                .replace("USER_ID", &grace.id()),
+            None => event,
+        };
+        let event = serde_json::from_str(&event).unwrap();
+        let answer = app.local.functions.invoke(&function, event).await.unwrap();
+        if function == "authorizer" {
+            let allowed = answer["isAuthorized"].as_bool().unwrap();
+            assert_eq!(allowed, outcome.starts_with("allow"), "{name}: {answer}");
+            assert!(allowed || outcome.starts_with("deny-"), "{name}: {answer}");
+            continue;
+        }
+        match SUCCESSES.iter().find(|(stem, _)| outcome.starts_with(stem)) {
+            Some((_, status)) => assert_eq!(answer["statusCode"], *status, "{name}: {answer}"),
+            None => {
+                let problem: Value =
+                    serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+                assert_eq!(problem["code"], outcome.as_str(), "{name}: {problem}");
+                assert_eq!(problem["status"], answer["statusCode"], "{name}: {problem}");
+            }
+        }
+    }
+}
+
+/// The status that CloudFormation gets for an event of a custom resource.
+async fn keys(event: String) -> Value {
+    let kms = StandIn::start().await;
+    let cloudformation = CloudFormation::start().await;
+    let event = event
+        .replace("WRAPPING_KEY_ARN", &kms.make("SYMMETRIC_DEFAULT"))
+        .replace("NEXT_KEY_ARN", &kms.make("ECC_NIST_P256"))
+        .replace("KEY_ARN", &kms.make("RSA_2048"));
+    let event = serde_json::from_str(&event).unwrap();
+    cloudformation.ask(&kms, event).await["Status"].clone()
+}
+
+#[test]
+fn every_event_is_one_that_lambda_s_own_types_read() {
+    for ((function, outcome), event) in events() {
+        let name = format!("events/{function}/{outcome}.json");
+        if function == "keys" {
+            let event: Value = serde_json::from_str(&event).unwrap();
+            assert_eq!(event["ResponseURL"], "RESPONSE_URL", "{name}");
+        } else if function == "authorizer" {
+            let event: ApiGatewayV2CustomAuthorizerV2Request =
+                serde_json::from_str(&event).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(
+                event.identity_source.map(|sources| sources.len()),
+                Some(1),
+                "{name}"
+            );
+        } else {
+            let event: ApiGatewayV2httpRequest =
+                serde_json::from_str(&event).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(event.version.as_deref(), Some("2.0"), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_function_has_events_of_success_and_refusal() {
+    let app = App::start().await;
+    let events = events();
+    let functions: BTreeSet<_> = app.local.environment.keys().collect();
+    let folders: BTreeSet<_> = events.keys().map(|(function, _)| function).collect();
+    assert_eq!(folders, functions);
+    for function in functions {
+        let good = |outcome: &str| {
+            outcome.starts_with("allow")
+                || outcome.starts_with("updated")
+                || SUCCESSES.iter().any(|(stem, _)| outcome.starts_with(stem))
+        };
+        let outcomes: Vec<_> = events.keys().filter(|(f, _)| f == function).collect();
+        assert!(
+            outcomes.iter().any(|(_, outcome)| good(outcome)),
+            "{function}"
+        );
+        assert!(
+            outcomes.iter().any(|(_, outcome)| !good(outcome)),
+            "{function}"
+        );
+    }
+}

@@ -1,0 +1,411 @@
+//! What is logged: one line a request, with its metrics in it, and one a security event.
+//!
+//! All on one thread: the functions' tasks log where the test listens.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::{Value, json};
+use shared::observe::audit::AuditEvent;
+use shared::observe::emf::METRICS;
+
+use crate::support::app::{App, PASSWORD, logged, logged_events, logged_requests, root, text};
+use crate::support::emf::kept;
+use crate::support::kms::Fault;
+use crate::support::stack::Stack;
+
+const WRONG: &str = "not the password";
+
+/// The one event that was logged since the last time, of that name and route; its other fields are
+/// those given, and no more.
+#[track_caller]
+fn one_event(name: &str, route: &str, fields: Value) {
+    let events = logged_events();
+    let [event] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_event(event, name, route, fields);
+}
+
+#[track_caller]
+fn assert_event(event: &Value, name: &str, route: &str, fields: Value) {
+    assert!(
+        AuditEvent::ALL.iter().any(|event| event.name() == name),
+        "{name}"
+    );
+    assert_eq!(
+        (&event["event"], &event["route"]),
+        (&json!(name), &json!(route))
+    );
+    assert_eq!(text(event, "request_id").len(), 16, "{event}");
+    let mut others = event.as_object().unwrap().clone();
+    for common in [
+        "event",
+        "level",
+        "message",
+        "request_id",
+        "route",
+        "target",
+        "timestamp",
+    ] {
+        assert!(others.remove(common).is_some(), "no {common}: {event}");
+    }
+    assert_eq!(Value::Object(others), fields, "{event}");
+}
+
+#[tokio::test]
+async fn an_account_from_its_registration_to_its_deletion_is_in_the_log() {
+    let app = App::start().await;
+    let account = app.register("ada@example.com").await.expect(201).json();
+    let id = text(&account, "id");
+    one_event("registered", "POST /register", json!({"user_id": id}));
+
+    let ada = app.login("ada@example.com", PASSWORD).await.expect(200);
+    let session = text(
+        &crate::support::app::claims(&text(&ada.json(), "access_token")),
+        "sid",
+    );
+    let of_session = json!({"user_id": id, "session_id": session});
+    one_event("logged_in", "POST /login", of_session.clone());
+
+    let token = text(&ada.json(), "access_token");
+    let bearer = |method, path| app.call(method, path).bearer(&token);
+    let body = json!({"current_password": WRONG, "new_password": "another good password"});
+    let call = bearer(axum::http::Method::POST, "/password/change");
+    call.json(body).send().await.expect(403);
+    one_event(
+        "password_refused",
+        "POST /password/change",
+        json!({"user_id": id}),
+    );
+
+    let body = json!({"current_password": PASSWORD, "new_password": "another good password"});
+    let call = bearer(axum::http::Method::POST, "/password/change");
+    call.json(body).send().await.expect(204);
+    let events = logged_events();
+    let [changed, ended] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_event(
+        changed,
+        "password_changed",
+        "POST /password/change",
+        of_session,
+    );
+    let by = json!({"user_id": id, "by": "password_change"});
+    assert_event(ended, "sessions_ended", "POST /password/change", by);
+
+    let call = bearer(axum::http::Method::DELETE, "/profile");
+    let body = json!({"password": "another good password"});
+    call.json(body).send().await.expect(204);
+    let events = logged_events();
+    let [deleted, ended] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_event(
+        deleted,
+        "account_deleted",
+        "DELETE /profile",
+        json!({"user_id": id}),
+    );
+    let by = json!({"user_id": id, "by": "deletion"});
+    assert_event(ended, "sessions_ended", "DELETE /profile", by);
+}
+
+#[tokio::test]
+async fn a_refused_login_is_in_the_log_with_the_reason_that_the_client_is_not_told() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let id = ada.id();
+    let refused = async |email: &str, password: &str, reason: &str, user_id: Option<&str>| {
+        logged();
+        app.login(email, password)
+            .await
+            .problem(401, "invalid-credentials");
+        let lines = logged();
+        let [event, request] = &lines[..] else {
+            panic!("{lines:?}")
+        };
+        let mut fields = json!({"reason": reason});
+        if let Some(id) = user_id {
+            fields["user_id"] = json!(id);
+        }
+        assert_event(event, "login_refused", "POST /login", fields);
+        assert_eq!(request["logins_refused"], 1, "{request}");
+        assert_eq!(request["reason"], reason, "{request}");
+        assert_eq!(request.get("user_id").and_then(Value::as_str), user_id);
+        let by_reason = ("logins_refused".to_owned(), vec!["reason".to_owned()]);
+        assert!(kept(request).contains(&by_reason), "{request}");
+        assert!(
+            kept(request).contains(&("logins_refused".to_owned(), vec![])),
+            "{request}"
+        );
+    };
+    refused("eve@example.com", PASSWORD, "unknown_address", None).await;
+    refused("ada@example.com", WRONG, "wrong_password", Some(&id)).await;
+    // As a change of the password during the login leaves it.
+    let epoch = AttributeValue::N("7".to_owned());
+    app.set_attribute(&id, "password_epoch", epoch).await;
+    refused("ada@example.com", PASSWORD, "account_changed", Some(&id)).await;
+    let disabled = AttributeValue::S("disabled".to_owned());
+    app.set_attribute(&id, "status", disabled).await;
+    refused("ada@example.com", PASSWORD, "account_disabled", Some(&id)).await;
+    refused("ada@example.com", WRONG, "wrong_password", Some(&id)).await;
+}
+
+#[tokio::test]
+async fn what_has_too_many_attempts_is_in_the_log() {
+    let app = App::with(&[("LoginAttempts", "3"), ("LoginAttemptsPerAccount", "10")]).await;
+    for _ in 0..3 {
+        app.login("eve@example.com", WRONG).await.expect(401);
+    }
+    logged();
+    app.login("eve@example.com", WRONG).await.expect(429);
+    let lines = logged();
+    let [event, request] = &lines[..] else {
+        panic!("{lines:?}")
+    };
+    let fields = json!({"by": "both", "seconds": 30});
+    assert_event(event, "attempt_refused", "POST /login", fields);
+    assert_eq!(event["level"], "WARN");
+    assert_eq!(request["attempts_refused"], 1, "{request}");
+    assert!(kept(request).contains(&("attempts_refused".to_owned(), vec![])));
+}
+
+#[tokio::test]
+async fn the_end_of_a_session_is_in_the_log_with_what_ended_it() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let of =
+        |session: &str, by: &str| json!({"user_id": ada.id(), "session_id": session, "by": by});
+    let login = async || {
+        let tokens = app
+            .login("ada@example.com", PASSWORD)
+            .await
+            .expect(200)
+            .json();
+        let session = text(
+            &crate::support::app::claims(&text(&tokens, "access_token")),
+            "sid",
+        );
+        logged();
+        (text(&tokens, "refresh_token"), session)
+    };
+    let logout = async |token: &str| {
+        let body = json!({ "refresh_token": token });
+        app.post("/logout", body).send().await.expect(204);
+    };
+
+    let (token, session) = login().await;
+    logout(&token).await;
+    one_event("session_ended", "POST /logout", of(&session, "logout"));
+    logout(&token).await;
+    assert_eq!(logged_events(), [] as [Value; 0], "it had ended before");
+
+    let (token, session) = login().await;
+    app.refresh(&token).await.expect(200);
+    logout(&token).await;
+    one_event("session_ended", "POST /logout", of(&session, "logout"));
+
+    let (_, session) = login().await;
+    let path = format!("/sessions/{session}");
+    ada.delete(&path).send().await.expect(204);
+    one_event(
+        "session_ended",
+        "DELETE /sessions/{id}",
+        of(&session, "owner"),
+    );
+    ada.delete(&path).send().await.expect(404);
+    assert_eq!(logged_events(), [] as [Value; 0], "it had ended before");
+
+    let (token, session) = login().await;
+    app.refresh(&token).await.expect(200);
+    app.clock.advance(Duration::from_secs(11));
+    logged();
+    app.refresh(&token).await.expect(401);
+    let lines = logged();
+    let [reused, ended, request] = &lines[..] else {
+        panic!("{lines:?}")
+    };
+    let of_session = json!({"user_id": ada.id(), "session_id": session});
+    assert_event(reused, "refresh_token_reused", "POST /refresh", of_session);
+    assert_eq!(reused["level"], "WARN");
+    assert_event(
+        ended,
+        "session_ended",
+        "POST /refresh",
+        of(&session, "reuse"),
+    );
+    assert_eq!(request["refresh_tokens_reused"], 1, "{request}");
+    assert!(kept(request).contains(&("refresh_tokens_reused".to_owned(), vec![])));
+
+    ada.delete("/sessions").send().await.expect(204);
+    let by = json!({"user_id": ada.id(), "by": "owner"});
+    one_event("sessions_ended", "DELETE /sessions", by);
+}
+
+#[tokio::test]
+async fn the_authorizer_logs_one_line_a_call_and_why_it_refuses_a_token() {
+    let app = App::with(&[("AuthorizerCacheSeconds", "0")]).await;
+    let ada = app.user("ada@example.com").await;
+    let of_authorizer = || {
+        let mut lines = logged();
+        lines.retain(|line| line["target"] == "authorizer" || line["event"] == "token_refused");
+        lines
+    };
+    logged();
+    ada.get("/profile").send().await.expect(200);
+    let lines = of_authorizer();
+    let [request] = &lines[..] else {
+        panic!("{lines:?}")
+    };
+    assert_eq!(request["authorized"], true, "{request}");
+    assert_eq!(request["route"], "GET /profile");
+    assert_eq!(request["user_id"], ada.id());
+    assert!(request["duration_ms"].is_f64(), "{request}");
+
+    app.clock.advance(Duration::from_secs(3600));
+    ada.get("/profile").send().await.expect(403);
+    let lines = of_authorizer();
+    let [event, request] = &lines[..] else {
+        panic!("{lines:?}")
+    };
+    let reason = json!({"reason": "the token has expired"});
+    assert_event(event, "token_refused", "GET /profile", reason);
+    assert_eq!(request["authorized"], false, "{request}");
+    assert_eq!(request.get("user_id"), None);
+}
+
+#[tokio::test]
+async fn a_request_leaves_one_line_with_its_route_and_what_it_came_to() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let session = ada.session_id();
+    let other = "018bcfe5-687b-7000-8000-000000000002";
+    logged();
+    for (route, path, status, code) in [
+        ("GET /profile", "/profile", 200, None),
+        (
+            "GET /sessions",
+            "/sessions?cursor=x",
+            422,
+            Some("invalid-fields"),
+        ),
+        (
+            "DELETE /sessions/{id}",
+            &*format!("/sessions/{other}"),
+            404,
+            Some("not-found"),
+        ),
+        (
+            "DELETE /sessions/{id}",
+            &*format!("/sessions/{session}"),
+            204,
+            None,
+        ),
+    ] {
+        let method = route.split(' ').next().unwrap().parse().unwrap();
+        let answer = ada.call(method, path).send().await.expect(status);
+        let lines = logged_requests();
+        let [line] = &lines[..] else {
+            panic!("{lines:?}")
+        };
+        assert_eq!(line["route"], route);
+        assert_eq!(line["status"], status);
+        assert_eq!(line["user_id"], ada.id());
+        assert_eq!(line["request_id"], answer.header("apigw-requestid"));
+        assert_eq!(line.get("code").and_then(Value::as_str), code);
+        assert!(line["duration_ms"].is_f64(), "{line}");
+        assert!(!line.to_string().contains("/sessions/0"), "an id: {line}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_s_line_holds_how_long_its_hash_and_dynamodb_took() {
+    let app = App::with(&[("Argon2MemoryKib", "7168"), ("Argon2Iterations", "5")]).await;
+    app.user("ada@example.com").await;
+    let lines = logged_requests();
+    let [_, login] = &lines[..] else {
+        panic!("{lines:?}")
+    };
+    let metrics: BTreeSet<_> = kept(login).into_iter().map(|(name, _)| name).collect();
+    let of_each = ["hash_ms", "logins", "store_ms"].map(str::to_owned);
+    assert!(metrics.is_superset(&of_each.into()), "{login}");
+    assert_eq!(login["logins"], 1);
+    assert!(login["hash_ms"].as_f64().unwrap() > 1.0, "{login}");
+    let store_ms = login["store_ms"].as_f64().unwrap();
+    assert!(store_ms > 0.0 && store_ms < login["duration_ms"].as_f64().unwrap());
+    // What is not kept is a number all the same.
+    assert!(login["store_requests"].as_u64().unwrap() >= 5, "{login}");
+    assert!(!metrics.contains("store_requests") && !metrics.contains("duration_ms"));
+    // What did not happen costs nothing.
+    for absent in ["logins_refused", "kms_ms", "kms_faults", "store_faults"] {
+        assert_eq!(login.get(absent), None, "{login}");
+    }
+}
+
+#[tokio::test]
+async fn a_fault_of_kms_is_counted_and_its_time_measured() {
+    let stack = Stack::with_key("ECC_NIST_P256").await;
+    let body = crate::support::app::registration("ada@example.com");
+    assert_eq!(stack.post("register", "/register", body).await.0, 201);
+    let credentials = json!({"email": "ada@example.com", "password": PASSWORD});
+    let login = async || {
+        logged();
+        stack.post("login", "/login", credentials.clone()).await;
+        let mut lines = logged_requests();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        lines.remove(0)
+    };
+    let line = login().await;
+    assert_eq!(line["status"], 200, "{line}");
+    assert!(line["kms_ms"].as_f64().unwrap() > 0.0, "{line}");
+    assert_eq!(line.get("kms_faults"), None, "{line}");
+
+    stack.kms.will(&[Fault::Denied]);
+    let line = login().await;
+    assert_eq!(
+        (&line["status"], &line["level"]),
+        (&json!(503), &json!("ERROR"))
+    );
+    assert_eq!(line["kms_faults"], 1, "{line}");
+    assert!(line["kms_ms"].as_f64().unwrap() > 0.0, "{line}");
+    assert!(text(&line, "cause").contains("AccessDenied"), "{line}");
+    let metrics = kept(&line);
+    for name in ["kms_ms", "kms_faults"] {
+        assert!(metrics.contains(&(name.to_owned(), vec![])), "{line}");
+    }
+}
+
+/// The first column of the table that follows a heading.
+fn listed(page: &str, heading: &str) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(root().join(page)).unwrap();
+    let (_, after) = text
+        .split_once(heading)
+        .unwrap_or_else(|| panic!("{heading}"));
+    // The row below the titles.
+    let rows = after.lines().skip_while(|line| !line.starts_with("|---"));
+    let rows = rows.skip(1);
+    let rows = rows.take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.split('`').nth(1).unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn the_operator_s_page_lists_every_event_and_every_metric() {
+    let events: BTreeSet<_> = AuditEvent::ALL
+        .iter()
+        .map(|event| event.name().to_owned())
+        .collect();
+    assert_eq!(events.len(), AuditEvent::ALL.len(), "two have one name");
+    assert_eq!(
+        listed("docs/operations.md", "\n### Security events\n"),
+        events
+    );
+    let metrics: BTreeSet<_> = METRICS
+        .iter()
+        .map(|metric| metric.name.to_owned())
+        .collect();
+    assert_eq!(listed("docs/operations.md", "\n### Metrics\n"), metrics);
+}

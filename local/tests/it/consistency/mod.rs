@@ -1,0 +1,9 @@
+mod bootstraps;
+mod collection;
+mod events;
+mod logs;
+mod monitoring;
+mod openapi;
+mod openapi_examples;
+mod template;
+mod workspace;

@@ -1,0 +1,351 @@
+//! What is watched in AWS: alarms and dashboard look at metrics that there are, and each alarm has
+//! its section for who is woken by it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use local::template::document;
+use serde_json::{Value, json};
+use shared::observe::audit::LoginRefusal;
+use shared::observe::emf::METRICS;
+use shared::observe::logging::NAMESPACE_VARIABLE;
+
+use crate::support::app::{root, text};
+
+/// A metric as something looks at it: namespace, name, and the dimensions with their values.
+type Seen = (String, String, BTreeMap<String, String>);
+
+/// The namespace of our own.
+const OURS: &str = "Latchkey/${AWS::StackName}";
+
+/// Metrics of AWS, with their dimensions ("Working with metrics for HTTP APIs", "DynamoDB Metrics
+/// and dimensions", "Types of metrics for Lambda functions").
+const OF_AWS: [(&str, &str, &[&str]); 12] = [
+    ("AWS/ApiGateway", "4xx", &["ApiId"]),
+    ("AWS/ApiGateway", "5xx", &["ApiId"]),
+    ("AWS/ApiGateway", "Count", &["ApiId"]),
+    ("AWS/ApiGateway", "Latency", &["ApiId"]),
+    ("AWS/DynamoDB", "ConsumedReadCapacityUnits", &["TableName"]),
+    ("AWS/DynamoDB", "ConsumedWriteCapacityUnits", &["TableName"]),
+    ("AWS/DynamoDB", "ReadThrottleEvents", &["TableName"]),
+    ("AWS/DynamoDB", "SystemErrors", &["Operation", "TableName"]),
+    ("AWS/DynamoDB", "WriteThrottleEvents", &["TableName"]),
+    ("AWS/Lambda", "ConcurrentExecutions", &["FunctionName"]),
+    ("AWS/Lambda", "Errors", &["FunctionName"]),
+    ("AWS/Lambda", "Throttles", &["FunctionName"]),
+];
+
+fn template() -> Value {
+    document(&fs::read_to_string(root().join("template.yaml")).unwrap()).unwrap()
+}
+
+fn resources(template: &Value, kind: &str) -> BTreeMap<String, Value> {
+    let resources = template["Resources"].as_object().unwrap();
+    let resources = resources
+        .iter()
+        .filter(|(_, resource)| resource["Type"] == kind);
+    resources
+        .map(|(id, resource)| (id.clone(), resource.clone()))
+        .collect()
+}
+
+/// A text, or what a function makes of it: `!Ref X` as `${X}`.
+#[track_caller]
+fn resolved(value: &Value) -> String {
+    match (&value["Ref"], &value["Fn::Sub"]) {
+        (Value::String(name), _) => format!("${{{name}}}"),
+        (_, Value::String(text)) => text.clone(),
+        _ => value
+            .as_str()
+            .unwrap_or_else(|| panic!("{value}"))
+            .to_owned(),
+    }
+}
+
+fn dimensions(list: &Value) -> BTreeMap<String, String> {
+    let list = list.as_array().into_iter().flatten();
+    list.map(|dimension| (text(dimension, "Name"), resolved(&dimension["Value"])))
+        .collect()
+}
+
+/// What the alarms look at, by alarm.
+fn alarms(template: &Value) -> BTreeMap<String, Vec<Seen>> {
+    let of = |metric: &Value| {
+        (
+            resolved(&metric["Namespace"]),
+            text(metric, "MetricName"),
+            dimensions(&metric["Dimensions"]),
+        )
+    };
+    let alarms = resources(template, "AWS::CloudWatch::Alarm").into_iter();
+    let seen = alarms.map(|(id, alarm)| {
+        let properties = &alarm["Properties"];
+        let Some(queries) = properties["Metrics"].as_array() else {
+            return (id, vec![of(properties)]);
+        };
+        let metrics = queries.iter().map(|query| &query["MetricStat"]["Metric"]);
+        (
+            id,
+            metrics
+                .filter(|metric| metric.is_object())
+                .map(of)
+                .collect(),
+        )
+    });
+    seen.collect()
+}
+
+/// What the dashboard looks at.
+fn dashboard(template: &Value) -> Vec<Seen> {
+    let body = &template["Resources"]["Dashboard"]["Properties"]["DashboardBody"];
+    let body: Value = serde_json::from_str(body["Fn::Sub"].as_str().unwrap()).unwrap();
+    let mut seen = Vec::new();
+    for widget in body["widgets"].as_array().unwrap() {
+        assert_eq!(widget["type"], "metric");
+        assert_eq!(widget["properties"]["region"], "${AWS::Region}");
+        for metric in widget["properties"]["metrics"].as_array().unwrap() {
+            // The last element may be how the metric is drawn.
+            let words = metric.as_array().unwrap().iter();
+            let words: Vec<_> = words.filter_map(Value::as_str).map(str::to_owned).collect();
+            let [namespace, name, dimensions @ ..] = &words[..] else {
+                panic!("{metric}")
+            };
+            let pairs = dimensions
+                .chunks(2)
+                .map(|pair| (pair[0].clone(), pair[1].clone()));
+            seen.push((namespace.clone(), name.clone(), pairs.collect()));
+        }
+    }
+    seen
+}
+
+/// The metrics that the log of the API is searched for.
+fn filtered(template: &Value) -> BTreeSet<String> {
+    let filters = resources(template, "AWS::Logs::MetricFilter").into_values();
+    let metrics = filters.map(|filter| {
+        let metric = &filter["Properties"]["MetricTransformations"][0];
+        assert_eq!(resolved(&metric["MetricNamespace"]), OURS);
+        text(metric, "MetricName")
+    });
+    metrics.collect()
+}
+
+#[track_caller]
+fn assert_there_is((namespace, name, dimensions): &Seen, template: &Value) {
+    let names: Vec<_> = dimensions.keys().map(String::as_str).collect();
+    if namespace != OURS {
+        let known = (namespace.as_str(), name.as_str(), &names[..]);
+        assert!(OF_AWS.contains(&known), "{known:?}");
+        return;
+    }
+    let metric = METRICS.iter().find(|metric| metric.name == name);
+    match &names[..] {
+        [] => assert!(
+            metric.is_some() || filtered(template).contains(name),
+            "{name}"
+        ),
+        by => assert_eq!(by.first().copied(), metric.unwrap().dimension, "{name}"),
+    }
+}
+
+#[test]
+fn alarms_and_dashboard_look_at_metrics_that_there_are() {
+    let template = template();
+    let alarms = alarms(&template);
+    assert!(alarms.len() >= 10);
+    for seen in alarms.values().flatten().chain(&dashboard(&template)) {
+        assert_there_is(seen, &template);
+        // Everything that is named is there.
+        for value in seen.2.values().filter_map(|value| value.strip_prefix("${")) {
+            let id = value.trim_end_matches('}');
+            assert!(template["Resources"][id].is_object(), "{id}: {seen:?}");
+        }
+    }
+    // And everything that there is of our own is shown.
+    let shown: BTreeSet<_> = dashboard(&template)
+        .into_iter()
+        .filter(|(namespace, _, _)| namespace == OURS)
+        .map(|(_, name, _)| name)
+        .collect();
+    let mut ours = filtered(&template);
+    ours.extend(METRICS.iter().map(|metric| metric.name.to_owned()));
+    assert_eq!(shown, ours);
+    let reasons: BTreeSet<_> = dashboard(&template)
+        .into_iter()
+        .filter_map(|(_, _, mut dimensions)| dimensions.remove("reason"))
+        .collect();
+    let all = LoginRefusal::ALL.iter().map(ToString::to_string).collect();
+    assert_eq!(reasons, all);
+}
+
+#[test]
+fn alarms_watch_every_function_and_every_operation_of_the_store() {
+    let template = template();
+    let alarms = alarms(&template);
+    let of = |alarm: &str, dimension: &str| -> BTreeSet<String> {
+        let seen = alarms[alarm].iter();
+        seen.map(|(_, _, dimensions)| dimensions[dimension].clone())
+            .collect()
+    };
+    let functions = resources(&template, "AWS::Serverless::Function").into_keys();
+    let functions: BTreeSet<_> = functions.map(|id| format!("${{{id}}}")).collect();
+    assert_eq!(of("FunctionErrors", "FunctionName"), functions);
+
+    let mut store = String::new();
+    for file in fs::read_dir(root().join("shared/src/store")).unwrap() {
+        store += &fs::read_to_string(file.unwrap().path()).unwrap();
+    }
+    let operations = [
+        "BatchExecuteStatement",
+        "BatchGetItem",
+        "BatchWriteItem",
+        "DeleteItem",
+        "ExecuteStatement",
+        "GetItem",
+        "PutItem",
+        "Query",
+        "Scan",
+        "TransactGetItems",
+        "TransactWriteItems",
+        "UpdateItem",
+    ];
+    let in_snake_case = |name: &str| {
+        let words = name.char_indices().map(|(place, letter)| match letter {
+            'A'..='Z' if place > 0 => format!("_{}", letter.to_ascii_lowercase()),
+            letter => letter.to_ascii_lowercase().to_string(),
+        });
+        words.collect::<String>()
+    };
+    let is_asked = |name: &&str| {
+        let call = format!(".{}()", in_snake_case(name));
+        store.contains(&call)
+    };
+    let asked = operations
+        .iter()
+        .copied()
+        .filter(is_asked)
+        .map(str::to_owned);
+    assert_eq!(of("TableErrors", "Operation"), asked.collect());
+}
+
+#[test]
+fn the_dashboard_shows_for_every_function_whether_lambda_turned_it_away() {
+    let template = template();
+    let shown = dashboard(&template).into_iter();
+    let shown = shown.filter(|(_, name, _)| name == "Throttles");
+    let shown: BTreeSet<_> = shown.map(|(_, _, by)| by["FunctionName"].clone()).collect();
+    let functions = resources(&template, "AWS::Serverless::Function").into_keys();
+    let functions: BTreeSet<_> = functions.map(|id| format!("${{{id}}}")).collect();
+    assert_eq!(shown, functions);
+}
+
+#[test]
+fn the_page_on_cost_counts_the_metrics_that_alarms_look_at() {
+    let count = alarms(&template()).values().flatten().count();
+    let page = fs::read_to_string(root().join("docs/cost.md")).unwrap();
+    let row = format!("\n| alarms, by the metrics that they look at | {count} |");
+    assert!(page.contains(&row), "{row}");
+}
+
+#[test]
+fn every_alarm_says_what_to_do_and_is_silent_without_data() {
+    let template = template();
+    let page = fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let alarms = resources(&template, "AWS::CloudWatch::Alarm");
+    for (id, alarm) in &alarms {
+        assert!(
+            page.contains(&format!("\n### {id}\n")),
+            "docs/operations.md has no section {id}"
+        );
+        assert_eq!(alarm["Condition"], "HasAlarms", "{id}");
+        let properties = &alarm["Properties"];
+        assert_eq!(properties["TreatMissingData"], "notBreaching", "{id}");
+        assert_eq!(
+            properties["AlarmName"]["Fn::Sub"],
+            format!("${{AWS::StackName}}-{id}")
+        );
+        assert!(text(properties, "AlarmDescription").ends_with(" See docs/operations.md."));
+        let actions = json!(["SendsAlarms", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]);
+        assert_eq!(properties["AlarmActions"]["Fn::If"], actions, "{id}");
+    }
+    // Nor has the page a section for one that is gone.
+    let (_, sections) = page.split_once("\n## When an alarm rings\n").unwrap();
+    let (sections, _) = sections.split_once("\n## ").unwrap();
+    let titles = sections
+        .lines()
+        .filter_map(|line| line.strip_prefix("### "));
+    let titles: BTreeSet<_> = titles.map(str::to_owned).collect();
+    assert_eq!(titles, alarms.into_keys().collect());
+}
+
+/// The expression of an alarm, and the statistic of each metric in it.
+fn expression(id: &str) -> (Value, BTreeMap<String, (String, Value)>) {
+    let template = template();
+    let queries = &template["Resources"][id]["Properties"]["Metrics"];
+    let (asked, looked_at): (Vec<_>, Vec<_>) = queries
+        .as_array()
+        .unwrap()
+        .iter()
+        .partition(|query| query["Expression"].is_string());
+    assert_eq!(asked.len(), 1, "{id}");
+    assert_eq!(asked[0]["ReturnData"], true, "{id}");
+    let looked_at = looked_at.into_iter().map(|query| {
+        assert_eq!(query["ReturnData"], false, "{id}");
+        let stat = &query["MetricStat"];
+        assert_eq!(stat["Period"], 300, "{id}");
+        let name = text(&stat["Metric"], "MetricName");
+        (text(query, "Id"), (name, stat["Stat"].clone()))
+    });
+    (asked[0]["Expression"].clone(), looked_at.collect())
+}
+
+#[test]
+fn slow_requests_ring_in_a_stack_of_little_traffic_but_not_for_one_request() {
+    let (expression, metrics) = expression("SlowRequests");
+    assert_eq!(expression, "IF(requests >= 50, p99, 0)");
+    let latency = |stat: &str| ("Latency".to_owned(), json!(stat));
+    let expected = [("requests", "SampleCount"), ("p99", "p99")];
+    let expected = expected.map(|(id, stat)| (id.to_owned(), latency(stat)));
+    assert_eq!(metrics, BTreeMap::from(expected));
+    let page = fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    assert!(page.contains("with fewer than 50 requests"));
+    // Where it is set, the alarm keeps its state until there are about a thousand in a period.
+    for (id, alarm) in resources(&template(), "AWS::CloudWatch::Alarm") {
+        let ignores = &alarm["Properties"]["EvaluateLowSampleCountPercentile"];
+        assert!(ignores.is_null(), "{id}");
+    }
+}
+
+#[test]
+fn guesses_ring_whether_they_are_looked_at_or_throttled() {
+    let (expression, metrics) = expression("RefusedLogins");
+    assert_eq!(expression, "SUM(FILL(METRICS(), 0))");
+    let metrics: BTreeSet<_> = metrics
+        .into_values()
+        .map(|(name, stat)| (name, stat.as_str().unwrap().to_owned()))
+        .collect();
+    let expected = ["attempts_refused", "logins_refused"];
+    let expected = expected.map(|name| (name.to_owned(), "Sum".to_owned()));
+    assert_eq!(metrics, BTreeSet::from(expected));
+}
+
+#[test]
+fn a_stack_has_a_dashboard_of_its_own_in_every_region() {
+    // The names of dashboards are an account's, those of stacks a region's.
+    let name = &template()["Resources"]["Dashboard"]["Properties"]["DashboardName"];
+    assert_eq!(name["Fn::Sub"], "${AWS::StackName}-${AWS::Region}");
+}
+
+#[test]
+fn functions_are_told_the_namespace_that_the_alarms_look_at() {
+    let template = template();
+    let variables = &template["Globals"]["Function"]["Environment"]["Variables"];
+    let variables = variables.as_object().unwrap();
+    assert_eq!(variables.keys().collect::<Vec<_>>(), [NAMESPACE_VARIABLE]);
+    let namespace = json!(["HasMetrics", {"Fn::Sub": OURS}, {"Ref": "AWS::NoValue"}]);
+    assert_eq!(variables[NAMESPACE_VARIABLE]["Fn::If"], namespace);
+    // Metrics are in lines of the level INFO: a stack without these lines must not think it has any.
+    let rule = &template["Rules"]["MetricsNeedTheLinesOfRequests"];
+    let levels = json!([["DEBUG", "INFO"], {"Ref": "LogLevel"}]);
+    assert_eq!(rule["Assertions"][0]["Assert"]["Fn::Contains"], levels);
+}

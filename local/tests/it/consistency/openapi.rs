@@ -1,0 +1,322 @@
+//! docs/openapi.yaml and the rest say the same: routes, codes, and every example, which is run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::http::{HeaderValue, Method, StatusCode};
+use local::template::Template;
+use serde_json::{Value, json};
+use shared::http::problem::{Problem, TokenRejection};
+
+use crate::support::app::{
+    Answer, App, options, root, template_document, text,
+};
+use crate::support::openapi::{AnswerExample, Operation, answer_examples, described};
+
+/// The examples of answers that nothing here brings about: operation, name, and why.
+pub(super) const NOT_BROUGHT: [(&str, &str, &str); 2] = [
+    (
+        "*",
+        "throttled",
+        "API Gateway's own throttle, which `cargo run` does not imitate",
+    ),
+    (
+        "register",
+        "internal",
+        "it reads nothing that is stored; what is left is a hash for which there is no memory",
+    ),
+];
+
+pub(super) fn template() -> Template {
+    template_document().with(&options().parameters).unwrap()
+}
+
+/// One of every problem. A new one does not compile until it is here.
+fn problems() -> Vec<Problem> {
+    let all = vec![
+        Problem::MalformedJson {
+            place: String::new(),
+        },
+        Problem::InvalidCredentials,
+        Problem::MissingToken,
+        Problem::InvalidToken(TokenRejection::Expired),
+        Problem::InvalidRefreshToken,
+        Problem::WrongPassword,
+        Problem::NotFound,
+        Problem::MethodNotAllowed { allow: "GET" },
+        Problem::EmailTaken,
+        Problem::PreconditionFailed,
+        Problem::BodyTooLarge { most: 1 },
+        Problem::UnsupportedMediaType { expected: "" },
+        Problem::InvalidFields(Vec::new()),
+        Problem::TooManyAttempts { seconds: 1 },
+        Problem::Internal("".into()),
+        Problem::Unavailable("".into()),
+    ];
+    let place = |problem: &Problem| match problem {
+        Problem::MalformedJson { .. } => 0,
+        Problem::InvalidCredentials => 1,
+        Problem::MissingToken => 2,
+        Problem::InvalidToken(_) => 3,
+        Problem::InvalidRefreshToken => 4,
+        Problem::WrongPassword => 5,
+        Problem::NotFound => 6,
+        Problem::MethodNotAllowed { .. } => 7,
+        Problem::EmailTaken => 8,
+        Problem::PreconditionFailed => 9,
+        Problem::BodyTooLarge { .. } => 10,
+        Problem::UnsupportedMediaType { .. } => 11,
+        Problem::InvalidFields(_) => 12,
+        Problem::TooManyAttempts { .. } => 13,
+        Problem::Internal(_) => 14,
+        Problem::Unavailable(_) => 15,
+    };
+    assert!(all.iter().map(place).eq(0..16));
+    all
+}
+
+fn enumeration(name: &str) -> BTreeSet<String> {
+    let schema = &described().document["components"]["schemas"][name];
+    let codes = schema["enum"].as_array().unwrap().iter();
+    codes
+        .map(|code| code.as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn every_route_of_the_template_is_an_operation_and_every_operation_a_route() {
+    let of_template: BTreeSet<_> = template()
+        .routes()
+        .iter()
+        .map(|route| {
+            let key = format!("{} {}", route.method, route.path);
+            (key, route.function.clone(), route.authorized)
+        })
+        .collect();
+    let of_document: BTreeSet<_> = described()
+        .operations()
+        .map(|operation| {
+            let key = format!("{} {}", operation.method.to_uppercase(), operation.path);
+            let tags = operation.value["tags"].as_array().unwrap();
+            assert_eq!(tags.len(), 1, "{key}");
+            let function = tags[0].as_str().unwrap().to_owned();
+            (key, function, !operation.is_public())
+        })
+        .collect();
+    assert_eq!(of_document, of_template);
+
+    let document = &described().document;
+    assert_eq!(document["security"], json!([{ "accessToken": [] }]));
+    let scheme = &document["components"]["securitySchemes"]["accessToken"];
+    assert_eq!(scheme["scheme"], "bearer");
+    // Operations say nothing of security, or that there is none.
+    let public = described().operations().filter(Operation::is_public);
+    let silent = described().operations();
+    let silent = silent.filter(|operation| operation.value["security"].is_null());
+    assert_eq!(public.count() + silent.count(), of_template.len());
+
+    let tags = document["tags"].as_array().unwrap().iter();
+    let tags: BTreeSet<_> = tags.map(|tag| text(tag, "name")).collect();
+    let functions = of_template.into_iter().map(|(_, function, _)| function);
+    assert_eq!(tags, functions.collect());
+}
+
+#[test]
+fn it_is_of_this_version_and_its_names_are_unique() {
+    let info = &described().document["info"];
+    assert_eq!(info["version"], env!("CARGO_PKG_VERSION"));
+    let ids: Vec<_> = described().operations().map(|o| o.id()).collect();
+    let unique: BTreeSet<_> = ids.iter().collect();
+    assert_eq!(unique.len(), ids.len(), "{ids:?}");
+}
+
+#[test]
+fn every_problem_is_described_with_its_status_and_no_other_is() {
+    let known: BTreeMap<_, _> = problems()
+        .iter()
+        .map(|problem| (problem.code().to_owned(), problem.status().as_u16()))
+        .collect();
+    assert_eq!(
+        enumeration("ProblemCode"),
+        known.keys().cloned().collect::<BTreeSet<_>>()
+    );
+    let mut seen = BTreeSet::new();
+    let unused = &described().document["components"]["responses"]["MethodNotAllowed"];
+    let operations = described().operations();
+    let examples = operations.flat_map(|operation| operation.answer_examples());
+    for example in examples.chain(answer_examples(405, unused)) {
+        if example.media_type == "application/problem+json" {
+            let code = text(example.value, "code");
+            assert_eq!(known.get(&code), Some(&example.status), "{code}");
+            assert_eq!(example.value["status"], example.status, "{code}");
+            assert_eq!(
+                example.value["type"],
+                format!("urn:latchkey:problem:{code}")
+            );
+            seen.insert(code);
+        }
+    }
+    assert_eq!(seen, known.into_keys().collect());
+}
+
+#[test]
+fn every_code_of_a_fault_is_described_and_no_other_is() {
+    let mut folders = ["functions", "shared"]
+        .map(|name| root().join(name))
+        .to_vec();
+    let mut codes = BTreeSet::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let source = std::fs::read_to_string(&path).unwrap();
+                let source = source.split("#[cfg(test)]").next().unwrap();
+                for rest in source.split("Reason::new(").skip(1) {
+                    let code = rest.trim_start().strip_prefix('"');
+                    let code = code.unwrap_or_else(|| panic!("no code: {}", path.display()));
+                    codes.insert(code.split('"').next().unwrap().to_owned());
+                }
+            }
+        }
+    }
+    assert_eq!(enumeration("FaultCode"), codes);
+}
+
+#[test]
+fn every_request_and_every_answer_has_an_example_and_every_component_is_used() {
+    let mut used = BTreeSet::new();
+    references(&described().document, &mut used);
+    for (kind, components) in described().document["components"].as_object().unwrap() {
+        for name in components.as_object().unwrap().keys() {
+            let reference = format!("#/components/{kind}/{name}");
+            let known = ["#/components/responses/MethodNotAllowed"].contains(&&*reference)
+                || kind == "securitySchemes";
+            assert_eq!(used.contains(&reference), !known, "{reference}");
+        }
+    }
+    for operation in described().operations() {
+        let id = operation.id();
+        for parameter in operation.parameters() {
+            assert!(parameter["examples"].is_object(), "{id}: {parameter}");
+        }
+        let has_body = operation.value["requestBody"].is_object();
+        assert_eq!(has_body, !operation.request_examples().is_empty(), "{id}");
+        for (status, response) in operation.responses() {
+            let examples = answer_examples(status, response);
+            let media_types: BTreeSet<_> = examples.iter().map(|e| e.media_type).collect();
+            let contents = response["content"].as_object();
+            let described: BTreeSet<_> =
+                contents.into_iter().flatten().map(|(k, _)| &**k).collect();
+            assert_eq!(media_types, described, "{id}, {status}");
+            assert_eq!([204, 304].contains(&status), contents.is_none(), "{id}");
+        }
+    }
+}
+
+/// All references below `value`.
+fn references(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                match value.as_str().filter(|text| text.starts_with("#/")) {
+                    // The other place of references is a discriminator's mapping.
+                    Some(reference) => {
+                        found.insert(reference.to_owned());
+                    }
+                    None => references(value, found),
+                }
+                assert!(name != "$ref" || value.is_string(), "{value}");
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn examples_are_what_their_schemas_say() {
+    for operation in described().operations() {
+        for (_, name, value) in operation.request_examples() {
+            let method = operation.method.to_uppercase().parse().unwrap();
+            let path = operation.path;
+            let body = value.to_string();
+            let fault = described().fault_of_taken(&method, path, body.as_bytes());
+            let refused = of_name(operation, name).is_some_and(|example| example.status == 422);
+            assert_eq!(
+                fault.is_some(),
+                refused && !is_beyond_schemas(name),
+                "{name}: {fault:?}"
+            );
+        }
+        for example in operation.answer_examples() {
+            let response = &operation.value["responses"][example.status.to_string()];
+            let response = described().resolve(response);
+            let schema = &response["content"][example.media_type]["schema"];
+            let schema = schema["$ref"].as_str().unwrap();
+            let schema = json!({ "$ref": schema.replacen('#', "urn:latchkey:openapi:strict#", 1) });
+            let valid = described().validator(&schema).validate(example.value);
+            assert!(valid.is_ok(), "{}: {valid:?}", example.name);
+        }
+    }
+}
+
+/// What only zxcvbn knows.
+fn is_beyond_schemas(name: &str) -> bool {
+    name == "invalid-password-change"
+}
+
+/// The example of an answer with that name.
+pub(super) fn of_name<'a>(operation: Operation<'a>, name: &str) -> Option<AnswerExample<'a>> {
+    let examples = operation.answer_examples().into_iter();
+    examples.into_iter().find(|example| example.name == name)
+}
+
+/// Answers are found out where they are not as described: the guard of all other tests can fail.
+#[tokio::test]
+async fn an_answer_that_is_not_described_is_found_out() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let shown = async || ada.get("/profile").send().await;
+    let fault = |answer: &Answer| described().fault(&Method::GET, "/profile", answer);
+    assert_eq!(fault(&shown().await), None);
+    let changed = async |change: fn(&mut Answer)| {
+        let mut answer = shown().await;
+        change(&mut answer);
+        fault(&answer).unwrap_or_default()
+    };
+    let member = changed(|answer| answer.body = answer.body.replacen('{', "{\"age\":1,", 1));
+    assert!(member.await.contains("'age'"));
+    let missing = changed(|answer| answer.body = answer.body.replacen("\"roles\"", "\"role\"", 1));
+    assert!(missing.await.contains("role"));
+    let format = changed(|answer| answer.body = answer.body.replacen("\"20", "\"on 20", 1));
+    assert!(format.await.contains("date-time"));
+    let status = changed(|answer| answer.status = StatusCode::ACCEPTED);
+    assert_eq!(status.await, "202 is not described");
+    let lost = changed(|answer| drop(answer.headers.remove("etag")));
+    assert_eq!(lost.await, "the header etag is missing");
+    let other = changed(|answer| {
+        let value = HeaderValue::from_static("public");
+        answer.headers.insert("cache-control", value);
+    });
+    assert!(other.await.starts_with("the header cache-control"));
+    let added = changed(|answer| {
+        let value = HeaderValue::from_static("1");
+        answer.headers.insert("x-version", value);
+    });
+    assert_eq!(added.await, "the header x-version is not described");
+    let code = changed(|answer| {
+        answer.status = StatusCode::UNAUTHORIZED;
+        let response = Problem::WrongPassword.to_response("r-1");
+        answer.headers.extend(response.headers().clone());
+        answer.body = String::from_utf8(response.body().to_vec()).unwrap();
+    });
+    assert!(code.await.contains("\"wrong-password\" is in no example"));
+    let path = described().fault(&Method::GET, "/profiles", &shown().await);
+    assert_eq!(path.as_deref(), Some("there is no such operation"));
+    let short =
+        json!({"email": "a@b.example", "password": "short", "first_name": "A", "last_name": "B"});
+    let short = short.to_string();
+    let taken = described().fault_of_taken(&Method::POST, "/register", short.as_bytes());
+    assert!(taken.is_some());
+}

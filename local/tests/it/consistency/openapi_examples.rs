@@ -1,0 +1,359 @@
+//! Every example of docs/openapi.yaml is what a function answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use axum::http::Method;
+use local::functions::Functions;
+use local::gateway::Gateway;
+use local::template::Template;
+use serde_json::{Value, json};
+use shared::platform::clock::Clock;
+
+use super::openapi::{NOT_BROUGHT, of_name, template};
+use crate::support::app::bare_event;
+use crate::support::app::{
+    Answer, App, BEGINNING, PASSWORD, claims, env, options, root, text,
+};
+use crate::support::openapi::{Operation, answer_examples, described};
+
+#[tokio::test]
+async fn every_example_of_register_and_login_is_run() {
+    run("register").await;
+    run("login").await;
+}
+
+#[tokio::test]
+async fn every_example_of_sessions_is_run() {
+    run("session").await;
+}
+
+#[tokio::test]
+async fn every_example_of_the_profile_is_run() {
+    run("profile").await;
+}
+
+#[tokio::test]
+async fn every_example_of_a_password_change_is_run() {
+    run("password").await;
+}
+
+#[tokio::test]
+async fn every_example_of_discovery_is_run() {
+    run("discovery").await;
+}
+
+#[test]
+fn no_function_s_examples_are_left_out() {
+    let run = [
+        "discovery",
+        "login",
+        "password",
+        "profile",
+        "register",
+        "session",
+    ];
+    let tags = described().document["tags"].as_array().unwrap().iter();
+    let tags: BTreeSet<_> = tags.map(|tag| text(tag, "name")).collect();
+    assert_eq!(tags, run.map(str::to_owned).into());
+    for (id, name, _) in NOT_BROUGHT {
+        let mut operations = described().operations();
+        let known = operations.any(|o| (id == "*" || o.id() == id) && of_name(o, name).is_some());
+        assert!(known, "{id} has no {name}");
+    }
+}
+
+/// Brings about every answer of a function's operations that has an example, and sends every example
+/// of a request.
+async fn run(function: &str) {
+    let of_function = |operation: &Operation<'_>| operation.value["tags"][0] == function;
+    for operation in described().operations().filter(of_function) {
+        let mut names = operation.request_names();
+        names.extend(
+            operation
+                .answer_examples()
+                .iter()
+                .map(|example| example.name),
+        );
+        for name in names {
+            let listed = |&(id, listed, _): &(&str, &str, &str)| {
+                (id == "*" || id == operation.id()) && listed == name
+            };
+            if NOT_BROUGHT.iter().any(listed) {
+                continue;
+            }
+            let media_types = operation.request_examples().into_iter();
+            let media_types = media_types.filter(|(_, of, _)| *of == name);
+            let media_types: Vec<_> = media_types.map(|(media_type, ..)| media_type).collect();
+            let media_types = match media_types.as_slice() {
+                [] => &["application/json"],
+                there => there,
+            };
+            for media_type in media_types {
+                let answer = bring(operation, name, media_type).await;
+                let shown = format!("{} of {}: {answer:?}", name, operation.id());
+                match of_name(operation, name) {
+                    Some(example) => {
+                        assert_eq!(answer.status, example.status, "{shown}");
+                        assert_eq!(answer.header("content-type"), example.media_type, "{shown}");
+                        let body = answer.json();
+                        assert!(
+                            alike(example.value, &body),
+                            "{} is not {shown}",
+                            example.value
+                        );
+                    }
+                    None => assert!([204, 304].contains(&answer.status.as_u16()), "{shown}"),
+                }
+            }
+        }
+    }
+}
+
+/// Makes the situation in which an operation has the answer `name`, and asks for it.
+async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer {
+    let mut app = match name {
+        "failed" => without_functions().await,
+        _ => App::start().await,
+    };
+    let (mut access_token, mut refresh_token) = (String::new(), String::new());
+    let has_people = name != "failed" && (operation.id() != "register" || name == "email-taken");
+    if has_people {
+        app.register("ada@example.com").await.expect(201);
+        let login = app.post(
+            "/login",
+            json!({"email": "ada@example.com", "password": PASSWORD}),
+        );
+        let tokens = login.header("user-agent", "curl/7.88.1").send().await;
+        let tokens = tokens.expect(200).json();
+        access_token = text(&tokens, "access_token");
+        refresh_token = text(&tokens, "refresh_token");
+    }
+    match name {
+        "first-part" | "next-part" => app.copy_session(120).await,
+        "unavailable" => rebuild(
+            &mut app,
+            "AWS_ENDPOINT_URL_DYNAMODB",
+            Some("http://127.0.0.1:9"),
+        ),
+        "internal" if operation.id() == "getConfiguration" => rebuild(&mut app, "ISSUER", None),
+        "internal" => spoil(&app).await,
+        "missing-token" => {
+            let text = std::fs::read_to_string(root().join("template.yaml")).unwrap();
+            let without = text.replacen("        DefaultAuthorizer: Token\n", "", 1);
+            assert_ne!(text, without);
+            let template = Template::parse(&without, &options().parameters).unwrap();
+            let functions = Arc::clone(&app.local.functions);
+            let clock = Clock::Manual(app.clock.clone());
+            app.local.gateway = Arc::new(Gateway::new(&template, functions, clock).unwrap());
+        }
+        // The gateway keeps its answer past the token's end, and the function looks again.
+        "invalid-token" => {
+            let end = claims(&access_token)["exp"].as_u64().unwrap();
+            app.clock.advance(Duration::from_secs(end - 10 - BEGINNING));
+            let profile = app.get("/profile").bearer(&access_token);
+            profile.send().await.expect(200);
+            app.clock.advance(Duration::from_secs(45));
+        }
+        _ => {}
+    }
+
+    let own = operation.request_names();
+    let is_good = |name: &&&str| of_name(operation, name).is_none_or(|e| e.status < 300);
+    let sent = if own.contains(name) {
+        Some(name)
+    } else if of_name(operation, name).is_some_and(|example| example.status < 300) {
+        None
+    } else {
+        own.iter().find(is_good).copied()
+    };
+
+    let mut path = operation.path.to_owned();
+    let mut headers = Vec::new();
+    for parameter in operation.parameters() {
+        let example = sent.map(|sent| &parameter["examples"][sent]["value"]);
+        let Some(value) = example.and_then(Value::as_str) else {
+            continue;
+        };
+        match text(parameter, "in").as_str() {
+            "path" if sent == Some("ended") => {
+                let id = match access_token.is_empty() {
+                    true => value.to_owned(),
+                    false => text(&claims(&access_token), "sid"),
+                };
+                path = path.replace("{id}", &id);
+            }
+            "path" => path = path.replace("{id}", value),
+            "query" => path = format!("{path}?{}={value}", text(parameter, "name")),
+            _ => headers.push((text(parameter, "name"), value)),
+        }
+    }
+    let mut bodies = operation.request_examples().into_iter();
+    let body = bodies.find(|(media, of, _)| Some(*of) == sent && *media == media_type);
+    let body = body.map(|(_, _, body)| body.to_string().replace(EXAMPLE_TOKEN, &refresh_token));
+    let body = match name {
+        "malformed-json" => Some("{".to_owned()),
+        "not-an-object" => Some("[]".to_owned()),
+        "repeated-member" => body.map(|body| body.replacen('{', "{\"last_name\":\"Byron\",", 1)),
+        "crowded-object" => {
+            let members: BTreeMap<_, _> = (0..65).map(|n| (format!("member_{n}"), n)).collect();
+            Some(serde_json::to_string(&members).unwrap())
+        }
+        "body-too-large" => Some(" ".repeat(16 * 1024 + 1)),
+        "request-too-large" => Some(" ".repeat(10 * 1024 * 1024 + 1)),
+        _ => body,
+    };
+
+    let call = || {
+        let method: Method = operation.method.to_uppercase().parse().unwrap();
+        let mut call = app.call(method, &path);
+        if let Some(body) = &body {
+            let media_type = match name {
+                "unsupported-media-type" => "text/plain",
+                _ => media_type,
+            };
+            call = call.header("content-type", media_type).body(body.clone());
+        }
+        for (name, value) in &headers {
+            call = call.with(name.parse().unwrap(), value.parse().unwrap());
+        }
+        match name {
+            // Where the gateway gives no one domain and none is set, there is no issuer.
+            "internal" if operation.id() == "getConfiguration" => call.header("host", "other"),
+            "unauthorized" | "missing-token" => call,
+            "forbidden" => call.bearer("a.b.c"),
+            _ if operation.is_public() => call,
+            _ => call.bearer(&access_token),
+        }
+    };
+    if name == "too-many-attempts" {
+        for _ in 0..5 {
+            let refused = call().send().await;
+            assert!([401, 403].contains(&refused.status.as_u16()), "{refused:?}");
+        }
+    }
+    call().send().await
+}
+
+/// The refresh token of the examples, which stands for one that is good.
+const EXAMPLE_TOKEN: &str = "lkr_AaIJqiUNfASpmynRwyrz4gGiCaooBHb9gysuImuicAEAAAAA9Vw0mOFO7Jxu0mcuHKFGZK-wgZyiVFkNRTtEwpeGhcM";
+
+/// A gateway whose functions cannot be called: nothing listens at the discard port.
+async fn without_functions() -> App {
+    let mut app = App::start().await;
+    let mut functions = Functions::default();
+    for name in app.local.environment.keys() {
+        functions.add_remote(name, "http://127.0.0.1:9").unwrap();
+    }
+    let clock = Clock::Manual(app.clock.clone());
+    app.local.gateway = Arc::new(Gateway::new(&template(), Arc::new(functions), clock).unwrap());
+    app
+}
+
+/// Puts functions behind the gateway that have another value of a variable, or none.
+fn rebuild(app: &mut App, variable: &str, value: Option<&str>) {
+    let mut functions = Functions::default();
+    let clock = Clock::Manual(app.clock.clone());
+    for (name, variables) in &app.local.environment {
+        let lookup = |asked: &str| match asked == variable {
+            true => value.map(str::to_owned),
+            false => variables.get(asked).cloned(),
+        };
+        assert!(functions.add(name, &env(&lookup), &clock).unwrap());
+    }
+    app.local.gateway = Arc::new(Gateway::new(&template(), Arc::new(functions), clock).unwrap());
+}
+
+/// Makes what is stored of people unreadable.
+async fn spoil(app: &App) {
+    for item in app.items().await {
+        let sort_key = item["sk"].as_s().unwrap();
+        let attribute = match sort_key.as_str() {
+            "ACCOUNT" => "date_joined",
+            "CREDENTIAL" => "user_id",
+            _ => "refresh_hash",
+        };
+        let mut put = app.dynamodb().put_item().table_name("latchkey");
+        for (name, value) in item {
+            put = put.item(name, value);
+        }
+        let put = put.item(attribute, AttributeValue::Bool(true));
+        put.send().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_answer_to_a_method_that_a_function_does_not_take_is_as_described() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let mut event = bare_event(Some(&format!("Bearer {}", ada.access_token)));
+    event["requestContext"]["http"]["method"] = json!("POST");
+    event["requestContext"]["requestId"] = json!("7d2d53c1b4b0fd9e");
+    let answer = app.local.functions.invoke("profile", event).await.unwrap();
+    let answer = local::event::to_response(answer).unwrap();
+    let (head, body) = answer.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    let answer = Answer {
+        status: head.status,
+        headers: head.headers,
+        body: String::from_utf8(body.to_vec()).unwrap(),
+    };
+    assert_eq!(answer.status, 405);
+    let response = &described().document["components"]["responses"]["MethodNotAllowed"];
+    assert_eq!(described().fault_of(response, &answer), None);
+    let example = answer_examples(405, response).remove(0).value;
+    assert!(alike(example, &answer.json()), "{example}: {answer:?}");
+}
+
+/// Whether what came is of the same shape as the example: the same members, the same values but for
+/// those that differ each time.
+fn alike(example: &Value, real: &Value) -> bool {
+    match (example, real) {
+        (Value::Object(example), Value::Object(real)) => {
+            example.keys().eq(real.keys())
+                && example
+                    .iter()
+                    .all(|(name, value)| match (name.as_str(), value) {
+                        // Of many sessions, an example shows the first.
+                        ("sessions", Value::Array(_)) => alike(&value[0], &real[name][0]),
+                        _ => alike(value, &real[name]),
+                    })
+        }
+        (Value::Array(example), Value::Array(real)) => {
+            example.len() == real.len() && example.iter().zip(real).all(|(a, b)| alike(a, b))
+        }
+        (Value::String(example), Value::String(real)) => {
+            example == real || (kind(example).is_some() && kind(example) == kind(real))
+        }
+        (Value::Number(example), Value::Number(real)) => {
+            // The life of an access token is shortened by chance.
+            let is_life =
+                |n: &serde_json::Number| n.as_u64().is_some_and(|n| (855..=900).contains(&n));
+            example == real || (is_life(example) && is_life(real))
+        }
+        (example, real) => example == real,
+    }
+}
+
+/// What kind of text it is that differs each time.
+fn kind(text: &str) -> Option<&'static str> {
+    let of = |plain: fn(char) -> bool| text.chars().all(plain);
+    let is_base64url = of(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    match text {
+        _ if text.starts_with("lkr_") => Some("refresh token"),
+        _ if text.starts_with("eyJ") => Some("access token"),
+        _ if text.starts_with("https://") || text.starts_with("http://") => Some("URL"),
+        _ if text.len() == 36 && text.matches('-').count() == 4 => Some("identifier"),
+        _ if text.len() == 20 && text.ends_with('Z') => Some("time"),
+        _ if text.len() == 16 && of(|c| c.is_ascii_hexdigit()) => Some("request"),
+        _ if is_base64url
+            && text.contains(char::is_uppercase)
+            && text.contains(char::is_numeric) =>
+        {
+            Some("octets")
+        }
+        _ => None,
+    }
+}

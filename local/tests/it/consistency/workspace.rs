@@ -1,0 +1,392 @@
+//! template.yaml, the routes and environment of `cargo lambda watch`, the handlers and the
+//! workspace say the same: forget one place, and a test here names it.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use axum::http::Method;
+use local::functions::Functions;
+use local::template::{Route, Template};
+use serde_json::Value;
+use shared::observe::logging::{NAMESPACE_VARIABLE, OURS};
+use shared::platform::clock::Clock;
+use shared::platform::config::Env;
+
+use crate::support::app::{App, root, template_document, text};
+use crate::support::kms::StandIn;
+use crate::support::stack::CloudFormation;
+
+/// The routes that nobody needs a token for. A route is closed unless it is named here.
+const PUBLIC: [&str; 6] = [
+    "GET /.well-known/jwks.json",
+    "GET /.well-known/openid-configuration",
+    "POST /login",
+    "POST /logout",
+    "POST /refresh",
+    "POST /register",
+];
+
+/// What functions read in AWS only: a role's credentials have a token, and KMS is not on laptops.
+const IN_AWS: [&str; 3] = ["AWS_ENDPOINT_URL_KMS", "AWS_SESSION_TOKEN", "SIGNING_KID"];
+
+/// The template with every variable set that it can set.
+fn template() -> Template {
+    crate::support::app::template([("Issuer", "https://auth.example.com")])
+}
+
+/// What cargo says of the workspace.
+fn workspace() -> Value {
+    let metadata = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--no-deps",
+            "--offline",
+            "--format-version",
+            "1",
+        ])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(
+        metadata.status.success(),
+        "{}",
+        String::from_utf8_lossy(&metadata.stderr)
+    );
+    serde_json::from_slice(&metadata.stdout).unwrap()
+}
+
+fn lambda_environment() -> BTreeMap<String, String> {
+    let workspace = workspace();
+    let variables = workspace["metadata"]["lambda"]["env"].as_object().unwrap();
+    variables
+        .iter()
+        .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
+        .collect()
+}
+
+#[test]
+fn cargo_lambda_watch_has_the_routes_of_the_template() {
+    let of_template: BTreeSet<_> = template()
+        .routes()
+        .iter()
+        .map(|route| {
+            (
+                route.path.clone(),
+                route.method.clone(),
+                route.function.clone(),
+            )
+        })
+        .collect();
+    let workspace = workspace();
+    let router = workspace["metadata"]["lambda"]["watch"]["router"]
+        .as_object()
+        .unwrap();
+    let mut of_watch = BTreeSet::new();
+    for (path, methods) in router {
+        for entry in methods.as_array().unwrap() {
+            of_watch.insert((path.clone(), text(entry, "method"), text(entry, "function")));
+        }
+    }
+    assert_eq!(of_watch, of_template);
+}
+
+#[tokio::test]
+async fn every_route_of_the_template_is_one_that_its_handler_knows() {
+    let app = App::start().await;
+    for (n, route) in template().routes().iter().enumerate() {
+        let ada = app.user(&format!("ada{n}@example.com")).await;
+        let method: Method = route.method.parse().unwrap();
+        let path = route.path.replace("{id}", &ada.session_id());
+        let answer = app
+            .call(method, &path)
+            .bearer(&ada.access_token)
+            .send()
+            .await;
+        assert!(
+            ![404, 405, 500].contains(&answer.status.as_u16()),
+            "{route:?}: {answer:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_route_but_the_public_ones_is_closed() {
+    let app = App::start().await;
+    let name = |route: &Route| format!("{} {}", route.method, route.path);
+    let template = template();
+    let (closed, open): (Vec<_>, Vec<_>) = template.routes().iter().partition(|r| r.authorized);
+    assert_eq!(open.into_iter().map(name).collect::<Vec<_>>(), PUBLIC);
+    assert!(!closed.is_empty());
+    for route in closed {
+        let path = route
+            .path
+            .replace("{id}", "018bcfe5-687b-7000-8000-000000000002");
+        let call = || app.call(route.method.parse().unwrap(), &path);
+        call().send().await.expect(401);
+        for value in [
+            "Bearer",
+            "Basic YTpi",
+            "Bearer a.b.c",
+            "Bearer lkr_AAAA",
+            "a.b.c",
+        ] {
+            call()
+                .header("authorization", value)
+                .send()
+                .await
+                .expect(403);
+        }
+    }
+}
+
+/// The variables that a function asks for when it is made.
+fn variables_of(function: &str) -> BTreeSet<String> {
+    let mut there = lambda_environment();
+    let data = crate::support::app::data_dir();
+    for (name, file) in [("JWKS", "jwks.json"), ("SIGNING_KEY", "signing-key.pem")] {
+        there.insert(name.to_owned(), data.join(file).display().to_string());
+    }
+    let asked = RefCell::new(BTreeSet::new());
+    let lookup = |name: &str| {
+        asked.borrow_mut().insert(name.to_owned());
+        there.get(name).cloned()
+    };
+    let made = Functions::default().add(function, &Env::new(&lookup), &Clock::System);
+    let known =
+        made.unwrap_or_else(|error| panic!("{function} under cargo lambda watch: {error:#}"));
+    assert!(known, "add {function} to local/src/functions.rs");
+    // Set by whoever trusts other roots than Amazon's: not by default.
+    asked.borrow_mut().remove("SSL_CERT_FILE");
+    asked.into_inner()
+}
+
+#[tokio::test]
+async fn the_template_sets_what_each_function_reads_and_nothing_else() {
+    for (function, variables) in template().environments() {
+        let mut read = variables_of(function);
+        // Set by Lambda itself, or, the endpoint, on laptops only.
+        read.retain(|name| !name.starts_with("AWS_"));
+        let set: BTreeSet<_> = variables.keys().cloned().collect();
+        assert_eq!(set, read, "{function}");
+    }
+}
+
+#[tokio::test]
+async fn cargo_lambda_watch_sets_what_the_functions_read_and_nothing_else() {
+    let template = template();
+    let mut read = BTreeSet::new();
+    for function in template.environments().keys() {
+        read.extend(variables_of(function));
+    }
+    read.retain(|name| !IN_AWS.contains(&name.as_str()));
+    let set: BTreeSet<_> = lambda_environment().into_keys().collect();
+    assert_eq!(set, read);
+}
+
+#[test]
+fn cargo_lambda_watch_has_the_template_s_defaults() {
+    let watched = lambda_environment();
+    let here = ["ISSUER", "JWKS", "SIGNING_KEY", "SIGNING_KID", "TABLE_NAME"];
+    let mut compared = 0;
+    for (function, variables) in template().environments() {
+        for (name, value) in variables
+            .iter()
+            .filter(|(name, _)| !here.contains(&name.as_str()))
+        {
+            assert_eq!(watched.get(name), Some(value), "{name} of {function}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 5);
+}
+
+#[test]
+fn every_function_crate_is_a_function_of_the_template() {
+    let workspace = workspace();
+    let packages = workspace["packages"].as_array().unwrap();
+    let crates: BTreeSet<_> = packages
+        .iter()
+        .filter(|package| text(package, "manifest_path").contains("/functions/"))
+        .map(|package| text(package, "name"))
+        .collect();
+    let template = template();
+    assert_eq!(crates, template.environments().keys().cloned().collect());
+
+    // The template's own names and folders follow the crates'.
+    let yaml = std::fs::read_to_string(root().join("template.yaml")).unwrap();
+    for name in crates {
+        assert!(
+            yaml.contains(&format!("CodeUri: functions/{name}")),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn every_crate_s_log_lines_are_shown() {
+    let workspace = workspace();
+    for package in workspace["packages"].as_array().unwrap() {
+        let name = text(package, "name");
+        // These are in no function, or log nothing.
+        let silent = ["bench", "empty", "zxcvbn"].contains(&name.as_str());
+        assert!(
+            silent || OURS.contains(&name.as_str()),
+            "add {name} to telemetry::OURS"
+        );
+    }
+}
+
+#[test]
+fn the_table_has_the_keys_and_the_expiry_that_the_store_uses() {
+    let template = template();
+    let keys = template.table()["KeySchema"].as_array().unwrap();
+    let keys: Vec<_> = keys
+        .iter()
+        .map(|key| (text(key, "AttributeName"), text(key, "KeyType")))
+        .collect();
+    let expected = [("pk", "HASH"), ("sk", "RANGE")];
+    assert_eq!(
+        keys,
+        expected.map(|(name, kind)| (name.to_owned(), kind.to_owned()))
+    );
+    assert_eq!(
+        template.table()["TimeToLiveSpecification"]["AttributeName"],
+        "expires_at"
+    );
+    assert!(
+        template.table()["GlobalSecondaryIndexes"].is_null(),
+        "no index, no second price"
+    );
+}
+
+/// Lambda's limit for the names and values of a function's environment, in octets.
+const MAX_ENVIRONMENT: usize = 4096;
+
+#[tokio::test]
+async fn the_environment_of_every_function_fits_at_every_stage_of_a_rotation() {
+    let kms = StandIn::start().await;
+    let cloudformation = CloudFormation::start().await;
+    let wrapping = kms.make("SYMMETRIC_DEFAULT");
+    // The longest of what a stack can have at once: two RSA keys, the one that signs sealed.
+    let large = kms.make("RSA_3072");
+    let (public, key) = cloudformation.sealed_key(&kms, &wrapping, "RSA_2048").await;
+    let (jwks, kid) = cloudformation.key_set(&kms, &[&public, &large]).await;
+    let issuer = format!("https://{}.example.com", "a".repeat(63));
+    let given = BTreeMap::from([
+        ("Issuer".to_owned(), issuer),
+        ("Audience".to_owned(), "a".repeat(255)),
+    ]);
+    let template = template_document().with(&given).unwrap();
+    // Every function has it, with the stack's name, which has 128 letters at most.
+    let metrics = NAMESPACE_VARIABLE.len() + "Latchkey/".len() + 128;
+    for (function, variables) in template.environments() {
+        let octets: usize = variables
+            .iter()
+            .map(|(name, value)| {
+                let value = match name.as_str() {
+                    "JWKS" => &jwks,
+                    "SIGNING_KID" => &kid,
+                    "SIGNING_KEY" => &key,
+                    // A table's name has 255 letters at most, but this one has its stack's.
+                    _ => value,
+                };
+                name.len() + value.len()
+            })
+            .sum();
+        let octets = octets + metrics;
+        assert!(octets < MAX_ENVIRONMENT - 128, "{function}: {octets}");
+    }
+}
+
+#[test]
+fn the_pages_on_security_and_architecture_name_tests_that_exist() {
+    let mut folders = ["functions", "local", "shared"]
+        .map(|name| root().join(name))
+        .to_vec();
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => files.push(path.display().to_string()),
+            }
+        }
+    }
+    let mut tests: BTreeSet<String> = BTreeSet::new();
+    for path in files.iter().filter(|path| path.ends_with(".rs")) {
+        let text = std::fs::read_to_string(path).unwrap();
+        let mut parts = path.trim_end_matches(".rs").rsplit('/');
+        let file = match parts.next() {
+            Some("lib") => parts.nth(1),
+            other => other,
+        };
+        let file = file.unwrap_or_default();
+        let names = text.split("fn ").skip(1);
+        tests.extend(names.map(|rest| {
+            let name = rest.split('(').next().unwrap_or_default();
+            format!("{file}::{name}")
+        }));
+    }
+    for (page, least) in [("docs/security.md", 80), ("docs/architecture.md", 15)] {
+        let text = std::fs::read_to_string(root().join(page)).unwrap();
+        let mut cited = 0;
+        for quoted in quoted(&text) {
+            if quoted.contains("::") && quoted != "file::name" {
+                assert!(tests.contains(quoted), "{page}: no test {quoted}");
+                cited += 1;
+            }
+        }
+        assert!(cited > least, "{page}: only {cited} tests are named");
+    }
+}
+
+/// What stands between backquotes.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+#[tokio::test]
+async fn the_page_on_the_architecture_names_what_lies_in_the_table() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    app.refresh(&ada.refresh_token).await.expect(200);
+    let mut there: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+    for item in app.all_items().await {
+        let prefix = |name: &str| {
+            let key = item[name].as_s().unwrap();
+            match key.rsplit_once('#') {
+                Some((start, _)) => format!("{start}#"),
+                None if key.bytes().all(|b| b.is_ascii_digit()) => "<window start>".to_owned(),
+                None => key.clone(),
+            }
+        };
+        let names = item
+            .keys()
+            .filter(|name| !["pk", "sk"].contains(&name.as_str()));
+        let known = there.entry((prefix("pk"), prefix("sk"))).or_default();
+        known.extend(names.cloned());
+    }
+    // A deletion that is finished leaves nothing to look at.
+    let account = ("USER#".to_owned(), "ACCOUNT".to_owned());
+    there
+        .get_mut(&account)
+        .unwrap()
+        .insert("expires_at".to_owned());
+
+    let page = std::fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    let (_, page) = page.split_once("\n## The table\n").unwrap();
+    let (page, _) = page.split_once("\n## ").unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| "));
+    let named: BTreeMap<_, _> = rows
+        .filter_map(|row| {
+            let cells: Vec<_> = row.trim_matches('|').split(" | ").collect();
+            let key = |n: usize| quoted(cells[n]).next().map(str::to_owned);
+            let names = quoted(cells[3]).map(str::to_owned).collect();
+            Some(((key(1)?, key(2)?), names))
+        })
+        .filter(|((pk, _), _)| pk != "pk")
+        .collect();
+    assert_eq!(named, there);
+}

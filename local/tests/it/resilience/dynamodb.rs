@@ -1,0 +1,246 @@
+//! Registration, login and profile if DynamoDB fails.
+
+
+use local::functions::Functions;
+use serde_json::json;
+use shared::platform::clock::Clock;
+
+use crate::support::app::bare_event;
+use crate::support::app::{App, PASSWORD, env, logged_requests, registration};
+use crate::support::emf;
+use crate::support::faulty_store::{Fault, FaultyStore, ask};
+
+#[tokio::test]
+async fn a_registration_that_collides_is_tried_again() {
+    let faulty = FaultyStore::start().await;
+    faulty.will("TransactWriteItems", &[Fault::Conflict; 3]);
+    assert_eq!(faulty.register().await.0, 201);
+    assert_eq!(faulty.seen().len(), 4);
+    assert_eq!(faulty.app.items().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_registration_that_collides_without_end_is_a_503_and_leaves_nothing() {
+    let faulty = FaultyStore::start().await;
+    faulty.will("TransactWriteItems", &[Fault::Conflict; 100]);
+    assert_eq!(faulty.register().await.0, 503);
+    assert_eq!(faulty.seen().len(), 5);
+    assert!(faulty.app.items().await.is_empty());
+    faulty.will("TransactWriteItems", &[]);
+    assert_eq!(faulty.register().await.0, 201);
+}
+
+#[tokio::test]
+async fn a_registration_whose_answer_was_lost_is_still_a_201() {
+    let faulty = FaultyStore::start().await;
+    faulty.will("TransactWriteItems", &[Fault::AnswerLost]);
+    assert_eq!(faulty.register().await.0, 201);
+    assert_eq!(faulty.app.items().await.len(), 2);
+    // Also where it is tried again as another transaction, which finds its own account.
+    let other = FaultyStore::start().await;
+    other.will("TransactWriteItems", &[Fault::AnswerLost, Fault::Conflict]);
+    assert_eq!(other.register().await.0, 201);
+    assert_eq!(other.app.items().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_registration_whose_every_answer_was_lost_is_a_503_and_then_a_whole_account() {
+    let faulty = FaultyStore::start().await;
+    faulty.will("TransactWriteItems", &[Fault::AnswerLost; 3]);
+    assert_eq!(faulty.register().await.0, 503);
+    assert_eq!(faulty.app.items().await.len(), 2);
+    assert_eq!(faulty.register().await.0, 409);
+    assert_eq!(faulty.login().await.0, 200);
+}
+
+#[tokio::test]
+async fn a_fault_of_dynamodb_is_counted_and_its_time_measured_with_all_tries() {
+    let faulty = FaultyStore::start().await;
+    for (fault, least_ms) in [(Fault::Broken, 0.0), (Fault::Silence, 2400.0)] {
+        faulty.will("TransactWriteItems", &[fault; 3]);
+        logged_requests();
+        assert_eq!(faulty.register().await.0, 503);
+        let lines = logged_requests();
+        let [line] = &lines[..] else {
+            panic!("{lines:?}")
+        };
+        assert_eq!(line["store_faults"], 1, "{line}");
+        assert_eq!(line["store_requests"], 1, "{line}");
+        assert!(line["store_ms"].as_f64().unwrap() > least_ms, "{line}");
+        assert!(emf::kept(line).contains(&("store_faults".to_owned(), vec![])));
+    }
+    // A refusal that the rules foresee is no fault.
+    faulty.will("TransactWriteItems", &[]);
+    assert_eq!(faulty.register().await.0, 201);
+    assert_eq!(faulty.register().await.0, 409);
+    assert!(
+        logged_requests()
+            .iter()
+            .all(|line| line.get("store_faults").is_none())
+    );
+}
+
+#[tokio::test]
+async fn passing_faults_are_tried_again() {
+    let faulty = FaultyStore::start().await;
+    faulty.will("TransactWriteItems", &[Fault::Throttled]);
+    assert_eq!(faulty.register().await.0, 201);
+    // The attempt, and then the session: each is tried again.
+    for faults in [
+        [Fault::Broken, Fault::AnswerLost],
+        [Fault::AnswerLost, Fault::Broken],
+    ] {
+        faulty.will("BatchGetItem", &[Fault::Broken, Fault::Throttled]);
+        faulty.will("GetItem", &[Fault::Broken, Fault::Throttled]);
+        faulty.will("PutItem", &faults);
+        faulty.will("UpdateItem", &[Fault::Broken]);
+        assert_eq!(faulty.login().await.0, 200);
+    }
+    faulty.will("UpdateItem", &[Fault::WriteConflict, Fault::WriteConflict]);
+    assert_eq!(faulty.login().await.0, 200);
+    assert_eq!(faulty.app.items_of("SESSION#").await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_login_whose_session_is_not_kept_gives_no_token() {
+    let faulty = FaultyStore::start().await;
+    assert_eq!(faulty.register().await.0, 201);
+    // First the attempt is not counted, then it is and the session is not written.
+    for faults in [
+        [Fault::Broken; 3].as_slice(),
+        &[
+            Fault::Passes,
+            Fault::Broken,
+            Fault::Broken,
+            Fault::Broken,
+            Fault::Broken,
+            Fault::Broken,
+            Fault::Broken,
+        ],
+    ] {
+        faulty.will("PutItem", faults);
+        let (status, body) = faulty.login().await;
+        assert_eq!(status, 503);
+        assert!(!body.to_string().contains("token"), "{body}");
+        assert!(faulty.app.items_of("SESSION#").await.is_empty());
+        faulty.will("PutItem", &[]);
+    }
+    assert_eq!(faulty.login().await.0, 200);
+}
+
+#[tokio::test]
+async fn a_login_that_fails_late_is_no_guess() {
+    let faulty = FaultyStore::start().await;
+    assert_eq!(faulty.register().await.0, 201);
+    assert_eq!(faulty.login().await.0, 200);
+    // The session is not kept, or the login not noted in the account; or neither.
+    let session = [Fault::Passes, Fault::Broken, Fault::Broken, Fault::Broken];
+    for (put, update) in [
+        (session.as_slice(), [].as_slice()),
+        (&[], &[Fault::Broken; 3]),
+        (&session, &[Fault::Broken; 3]),
+    ] {
+        for time in 1..=12 {
+            faulty.will("PutItem", put);
+            faulty.will("UpdateItem", update);
+            assert_eq!(faulty.login().await.0, 503, "time {time}");
+        }
+        faulty.will("PutItem", &[]);
+        faulty.will("UpdateItem", &[]);
+        assert_eq!(faulty.login().await.0, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_login_whose_hash_cannot_be_made_anew_is_no_guess() {
+    let faulty = FaultyStore::start().await;
+    assert_eq!(faulty.register().await.0, 201);
+    assert_eq!(faulty.login().await.0, 200);
+    let variables = &faulty.app.local.environment["login"];
+    let lookup = |variable: &str| match variable {
+        "AWS_ENDPOINT_URL_DYNAMODB" => Some(faulty.url.clone()),
+        "AWS_REGION" => Some("local-with-another-hash".to_owned()),
+        "ARGON2_MEMORY_KIB" => Some("16".to_owned()),
+        other => variables.get(other).cloned(),
+    };
+    let mut functions = Functions::default();
+    let clock = Clock::Manual(faulty.app.clock.clone());
+    let made = functions.add("login", &env(&lookup), &clock);
+    assert!(made.unwrap());
+    let body = json!({"email": "ada@example.com", "password": PASSWORD});
+    for time in 1..=12 {
+        faulty.will("UpdateItem", &[Fault::Broken; 3]);
+        let (status, _) = ask(&functions, "login", "POST", &body, None).await;
+        assert_eq!(status, 503, "time {time}");
+    }
+    assert_eq!(ask(&functions, "login", "POST", &body, None).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_change_whose_answer_was_lost_is_still_a_200() {
+    let faulty = FaultyStore::start().await;
+    let ada = faulty.app.user("ada@example.com").await;
+    let patch = async |tag: &str, name: &str| {
+        let mut event = bare_event(Some(&format!("Bearer {}", ada.access_token)));
+        event["requestContext"]["http"]["method"] = json!("PATCH");
+        event["headers"]["content-type"] = json!("application/json");
+        event["headers"]["if-match"] = json!(tag);
+        event["body"] = json!(json!({ "first_name": name }).to_string());
+        let answer = faulty.functions.invoke("profile", event).await.unwrap();
+        (
+            answer["statusCode"].clone(),
+            answer["headers"]["etag"].clone(),
+        )
+    };
+    faulty.will("UpdateItem", &[Fault::AnswerLost]);
+    assert_eq!(
+        patch("\"1\"", "Augusta").await,
+        (json!(200), json!("\"2\""))
+    );
+    // Another change at the same version is none of ours.
+    assert_eq!(patch("\"1\"", "Byron").await.0, json!(412));
+    assert_eq!(patch("\"2\"", "Byron").await, (json!(200), json!("\"3\"")));
+}
+
+#[tokio::test]
+async fn a_fault_while_a_credential_is_read_is_not_a_wrong_password() {
+    let faulty = FaultyStore::start().await;
+    assert_eq!(faulty.register().await.0, 201);
+    faulty.will("BatchGetItem", &[Fault::Broken; 3]);
+    assert_eq!(faulty.login().await.0, 503);
+    assert_eq!(faulty.login().await.0, 200);
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_a_503() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    // Nothing listens at the discard port.
+    let functions = FaultyStore::functions(&app, "http://127.0.0.1:9");
+    let token = Some(ada.access_token.as_str());
+    let body = registration("eve@example.com");
+    assert_eq!(
+        ask(&functions, "register", "POST", &body, None).await.0,
+        503
+    );
+    let body = json!({"email": "ada@example.com", "password": PASSWORD});
+    assert_eq!(ask(&functions, "login", "POST", &body, None).await.0, 503);
+    assert_eq!(
+        ask(&functions, "profile", "GET", &json!({}), token).await.0,
+        503
+    );
+    let body = json!({"first_name": "A"});
+    assert_eq!(
+        ask(&functions, "profile", "PATCH", &body, token).await.0,
+        503
+    );
+}
+
+#[tokio::test]
+async fn a_store_that_keeps_silent_is_a_503_before_the_function_s_own_time_is_up() {
+    let faulty = FaultyStore::start().await;
+    faulty.will("TransactWriteItems", &[Fault::Silence; 3]);
+    // Well below the ten seconds that template.yaml gives the function; the SDK's clock is real.
+    let answer = tokio::time::timeout(std::time::Duration::from_secs(9), faulty.register());
+    assert_eq!(answer.await.unwrap().0, 503);
+}

@@ -1,0 +1,211 @@
+//! Every fault, at every request of every call.
+
+
+use serde_json::{Value, json};
+
+use crate::support::app::{App, PASSWORD, registration, text};
+use crate::support::faulty_store::{Fault, FaultyStore, call, event};
+
+/// A request that changes something, or shows something, and what it asks of DynamoDB.
+struct Operation {
+    name: &'static str,
+    function: &'static str,
+    event: Value,
+    /// Its status where nothing is wrong.
+    status: u16,
+    /// What it asks for, in turn.
+    requests: &'static [&'static str],
+}
+
+/// One of everything, for an account that is there with two sessions.
+fn operations(token: &str, refresh_token: &str, other: &str) -> Vec<Operation> {
+    let token = Some(token);
+    let login = json!({"email": "ada@example.com", "password": PASSWORD});
+    let change = json!({"current_password": PASSWORD, "new_password": "another good password"});
+    let refresh = json!({ "refresh_token": refresh_token });
+    let mut end_one = event("DELETE", &format!("/sessions/{other}"), &Value::Null, token);
+    end_one["pathParameters"] = json!({ "id": other });
+    let operation = |name, function, event, status, requests| Operation {
+        name,
+        function,
+        event,
+        status,
+        requests,
+    };
+    vec![
+        operation(
+            "register",
+            "register",
+            event("POST", "/register", &registration("eve@example.com"), None),
+            201,
+            &["TransactWriteItems"],
+        ),
+        operation(
+            "login",
+            "login",
+            event("POST", "/login", &login, None),
+            200,
+            &["BatchGetItem", "GetItem", "PutItem", "UpdateItem"],
+        ),
+        operation(
+            "refresh",
+            "session",
+            event("POST", "/refresh", &refresh, None),
+            200,
+            &["BatchGetItem", "UpdateItem"],
+        ),
+        operation(
+            "list",
+            "session",
+            event("GET", "/sessions", &Value::Null, token),
+            200,
+            &["Query"],
+        ),
+        operation("end one", "session", end_one, 204, &["DeleteItem"]),
+        operation(
+            "profile",
+            "profile",
+            event("GET", "/profile", &Value::Null, token),
+            200,
+            &["GetItem"],
+        ),
+        operation(
+            "patch",
+            "profile",
+            event(
+                "PATCH",
+                "/profile",
+                &json!({"first_name": "Augusta"}),
+                token,
+            ),
+            200,
+            &["UpdateItem"],
+        ),
+        operation(
+            "logout",
+            "session",
+            event("POST", "/logout", &refresh, None),
+            204,
+            &["DeleteItem"],
+        ),
+        operation(
+            "change the password",
+            "password",
+            event("POST", "/password/change", &change, token),
+            204,
+            &["GetItem", "BatchGetItem", "PutItem", "TransactWriteItems"],
+        ),
+        operation(
+            "end all",
+            "session",
+            event("DELETE", "/sessions", &Value::Null, token),
+            204,
+            &["Query", "BatchWriteItem"],
+        ),
+        operation(
+            "delete the account",
+            "profile",
+            event(
+                "DELETE",
+                "/profile",
+                &json!({ "password": PASSWORD }),
+                token,
+            ),
+            204,
+            &[
+                "GetItem",
+                "BatchGetItem",
+                "PutItem",
+                "TransactWriteItems",
+                "Query",
+                "BatchWriteItem",
+                "DeleteItem",
+            ],
+        ),
+    ]
+}
+
+/// What people have in the table, without the marks of when something was last tried.
+async fn kept(app: &App) -> Vec<String> {
+    let mut items: Vec<_> = app
+        .items()
+        .await
+        .iter()
+        .map(|item| format!("{item:?}"))
+        .collect();
+    items.sort();
+    items
+}
+
+#[tokio::test]
+async fn whatever_dynamodb_does_to_whichever_request_a_call_is_whole_or_is_not_and_a_retry_heals() {
+    for place in 0.. {
+        let mut more = false;
+        for fault in [
+            Fault::Broken,
+            Fault::Throttled,
+            Fault::Cut,
+            Fault::WriteConflict,
+        ] {
+            let faulty = FaultyStore::start().await;
+            let ada = faulty.app.user("ada@example.com").await;
+            let other = faulty
+                .app
+                .login(&ada.email, PASSWORD)
+                .await
+                .expect(200)
+                .json();
+            let other = text(
+                &crate::support::app::claims(&text(&other, "access_token")),
+                "sid",
+            );
+            let operations = operations(&ada.access_token, &ada.refresh_token, &other);
+            let Some(operation) = operations.into_iter().nth(place) else {
+                continue;
+            };
+            more = true;
+            let named = |request| format!("{}, {request}: {fault:?}", operation.name);
+            for request in operation.requests {
+                if matches!(fault, Fault::WriteConflict)
+                    && !["PutItem", "UpdateItem", "DeleteItem"].contains(request)
+                {
+                    continue;
+                }
+                let before = kept(&faulty.app).await;
+                faulty.will(request, &[fault; 40]);
+                let failed = call(
+                    &faulty.functions,
+                    operation.function,
+                    operation.event.clone(),
+                );
+                let (status, _) = failed.await;
+                faulty.will(request, &[]);
+                let after = kept(&faulty.app).await;
+                // What was begun and can only go forward may be told before all of it is done.
+                let goes_on = ["Query", "BatchWriteItem", "DeleteItem"].contains(request)
+                    && ["end all", "delete the account"].contains(&operation.name);
+                assert_eq!(status, 503, "{}", named(request));
+                assert!(
+                    goes_on || before == after,
+                    "{}: half of it is done",
+                    named(request)
+                );
+            }
+            let healed = call(
+                &faulty.functions,
+                operation.function,
+                operation.event.clone(),
+            );
+            assert_eq!(
+                healed.await.0,
+                operation.status,
+                "{}: a retry",
+                operation.name
+            );
+        }
+        if !more {
+            assert!(place > 8, "only {place} operations were tried");
+            return;
+        }
+    }
+}

@@ -1,0 +1,6 @@
+mod dynamodb;
+mod every_request;
+mod keys;
+mod requests;
+mod sessions;
+mod warm_up;

@@ -1,0 +1,153 @@
+//! How many requests each call makes to DynamoDB, and how much capacity they consume.
+
+
+use serde_json::{Value, json};
+
+use crate::support::app::{PASSWORD, text};
+use crate::support::faulty_store::{FaultyStore, ask, call, event};
+
+#[tokio::test]
+async fn each_call_costs_the_requests_of_the_design() {
+    let faulty = FaultyStore::start().await;
+    assert_eq!(faulty.register().await.0, 201);
+    assert_eq!(faulty.seen(), ["TransactWriteItems 4"]);
+    assert_eq!(faulty.register().await.0, 409);
+    assert_eq!(faulty.seen(), ["TransactWriteItems"]);
+
+    // From a source that is new: its own count, and that it is known from here on.
+    let (_, tokens) = faulty.login().await;
+    assert_eq!(
+        faulty.seen(),
+        [
+            "BatchGetItem 3", // credential, attempts at the address, attempts of the source
+            "GetItem 1",      // account
+            "PutItem 1",      // the attempt
+            "PutItem 1",      // the source is known
+            "PutItem 1",      // session
+            "UpdateItem 1",
+            "UpdateItem 1",
+        ]
+    );
+    // From then on: one write for the attempt, and none for its success.
+    for _ in 0..3 {
+        assert_eq!(faulty.login().await.0, 200);
+        assert_eq!(
+            faulty.seen(),
+            [
+                "BatchGetItem 3",
+                "GetItem 1",
+                "PutItem 1", // the attempt
+                "PutItem 1", // session
+                "UpdateItem 1",
+            ]
+        );
+    }
+    let unknown = json!({"email": "nobody@example.com", "password": PASSWORD});
+    assert_eq!(
+        ask(&faulty.functions, "login", "POST", &unknown, None)
+            .await
+            .0,
+        401
+    );
+    let refused = ["BatchGetItem 3", "GetItem 1", "PutItem 1", "UpdateItem 1"];
+    assert_eq!(faulty.seen(), refused);
+    let wrong = json!({"email": "ada@example.com", "password": "not the password"});
+    assert_eq!(
+        ask(&faulty.functions, "login", "POST", &wrong, None)
+            .await
+            .0,
+        401
+    );
+    assert_eq!(faulty.seen(), refused[..3], "its source is known");
+
+    let token = text(&tokens, "access_token");
+    let profile = async |method, body: Value| {
+        ask(&faulty.functions, "profile", method, &body, Some(&token))
+            .await
+            .0
+    };
+    assert_eq!(profile("GET", json!({})).await, 200);
+    assert_eq!(faulty.seen(), ["GetItem 1"]);
+    assert_eq!(profile("PATCH", json!({"first_name": "A"})).await, 200);
+    assert_eq!(faulty.seen(), ["UpdateItem 1"]);
+
+    // The authorizer asks nobody.
+    let asked = json!({"identitySource": [format!("Bearer {token}")]});
+    faulty.functions.invoke("authorizer", asked).await.unwrap();
+    assert!(faulty.seen().is_empty());
+    // Nor does what is refused before the store is needed.
+    assert_eq!(profile("PUT", json!({"first_name": ""})).await, 422);
+    assert_eq!(
+        ask(&faulty.functions, "register", "POST", &json!({}), None)
+            .await
+            .0,
+        422
+    );
+    assert!(faulty.seen().is_empty());
+}
+
+#[tokio::test]
+async fn sessions_cost_the_requests_of_the_design() {
+    let faulty = FaultyStore::start().await;
+    let ada = faulty.app.user("ada@example.com").await;
+    let token = Some(ada.access_token.as_str());
+    let session = |event| call(&faulty.functions, "session", event);
+
+    let (status, tokens) = faulty.refresh(&ada.refresh_token).await;
+    assert_eq!(
+        (status, faulty.seen()),
+        (200, vec!["BatchGetItem 2".into(), "UpdateItem 1".into()])
+    );
+    // The repeat writes nothing.
+    assert_eq!(faulty.refresh(&ada.refresh_token).await.0, 200);
+    assert_eq!(faulty.seen(), ["BatchGetItem 2"]);
+    // What is not even shaped like a token asks nobody.
+    assert_eq!(faulty.refresh("lkr_x").await.0, 401);
+    assert!(faulty.seen().is_empty());
+
+    assert_eq!(
+        session(event("GET", "/sessions", &Value::Null, token))
+            .await
+            .0,
+        200
+    );
+    assert_eq!(faulty.seen(), ["Query 1"]);
+    let body = json!({ "refresh_token": tokens["refresh_token"] });
+    assert_eq!(session(event("POST", "/logout", &body, None)).await.0, 204);
+    assert_eq!(faulty.seen(), ["DeleteItem 1"]);
+}
+
+#[tokio::test]
+async fn what_needs_the_password_again_costs_what_it_must() {
+    let faulty = FaultyStore::start().await;
+    let ada = faulty.app.user("ada@example.com").await;
+    let token = Some(ada.access_token.as_str());
+    let new = "another good password";
+    let body = json!({"current_password": PASSWORD, "new_password": new});
+    let change = event("POST", "/password/change", &body, token);
+    assert_eq!(call(&faulty.functions, "password", change).await.0, 204);
+    assert_eq!(
+        faulty.seen(),
+        [
+            "BatchGetItem 3", // credential, attempts at the address, attempts of the source
+            "GetItem 1",      // account
+            "PutItem 1",      // the attempt
+            "Query 1",
+            "TransactWriteItems 6",
+        ]
+    );
+
+    let delete = event("DELETE", "/profile", &json!({ "password": new }), token);
+    assert_eq!(call(&faulty.functions, "profile", delete).await.0, 204);
+    let expected = [
+        "BatchGetItem 3",
+        "BatchWriteItem 1",
+        "DeleteItem 1",
+        "GetItem 1",
+        "PutItem 1", // the attempt
+        "PutItem 1", // its success: the change of the password was no login
+        "Query 1",
+        "TransactWriteItems 4",
+    ];
+    assert_eq!(faulty.seen(), expected);
+}

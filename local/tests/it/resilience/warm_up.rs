@@ -1,0 +1,124 @@
+//! What a process does ahead of its first request, so that this need not wait for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use login::Login;
+use profile::Profile;
+use serde_json::{Value, json};
+use shared::http::handler::{Handler, answer, warm_up};
+use shared::platform::clock::Clock;
+use shared::platform::config::Env;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
+
+use crate::support::app::bare_event;
+use crate::support::app::{App, PASSWORD, env};
+use crate::support::kms::Fault;
+use crate::support::stack::Stack;
+
+/// Stands before DynamoDB, and counts the connections.
+async fn counted(app: &App) -> (String, Arc<AtomicUsize>) {
+    let upstream = app.local.dynamodb_url.replace("http://", "");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&connections);
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::SeqCst);
+            let mut server = TcpStream::connect(&upstream).await.unwrap();
+            tokio::spawn(async move { copy_bidirectional(&mut client, &mut server).await });
+        }
+    });
+    (url, connections)
+}
+
+/// A function's environment with that DynamoDB.
+fn with<T>(app: &App, function: &str, dynamodb: &str, work: impl FnOnce(&Env<'_>) -> T) -> T {
+    let variables = &app.local.environment[function];
+    let lookup = |name: &str| match name {
+        "AWS_ENDPOINT_URL_DYNAMODB" => Some(dynamodb.to_owned()),
+        _ => variables.get(name).cloned(),
+    };
+    work(&env(&lookup))
+}
+
+async fn ask(handler: &impl Handler, event: Value) -> u64 {
+    let event = lambda_http::LambdaEvent::new(
+        serde_json::from_value(event).unwrap(),
+        lambda_http::Context::default(),
+    );
+    let answer = serde_json::to_value(answer(handler, event).await.unwrap()).unwrap();
+    answer["statusCode"].as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn the_first_request_finds_the_connection_to_dynamodb_open() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let (url, connections) = counted(&app).await;
+    let clock = Clock::Manual(app.clock.clone());
+    let profile = with(&app, "profile", &url, |env| Profile::from_env(env, clock)).unwrap();
+    warm_up(&profile).await;
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+    let event = bare_event(Some(&format!("Bearer {}", ada.access_token)));
+    assert_eq!(ask(&profile, event).await, 200);
+    assert_eq!(connections.load(Ordering::SeqCst), 1, "the same one");
+}
+
+#[tokio::test]
+async fn a_login_from_a_new_source_finds_as_many_connections_open_as_it_asks_over_at_once() {
+    let app = App::start().await;
+    app.register("ada@example.com").await.expect(201);
+    let (url, connections) = counted(&app).await;
+    let clock = Clock::Manual(app.clock.clone());
+    let login = with(&app, "login", &url, |env| Login::from_env(env, clock)).unwrap();
+    warm_up(&login).await;
+    assert_eq!(connections.load(Ordering::SeqCst), 3);
+    let body = json!({"email": "ada@example.com", "password": PASSWORD});
+    let mut event = bare_event(None);
+    event["routeKey"] = "POST /login".into();
+    event["rawPath"] = "/login".into();
+    event["requestContext"]["http"]["method"] = "POST".into();
+    event["headers"]["content-type"] = "application/json".into();
+    event["body"] = body.to_string().into();
+    assert_eq!(ask(&login, event).await, 200);
+    assert_eq!(connections.load(Ordering::SeqCst), 3, "the same ones");
+}
+
+#[tokio::test]
+async fn a_key_in_kms_is_reached_before_the_first_token_and_signs_nothing_then() {
+    for spec in ["RSA_2048", "ECC_NIST_P256", "ECC_NIST_EDWARDS25519"] {
+        let stack = Stack::with_key(spec).await;
+        let login = stack.handler("login", Login::from_env);
+        warm_up(&login).await;
+        let asked = stack.kms.asked();
+        assert_eq!(asked.len(), 1, "{asked:?}");
+        assert_eq!(asked[0]["Operation"], "Sign");
+        assert_eq!(asked[0]["DryRun"], true);
+        assert!(!asked[0]["Message"].as_str().unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn services_that_do_not_answer_hold_up_the_start_for_two_seconds_at_most() {
+    let stack = Stack::with_key("RSA_2048").await;
+    stack.kms.will(&[Fault::Silence, Fault::Silence]);
+    let login = stack.handler("login", Login::from_env);
+    tokio::time::pause();
+    let began = Instant::now();
+    warm_up(&login).await;
+    assert!(began.elapsed() < Duration::from_millis(2100));
+    tokio::time::resume();
+
+    // And what failed at the start is tried again by whoever needs it.
+    stack.app.register("ada@example.com").await.expect(201);
+    let mut event = bare_event(None);
+    event["requestContext"]["http"]["method"] = json!("POST");
+    event["headers"]["content-type"] = json!("application/json");
+    event["body"] = json!(json!({"email": "ada@example.com", "password": PASSWORD}).to_string());
+    assert_eq!(ask(&login, event).await, 200);
+}

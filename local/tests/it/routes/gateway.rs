@@ -1,0 +1,164 @@
+//! The gateway's own answers.
+
+use axum::http::Method;
+use serde_json::json;
+
+use crate::support::app::{Answer, App};
+
+#[tokio::test]
+async fn what_no_route_takes_is_a_404() {
+    let app = App::start().await;
+    for (method, path) in [
+        (Method::GET, "/"),
+        (Method::GET, "/register"),
+        (Method::POST, "/profile"),
+        (Method::DELETE, "/login"),
+        (Method::POST, "/register/"),
+        (Method::POST, "/Register"),
+        (Method::GET, "//profile"),
+        (Method::GET, "/profile/x"),
+        (Method::TRACE, "/profile"),
+        (Method::HEAD, "/profile"),
+        (Method::OPTIONS, "/profile"),
+    ] {
+        let answer = app.call(method, path).send().await.expect(404);
+        assert_eq!(answer.body, r#"{"message":"Not Found"}"#);
+    }
+}
+
+#[tokio::test]
+async fn a_method_cannot_be_overridden() {
+    let app = App::start().await;
+    let call = app
+        .get("/register")
+        .header("x-http-method-override", "POST");
+    call.send().await.expect(404);
+}
+
+#[tokio::test]
+async fn a_body_of_more_than_10_mb_is_the_gateway_s_413() {
+    let app = App::start().await;
+    let post = || {
+        app.call(Method::POST, "/register")
+            .header("content-type", "application/json")
+    };
+    let answer = post()
+        .body(vec![b' '; 10 * 1024 * 1024 + 1])
+        .send()
+        .await
+        .expect(413);
+    assert_eq!(answer.body, r#"{"message":"Request Entity Too Large"}"#);
+    let answer = post().body(vec![b' '; 1024 * 1024]).send().await;
+    answer.problem(413, "body-too-large");
+}
+
+#[tokio::test]
+async fn a_function_that_fails_is_a_500_that_tells_the_client_nothing() {
+    // Nothing listens at the discard port.
+    let mut options = crate::support::app::options();
+    options.functions = Some("http://127.0.0.1:9".to_owned());
+    let local = local::Local::start(options).await.unwrap();
+    let app = App {
+        local,
+        clock: shared::platform::clock::ManualClock::at(0),
+        has_default_policy: true,
+    };
+    for answer in [
+        app.register("ada@example.com").await,
+        app.get("/profile").bearer("token").send().await,
+    ] {
+        assert_eq!(
+            answer.expect(500).body,
+            r#"{"message":"Internal Server Error"}"#
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_answer_names_its_request() {
+    let app = App::start().await;
+    let one = app.get("/nowhere").send().await;
+    let two = app.get("/nowhere").send().await;
+    assert_ne!(one.header("apigw-requestid"), two.header("apigw-requestid"));
+    let refused = app.register("no address").await;
+    let problem = refused.json();
+    assert_eq!(problem["request_id"], refused.header("apigw-requestid"));
+}
+
+fn preflight(app: &App, origin: &str) -> impl Future<Output = Answer> {
+    app.call(Method::OPTIONS, "/profile")
+        .header("origin", origin)
+        .header("access-control-request-method", "PATCH")
+        .header("access-control-request-headers", "authorization")
+        .send()
+}
+
+#[tokio::test]
+async fn without_the_parameter_no_origin_is_allowed() {
+    let app = App::start().await;
+    preflight(&app, "https://app.example").await.expect(404);
+    let answer = app
+        .get("/profile")
+        .header("origin", "https://app.example")
+        .send()
+        .await;
+    assert!(
+        answer
+            .headers
+            .keys()
+            .all(|name| !name.as_str().starts_with("access-control"))
+    );
+}
+
+#[tokio::test]
+async fn with_it_the_gateway_answers_preflights_and_marks_its_own_refusals_too() {
+    let origins = "https://app.example,http://localhost:5173";
+    let app = App::with(&[("CorsOrigins", origins)]).await;
+    let answer = preflight(&app, "http://localhost:5173").await.expect(204);
+    assert_eq!(
+        answer.header("access-control-allow-origin"),
+        "http://localhost:5173"
+    );
+    assert!(
+        answer
+            .header("access-control-allow-methods")
+            .contains("PATCH")
+    );
+    assert!(
+        answer
+            .header("access-control-allow-headers")
+            .contains("authorization")
+    );
+    assert!(
+        !answer
+            .headers
+            .contains_key("access-control-allow-credentials")
+    );
+
+    let stranger = preflight(&app, "https://evil.example").await.expect(204);
+    assert!(!stranger.headers.contains_key("access-control-allow-origin"));
+
+    let refused = app
+        .get("/profile")
+        .header("origin", "https://app.example")
+        .send()
+        .await;
+    let refused = refused.expect(401);
+    assert_eq!(
+        refused.header("access-control-allow-origin"),
+        "https://app.example"
+    );
+    assert!(
+        refused
+            .header("access-control-expose-headers")
+            .contains("etag")
+    );
+
+    let body = json!({"email": "x"});
+    let refused = app
+        .post("/login", body)
+        .header("origin", "https://evil.example")
+        .send()
+        .await;
+    assert!(!refused.headers.contains_key("access-control-allow-origin"));
+}

@@ -1,0 +1,9 @@
+mod authorizer;
+mod discovery;
+mod gateway;
+mod login;
+mod password;
+mod profile;
+mod refresh;
+mod register;
+mod sessions;

@@ -1,0 +1,257 @@
+//! `GET PUT PATCH /profile`.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use crate::support::app::{App, PASSWORD, faults, text};
+
+#[tokio::test]
+async fn the_owner_sees_the_profile() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let answer = ada.get("/profile").send().await.expect(200);
+    assert_eq!(answer.header("etag"), "\"1\"");
+    assert_eq!(answer.header("cache-control"), "no-store");
+    let mut expected = ada.account.clone();
+    expected["last_login"] = json!("2027-01-15T08:00:00Z");
+    assert_eq!(answer.json(), expected);
+}
+
+#[tokio::test]
+async fn a_replacement_changes_both_names_and_the_tag() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let names = json!({"first_name": "Augusta", "last_name": "King"});
+    let answer = ada.put("/profile", names).send().await.expect(200);
+    assert_eq!(answer.header("etag"), "\"2\"");
+    let changed = answer.json();
+    assert_eq!(
+        (&changed["first_name"], &changed["last_name"]),
+        (&json!("Augusta"), &json!("King"))
+    );
+    assert_eq!(changed["email"], "ada@example.com");
+    let seen = ada.get("/profile").send().await.expect(200);
+    assert_eq!(seen.json(), changed);
+    assert_eq!(seen.header("etag"), "\"2\"");
+}
+
+#[tokio::test]
+async fn a_replacement_needs_both_names_and_a_patch_any() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let half = json!({"first_name": "Augusta"});
+    let problem = ada
+        .put("/profile", half.clone())
+        .send()
+        .await
+        .problem(422, "invalid-fields");
+    assert_eq!(
+        faults(&problem),
+        [("/last_name".to_owned(), "missing".to_owned())]
+    );
+
+    let patched = ada.patch("/profile", half).send().await.expect(200).json();
+    assert_eq!(
+        (&patched["first_name"], &patched["last_name"]),
+        (&json!("Augusta"), &json!("Lovelace"))
+    );
+    let patched = ada.patch("/profile", json!({})).send().await.expect(200);
+    assert_eq!(patched.header("etag"), "\"2\"", "nothing changed");
+}
+
+#[tokio::test]
+async fn a_patch_may_be_called_a_merge_patch() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let call = |method, content_type: &str| {
+        app.call(method, "/profile")
+            .bearer(&ada.access_token)
+            .header("content-type", content_type)
+            .body(json!({"first_name": "A", "last_name": "B"}).to_string())
+    };
+    call(Method::PATCH, "application/merge-patch+json")
+        .send()
+        .await
+        .expect(200);
+    let refused = call(Method::PUT, "application/merge-patch+json")
+        .send()
+        .await;
+    refused.problem(415, "unsupported-media-type");
+    call(Method::PATCH, "application/json-patch+json")
+        .send()
+        .await
+        .expect(415);
+}
+
+#[tokio::test]
+async fn only_names_can_be_changed() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let body = json!({
+        "id": "x", "email": "eve@example.com", "password": PASSWORD, "roles": ["admin"],
+        "status": "active", "version": 9, "date_joined": "2000-01-01T00:00:00Z",
+        "last_login": null, "first_name": null, "last_name": " ",
+    });
+    let problem = ada
+        .patch("/profile", body)
+        .send()
+        .await
+        .problem(422, "invalid-fields");
+    let faults = faults(&problem);
+    assert_eq!(faults[0], ("/first_name".to_owned(), "null".to_owned()));
+    assert_eq!(faults[1], ("/last_name".to_owned(), "blank".to_owned()));
+    assert_eq!(faults.len(), 10);
+    assert!(
+        faults[2..].iter().all(|(_, code)| code == "unknown"),
+        "{faults:?}"
+    );
+    let seen = ada.get("/profile").send().await.expect(200);
+    assert_eq!(seen.json()["email"], "ada@example.com");
+    assert_eq!(seen.header("etag"), "\"1\"");
+}
+
+#[tokio::test]
+async fn a_change_is_made_only_at_the_version_that_if_match_names() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let patch = |tag: &str, name: &str| {
+        ada.patch("/profile", json!({"first_name": name}))
+            .header("if-match", tag)
+    };
+    patch("\"1\"", "One").send().await.expect(200);
+    for stale in ["\"1\"", "W/\"2\"", "\"x\"", "2"] {
+        patch(stale, "Two")
+            .send()
+            .await
+            .problem(412, "precondition-failed");
+    }
+    assert_eq!(ada.get("/profile").send().await.json()["first_name"], "One");
+    patch("\"7\", \"2\"", "Three").send().await.expect(200);
+    patch("*", "Four").send().await.expect(200);
+    let empty = ada.patch("/profile", json!({})).header("if-match", "\"1\"");
+    empty.send().await.problem(412, "precondition-failed");
+    let empty = ada.patch("/profile", json!({})).header("if-match", "\"4\"");
+    empty.send().await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_changes_at_one_version_one_is_refused() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    for version in 1..=10 {
+        let tag = format!("\"{version}\"");
+        let patch = |name: &str| {
+            ada.patch("/profile", json!({"first_name": name}))
+                .header("if-match", &tag)
+                .send()
+        };
+        let (one, two) = tokio::join!(patch("One"), patch("Two"));
+        let mut statuses = [one.status.as_u16(), two.status.as_u16()];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 412]);
+    }
+}
+
+#[tokio::test]
+async fn a_login_does_not_change_the_tag() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    app.login(&ada.email, PASSWORD).await.expect(200);
+    let change = ada
+        .patch("/profile", json!({"first_name": "A"}))
+        .header("if-match", "\"1\"");
+    change.send().await.expect(200);
+}
+
+#[tokio::test]
+async fn each_sees_and_changes_only_their_own() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let eve = app.user("eve@example.com").await;
+    eve.patch("/profile", json!({"first_name": "Eve"}))
+        .send()
+        .await
+        .expect(200);
+    let with_hints = ada
+        .get(&format!(
+            "/profile?sub={0}&user_id={0}&access_token=x",
+            eve.id()
+        ))
+        .header("x-user-id", &eve.id())
+        .header("x-amzn-oidc-identity", &eve.id());
+    let seen = with_hints.send().await.expect(200).json();
+    assert_eq!(text(&seen, "id"), ada.id());
+    assert_eq!(seen["first_name"], "Ada");
+}
+
+#[tokio::test]
+async fn names_come_back_as_they_were_written() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    for name in [
+        "<script>alert(1)</script>",
+        "O'Brien\"; DROP TABLE",
+        "李小龍",
+        "{{7*7}}",
+        "𝄞 👩‍💻",
+    ] {
+        let answer = ada
+            .patch("/profile", json!({"first_name": name}))
+            .send()
+            .await
+            .expect(200);
+        assert_eq!(answer.json()["first_name"], name);
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_a_disabled_or_missing_account_is_refused() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    app.set_attribute(
+        &ada.id(),
+        "status",
+        AttributeValue::S("disabled".to_owned()),
+    )
+    .await;
+    let refused = |problem: &Value| assert_eq!(problem["code"], "invalid-token");
+    refused(
+        &ada.get("/profile")
+            .send()
+            .await
+            .problem(401, "invalid-token"),
+    );
+    let change = ada.patch("/profile", json!({"first_name": "A"}));
+    refused(&change.send().await.problem(401, "invalid-token"));
+
+    let delete = app.dynamodb();
+    let delete = delete
+        .delete_item()
+        .table_name("latchkey")
+        .key("pk", AttributeValue::S(format!("USER#{}", ada.id())))
+        .key("sk", AttributeValue::S("ACCOUNT".to_owned()));
+    delete.send().await.unwrap();
+    refused(
+        &ada.get("/profile")
+            .send()
+            .await
+            .problem(401, "invalid-token"),
+    );
+    let change = ada.put("/profile", json!({"first_name": "A", "last_name": "B"}));
+    refused(&change.send().await.problem(401, "invalid-token"));
+    assert!(
+        app.items_of("ACCOUNT").await.is_empty(),
+        "a change makes no account"
+    );
+}
+
+#[tokio::test]
+async fn an_unreadable_item_is_a_500_that_tells_the_client_nothing() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    app.set_attribute(&ada.id(), "version", AttributeValue::S("many".to_owned()))
+        .await;
+    let problem = ada.get("/profile").send().await.problem(500, "internal");
+    assert!(!problem.to_string().contains("many") && !problem.to_string().contains("version"));
+}

@@ -1,0 +1,360 @@
+//! `POST /refresh` and `POST /logout`.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
+
+use crate::support::app::{
+    Answer, App, BEGINNING, PASSWORD, claims, faults, join_all, logged_events, text,
+};
+
+const DAY: u64 = 24 * 60 * 60;
+
+#[track_caller]
+fn refused(answer: Answer) {
+    answer.problem(401, "invalid-refresh-token");
+}
+
+fn token(answer: &Answer) -> String {
+    text(&answer.json(), "refresh_token")
+}
+
+/// A refresh token with some of its octets replaced.
+fn forged(token: &str, at: usize, octets: &[u8]) -> String {
+    let mut all = URL_SAFE_NO_PAD
+        .decode(token.strip_prefix("lkr_").unwrap())
+        .unwrap();
+    all[at..at + octets.len()].copy_from_slice(octets);
+    format!("lkr_{}", URL_SAFE_NO_PAD.encode(all))
+}
+
+/// A refresh token whose last bit is another. (An octet that is set to something may be that already.)
+fn flipped(token: &str) -> String {
+    let last = URL_SAFE_NO_PAD
+        .decode(token.strip_prefix("lkr_").unwrap())
+        .unwrap()[71];
+    forged(token, 71, &[last ^ 1])
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_exchanged_for_the_next_and_an_access_token() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    app.clock.advance(Duration::from_secs(60));
+    let answer = app.refresh(&ada.refresh_token).await.expect(200);
+    assert_eq!(answer.header("cache-control"), "no-store");
+    let tokens = answer.json();
+    assert_eq!(tokens["token_type"], "Bearer");
+    assert_eq!(tokens["refresh_expires_in"], 30 * DAY);
+    assert_eq!(tokens.as_object().unwrap().len(), 5);
+    assert_ne!(tokens["refresh_token"], ada.refresh_token.as_str());
+
+    let access_token = text(&tokens, "access_token");
+    let (before, after) = (claims(&ada.access_token), claims(&access_token));
+    assert_eq!(
+        (&after["sub"], &after["sid"]),
+        (&before["sub"], &before["sid"])
+    );
+    assert_eq!(after["iat"], BEGINNING + 60);
+    assert_ne!(after["jti"], before["jti"]);
+    app.get("/profile")
+        .bearer(&access_token)
+        .send()
+        .await
+        .expect(200);
+    assert_eq!(
+        app.items_of("SESSION#").await.len(),
+        1,
+        "one item a session"
+    );
+}
+
+#[tokio::test]
+async fn within_the_grace_time_a_repeat_gets_the_very_same_successor() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let first = app.refresh(&ada.refresh_token).await.expect(200);
+    app.clock.advance(Duration::from_secs(10));
+    let again = app.refresh(&ada.refresh_token).await.expect(200);
+    assert_eq!(token(&first), token(&again));
+    app.refresh(&token(&again)).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_repeat_after_the_grace_time_ends_the_session() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let next = token(&app.refresh(&ada.refresh_token).await.expect(200));
+    app.clock.advance(Duration::from_secs(11));
+    refused(app.refresh(&ada.refresh_token).await);
+    assert!(app.items_of("SESSION#").await.is_empty());
+    refused(app.refresh(&next).await);
+}
+
+// One thread: the functions' tasks log where the test listens.
+#[tokio::test(flavor = "current_thread")]
+async fn a_reuse_is_a_security_event_in_the_log_and_a_guess_is_none() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    app.refresh(&ada.refresh_token).await.expect(200);
+    app.clock.advance(Duration::from_secs(11));
+    logged_events();
+    refused(app.refresh(&flipped(&ada.refresh_token)).await);
+    assert!(logged_events().is_empty());
+    refused(app.refresh(&ada.refresh_token).await);
+    let events = logged_events();
+    let [event, _] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(
+        (&event["event"], &event["level"]),
+        (&json!("refresh_token_reused"), &json!("WARN"))
+    );
+    assert_eq!(event["user_id"], ada.id());
+    assert_eq!(event["session_id"], ada.session_id());
+    assert!(!event.to_string().contains("lkr_"));
+}
+
+#[tokio::test]
+async fn the_grace_time_is_a_parameter() {
+    let app = App::with(&[("RefreshGraceSeconds", "0")]).await;
+    let ada = app.user("ada@example.com").await;
+    app.refresh(&ada.refresh_token).await.expect(200);
+    refused(app.refresh(&ada.refresh_token).await);
+    assert!(app.items_of("SESSION#").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_token_many_generations_old_ends_the_session_too() {
+    for generations in [2, 10, 1_000] {
+        let app = App::start().await;
+        let ada = app.user("ada@example.com").await;
+        let bob = app.user("bob@example.com").await;
+        let mut current = ada.refresh_token.clone();
+        for _ in 0..generations {
+            current = token(&app.refresh(&current).await.expect(200));
+        }
+        refused(app.refresh(&ada.refresh_token).await);
+        refused(app.refresh(&current).await);
+        // Nobody else's.
+        app.refresh(&bob.refresh_token).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn a_reuse_ends_this_session_and_not_the_account_s_others() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let other = token(&app.login(&ada.email, PASSWORD).await.expect(200));
+    app.refresh(&ada.refresh_token).await.expect(200);
+    app.clock.advance(Duration::from_secs(11));
+    refused(app.refresh(&ada.refresh_token).await);
+    app.refresh(&other).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_refreshes_of_one_token_at_once_get_one_successor() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let answers = join_all((0..50).map(|_| app.refresh(&ada.refresh_token))).await;
+    let statuses: Vec<_> = answers
+        .iter()
+        .map(|answer| answer.status.as_u16())
+        .collect();
+    assert_eq!(statuses, [200; 50]);
+    let successors: BTreeSet<_> = answers.iter().map(token).collect();
+    assert_eq!(successors.len(), 1);
+    assert_eq!(
+        app.items_of("SESSION#").await[0]["counter"],
+        AttributeValue::N("1".to_owned())
+    );
+    app.refresh(successors.first().unwrap()).await.expect(200);
+}
+
+#[tokio::test]
+async fn what_is_not_the_session_s_token_is_refused_and_revokes_nothing() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let eve = app.user("eve@example.com").await;
+    let second = token(&app.refresh(&ada.refresh_token).await.expect(200));
+    let hers = URL_SAFE_NO_PAD.decode(&eve.refresh_token[4..]).unwrap();
+    app.clock.advance(Duration::from_secs(60));
+    for guess in [
+        String::new(),
+        "nonsense".to_owned(),
+        ada.access_token.clone(),
+        second.replace("lkr_", ""),
+        format!("{second}A"),
+        // Another secret, in the last octet and whole.
+        flipped(&second),
+        forged(&second, 40, &[7; 32]),
+        // Another counter.
+        forged(&second, 32, &0_u64.to_be_bytes()),
+        forged(&second, 32, &2_u64.to_be_bytes()),
+        forged(&second, 32, &u64::MAX.to_be_bytes()),
+        // Another user or session, and another's secret.
+        forged(&second, 0, &hers[..16]),
+        forged(&second, 16, &hers[16..32]),
+        forged(&second, 0, &hers[..32]),
+        forged(&second, 40, &hers[40..]),
+        forged(&ada.refresh_token, 40, &hers[40..]),
+    ] {
+        refused(app.refresh(&guess).await);
+    }
+    app.refresh(&second).await.expect(200);
+    app.refresh(&eve.refresh_token).await.expect(200);
+}
+
+#[tokio::test]
+async fn what_lies_in_the_table_cannot_be_presented() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    app.refresh(&ada.refresh_token).await.expect(200);
+    let item = &app.items_of("SESSION#").await[0];
+    for (name, value) in item {
+        if let AttributeValue::B(octets) = value {
+            for counter in [0_u64, 1, 2] {
+                let guess = forged(&ada.refresh_token, 40, octets.as_ref());
+                let guess = forged(&guess, 32, &counter.to_be_bytes());
+                app.refresh(&guess)
+                    .await
+                    .problem(401, "invalid-refresh-token");
+                assert_eq!(app.items_of("SESSION#").await.len(), 1, "{name}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_session_ends_when_it_is_not_used_though_its_item_is_still_there() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    app.clock.advance(Duration::from_secs(30 * DAY - 1));
+    let next = token(&app.refresh(&ada.refresh_token).await.expect(200));
+    app.clock.advance(Duration::from_secs(30 * DAY));
+    refused(app.refresh(&next).await);
+    assert_eq!(
+        app.items_of("SESSION#").await.len(),
+        1,
+        "TTL removes it later"
+    );
+}
+
+#[tokio::test]
+async fn use_never_extends_a_session_past_its_whole_time() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let mut current = ada.refresh_token.clone();
+    for _ in 0..8 {
+        app.clock.advance(Duration::from_secs(11 * DAY));
+        current = token(&app.refresh(&current).await.expect(200));
+    }
+    // 88 of 90 days: what is left is told.
+    let answer = app.refresh(&current).await.expect(200);
+    assert_eq!(answer.json()["refresh_expires_in"], 2 * DAY);
+    app.clock.advance(Duration::from_secs(2 * DAY));
+    refused(app.refresh(&token(&answer)).await);
+}
+
+#[tokio::test]
+async fn lifetimes_are_parameters() {
+    let parameters = [("RefreshIdleSeconds", "600"), ("RefreshMaxSeconds", "900")];
+    let app = App::with(&parameters).await;
+    let ada = app.user("ada@example.com").await;
+    app.clock.advance(Duration::from_secs(599));
+    let answer = app.refresh(&ada.refresh_token).await.expect(200);
+    assert_eq!(answer.json()["refresh_expires_in"], 301);
+    app.clock.advance(Duration::from_secs(301));
+    refused(app.refresh(&token(&answer)).await);
+}
+
+#[tokio::test]
+async fn the_account_is_read_again() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let roles = AttributeValue::L(vec![AttributeValue::S("admin".to_owned())]);
+    app.set_attribute(&ada.id(), "roles", roles).await;
+    let answer = app.refresh(&ada.refresh_token).await.expect(200);
+    assert_eq!(
+        claims(&text(&answer.json(), "access_token"))["roles"],
+        json!(["admin"])
+    );
+
+    let disabled = AttributeValue::S("disabled".to_owned());
+    app.set_attribute(&ada.id(), "status", disabled).await;
+    refused(app.refresh(&token(&answer)).await);
+    // An operator who opens it again has not ended its sessions.
+    let active = AttributeValue::S("active".to_owned());
+    app.set_attribute(&ada.id(), "status", active).await;
+    app.refresh(&token(&answer)).await.expect(200);
+}
+
+#[tokio::test]
+async fn bodies_are_checked_as_everywhere() {
+    let app = App::start().await;
+    for path in ["/refresh", "/logout"] {
+        let problem = app
+            .post(path, json!({}))
+            .send()
+            .await
+            .problem(422, "invalid-fields");
+        assert_eq!(
+            faults(&problem),
+            [("/refresh_token".to_owned(), "missing".to_owned())]
+        );
+        let body = json!({"refresh_token": 7, "token": "x"});
+        let problem = app
+            .post(path, body)
+            .send()
+            .await
+            .problem(422, "invalid-fields");
+        assert_eq!(faults(&problem).len(), 2);
+        let call = app.call(axum::http::Method::POST, path);
+        call.body("refresh_token=x")
+            .send()
+            .await
+            .problem(415, "unsupported-media-type");
+    }
+}
+
+#[tokio::test]
+async fn a_logout_ends_the_session_at_once() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let logout = |token: &str| {
+        app.post("/logout", json!({ "refresh_token": token }))
+            .send()
+    };
+    let answer = logout(&ada.refresh_token).await.expect(204);
+    assert_eq!(answer.body, "");
+    assert_eq!(answer.header("cache-control"), "no-store");
+    assert!(app.items_of("SESSION#").await.is_empty());
+    refused(app.refresh(&ada.refresh_token).await);
+    logout(&ada.refresh_token).await.expect(204);
+}
+
+#[tokio::test]
+async fn a_logout_with_a_replaced_token_ends_the_session_and_with_a_guess_nothing() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let next = token(&app.refresh(&ada.refresh_token).await.expect(200));
+    let logout = |token: String| {
+        app.post("/logout", json!({ "refresh_token": token }))
+            .send()
+    };
+    for guess in [
+        "".to_owned(),
+        "x".to_owned(),
+        flipped(&next),
+        forged(&next, 16, &[0; 16]),
+    ] {
+        logout(guess).await.expect(204);
+    }
+    let next = token(&app.refresh(&next).await.expect(200));
+    logout(ada.refresh_token.clone()).await.expect(204);
+    refused(app.refresh(&next).await);
+}

@@ -1,0 +1,289 @@
+//! `POST /register`.
+
+use serde_json::json;
+
+use crate::support::app::{App, PASSWORD, faults, join_all, registration, text};
+
+#[tokio::test]
+async fn an_account_is_opened_and_shown_without_its_password() {
+    let app = App::start().await;
+    let answer = app.register("Ada@Example.com").await.expect(201);
+    assert_eq!(answer.header("location"), "/profile");
+    assert_eq!(answer.header("cache-control"), "no-store");
+    assert_eq!(answer.header("content-type"), "application/json");
+    let account = answer.json();
+    let id = text(&account, "id");
+    assert_eq!(
+        account,
+        json!({
+            "id": id,
+            "email": "Ada@Example.com",
+            "first_name": "Ada",
+            "last_name": "Lovelace",
+            "date_joined": "2027-01-15T08:00:00Z",
+            "last_login": null,
+            "roles": [],
+        })
+    );
+    assert_eq!(id.as_bytes()[14], b'7', "a UUIDv7");
+}
+
+#[tokio::test]
+async fn what_is_kept_is_a_hash_under_keys_without_personal_data() {
+    let app = App::start().await;
+    app.register("ada@example.com").await.expect(201);
+    let items = app.items().await;
+    assert_eq!(items.len(), 2);
+    for item in &items {
+        let keys = format!("{:?} {:?}", item["pk"], item["sk"]);
+        assert!(!keys.contains("ada"), "{keys}");
+    }
+    let credential = &app.items_of("CREDENTIAL").await[0];
+    let hash = credential["password"].as_s().unwrap();
+    assert!(hash.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{hash}");
+    assert!(!format!("{items:?}").contains(PASSWORD));
+}
+
+#[tokio::test]
+async fn every_fault_is_named_at_once() {
+    let app = App::start().await;
+    let body = json!({
+        "email": "not an address",
+        "password": "short",
+        "first_name": 7,
+        "is_admin": true,
+        "roles": ["admin"],
+    });
+    let problem = app
+        .post("/register", body)
+        .send()
+        .await
+        .problem(422, "invalid-fields");
+    let expected = [
+        ("/email", "invalid-email"),
+        ("/first_name", "wrong-type"),
+        ("/last_name", "missing"),
+        ("/password", "too-short"),
+        ("/is_admin", "unknown"),
+        ("/roles", "unknown"),
+    ];
+    assert_eq!(
+        faults(&problem),
+        expected.map(|(p, c)| (p.to_owned(), c.to_owned()))
+    );
+    assert!(app.items().await.is_empty());
+}
+
+#[tokio::test]
+async fn no_member_is_assigned_that_the_contract_does_not_name() {
+    let app = App::start().await;
+    for member in [
+        "id",
+        "sub",
+        "roles",
+        "role",
+        "is_admin",
+        "is_superuser",
+        "status",
+        "version",
+        "date_joined",
+        "last_login",
+        "pk",
+        "sk",
+        "expires_at",
+        "password_hash",
+        "__proto__",
+    ] {
+        let mut body = registration("ada@example.com");
+        body[member] = json!("admin");
+        let problem = app
+            .post("/register", body)
+            .send()
+            .await
+            .problem(422, "invalid-fields");
+        assert_eq!(
+            faults(&problem),
+            [(format!("/{member}"), "unknown".to_owned())]
+        );
+    }
+    assert!(app.items().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_address_has_one_account_whatever_its_letter_case() {
+    let app = App::start().await;
+    app.register("ada@example.com").await.expect(201);
+    for email in ["ada@example.com", "ADA@EXAMPLE.COM", " Ada@Example.com "] {
+        app.register(email).await.problem(409, "email-taken");
+    }
+    assert_eq!(app.items().await.len(), 2);
+    app.register("ada+other@example.com").await.expect(201);
+}
+
+#[tokio::test]
+async fn a_taken_address_keeps_its_account_and_its_password() {
+    let app = App::start().await;
+    app.register("ada@example.com").await.expect(201);
+    let mut body = registration("ADA@example.com");
+    body["password"] = json!("another good password");
+    app.post("/register", body)
+        .send()
+        .await
+        .problem(409, "email-taken");
+    app.login("ada@example.com", "another good password")
+        .await
+        .expect(401);
+    app.login("ada@example.com", PASSWORD).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_hundred_registrations_at_once_one_succeeds_and_no_item_is_orphaned() {
+    let app = App::start().await;
+    let calls = (0..100).map(|n| {
+        // Letter case differs, the address does not.
+        let email = if n % 2 == 0 {
+            "ada@example.com"
+        } else {
+            "ADA@example.com"
+        };
+        app.register(email)
+    });
+    let answers = join_all(calls).await;
+    let count = |status: u16| {
+        answers
+            .iter()
+            .filter(|answer| answer.status == status)
+            .count()
+    };
+    assert_eq!((count(201), count(409)), (1, 99));
+
+    let winner = answers
+        .iter()
+        .find(|answer| answer.status == 201)
+        .unwrap()
+        .json();
+    let credential = app.items_of("CREDENTIAL").await;
+    let accounts = app.items_of("ACCOUNT").await;
+    assert_eq!(
+        (credential.len(), accounts.len(), app.items().await.len()),
+        (1, 1, 2)
+    );
+    assert_eq!(
+        *credential[0]["user_id"].as_s().unwrap(),
+        text(&winner, "id")
+    );
+    let pk = format!("USER#{}", text(&winner, "id"));
+    assert_eq!(*accounts[0]["pk"].as_s().unwrap(), pk);
+}
+
+#[tokio::test]
+async fn passwords_are_taken_as_typed() {
+    let app = App::start().await;
+    let passwords = [
+        "  blanks on both ends  ",
+        "nul\u{0}inside is a character",
+        "пароль из шестнадцати 🔑",
+    ];
+    for (n, password) in passwords.into_iter().enumerate() {
+        let email = format!("ada{n}@example.com");
+        let mut body = registration(&email);
+        body["password"] = json!(password);
+        app.post("/register", body).send().await.expect(201);
+        app.login(&email, password).await.expect(200);
+        app.login(&email, password.trim_matches([' ', '🔑'])).await;
+    }
+    app.login("ada0@example.com", "blanks on both ends")
+        .await
+        .expect(401);
+    app.login("ada1@example.com", "nul").await.expect(401);
+}
+
+#[tokio::test]
+async fn the_least_length_of_passwords_is_a_parameter() {
+    let app = App::with(&[("PasswordMinLength", "8")]).await;
+    let mut body = registration("ada@example.com");
+    body["password"] = json!("q7#Wv!2z");
+    app.post("/register", body).send().await.expect(201);
+    let mut body = registration("bob@example.com");
+    body["password"] = json!("7 chars");
+    let problem = app
+        .post("/register", body)
+        .send()
+        .await
+        .problem(422, "invalid-fields");
+    assert_eq!(
+        problem["errors"][0]["detail"],
+        "has fewer than 8 characters"
+    );
+}
+
+#[tokio::test]
+async fn bodies_that_are_no_json_objects_are_refused_in_the_contract_s_order() {
+    let app = App::start().await;
+    let post = || app.call(axum::http::Method::POST, "/register");
+    let json = || post().header("content-type", "application/json");
+
+    post()
+        .body("{}")
+        .send()
+        .await
+        .problem(415, "unsupported-media-type");
+    post()
+        .header("content-type", "text/plain")
+        .body("{}")
+        .send()
+        .await
+        .expect(415);
+    json()
+        .body("{\"email\": ")
+        .send()
+        .await
+        .problem(400, "malformed-json");
+    json().body("").send().await.problem(400, "malformed-json");
+    json()
+        .body(vec![b'"', 0xff, b'"'])
+        .send()
+        .await
+        .problem(400, "malformed-json");
+    let problem = json()
+        .body("[]")
+        .send()
+        .await
+        .problem(422, "invalid-fields");
+    assert_eq!(faults(&problem), [(String::new(), "wrong-type".to_owned())]);
+
+    let fits = format!("{{}}{}", " ".repeat(16 * 1024 - 2));
+    json()
+        .body(fits.clone())
+        .send()
+        .await
+        .problem(422, "invalid-fields");
+    json()
+        .body(fits + " ")
+        .send()
+        .await
+        .problem(413, "body-too-large");
+    assert!(app.items().await.is_empty());
+}
+
+#[tokio::test]
+async fn no_answer_echoes_a_password() {
+    let app = App::start().await;
+    let secret = "a very secret password indeed";
+    let bodies = [
+        format!("{{\"email\":\"ada@example.com\",\"password\":\"{secret}\""),
+        format!("{{\"password\":\"{secret}\",\"password\":\"{secret}\"}}"),
+        format!("{{\"password\":[\"{secret}\"]}}"),
+        json!({"email": "x", "password": secret.repeat(9)}).to_string(),
+    ];
+    for body in bodies {
+        let call = app.call(axum::http::Method::POST, "/register");
+        let answer = call
+            .header("content-type", "application/json")
+            .body(body)
+            .send()
+            .await;
+        assert!(answer.status.is_client_error(), "{answer:?}");
+        assert!(!answer.body.contains(secret), "{answer:?}");
+    }
+}

@@ -1,0 +1,186 @@
+//! `GET /sessions`, `DELETE /sessions/{id}`, `DELETE /sessions`.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::app::{App, PASSWORD, claims, faults, text};
+
+fn ids(list: &Value) -> Vec<String> {
+    list["sessions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|session| text(session, "id"))
+        .collect()
+}
+
+/// Logs in again: the session's id, and its refresh token.
+async fn another(app: &App, email: &str) -> (String, String) {
+    let tokens = app.login(email, PASSWORD).await.expect(200).json();
+    let session_id = text(&claims(&text(&tokens, "access_token")), "sid");
+    (session_id, text(&tokens, "refresh_token"))
+}
+
+#[tokio::test]
+async fn sessions_are_listed_the_latest_first_with_what_the_gateway_saw() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    app.user("eve@example.com").await;
+    app.clock.advance(Duration::from_secs(60));
+    let login = app.post("/login", json!({"email": ada.email, "password": PASSWORD}));
+    login
+        .header("user-agent", "phone/2.0")
+        .send()
+        .await
+        .expect(200);
+    let answer = ada.get("/sessions").send().await.expect(200);
+    assert_eq!(answer.header("cache-control"), "no-store");
+    let list = answer.json();
+    assert_eq!(list.as_object().unwrap().len(), 1, "no cursor: {list}");
+    let sessions = list["sessions"].as_array().unwrap();
+    assert_eq!(sessions.len(), 2);
+    assert_eq!(
+        sessions[1],
+        json!({
+            "id": ada.session_id(),
+            "created_at": "2027-01-15T08:00:00Z",
+            "last_used_at": "2027-01-15T08:00:00Z",
+            "ip": "203.0.113.7",
+            "user_agent": "",
+            "current": true,
+        })
+    );
+    assert_eq!(
+        (&sessions[0]["current"], &sessions[0]["user_agent"]),
+        (&json!(false), &json!("phone/2.0"))
+    );
+
+    app.clock.advance(Duration::from_secs(60));
+    app.refresh(&ada.refresh_token).await.expect(200);
+    let list = ada.get("/sessions").send().await.expect(200).json();
+    assert_eq!(list["sessions"][1]["last_used_at"], "2027-01-15T08:02:00Z");
+}
+
+#[tokio::test]
+async fn sessions_that_are_over_are_never_shown() {
+    let app = App::with(&[("RefreshIdleSeconds", "600"), ("RefreshMaxSeconds", "700")]).await;
+    let ada = app.user("ada@example.com").await;
+    app.clock.advance(Duration::from_secs(300));
+    let (second, _) = another(&app, &ada.email).await;
+    app.clock.advance(Duration::from_secs(300));
+    let list = ada.get("/sessions").send().await.expect(200).json();
+    assert_eq!(ids(&list), [second]);
+    assert_eq!(
+        app.items_of("SESSION#").await.len(),
+        2,
+        "TTL removes it later"
+    );
+    let gone = ada.delete(&format!("/sessions/{}", ada.session_id()));
+    gone.send().await.problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn a_session_is_ended_by_its_id_and_only_by_its_owner() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let eve = app.user("eve@example.com").await;
+    let (second, refresh_token) = another(&app, &ada.email).await;
+    eve.delete(&format!("/sessions/{second}"))
+        .send()
+        .await
+        .problem(404, "not-found");
+    app.refresh(&refresh_token).await.expect(200);
+
+    let answer = ada
+        .delete(&format!("/sessions/{second}"))
+        .send()
+        .await
+        .expect(204);
+    assert_eq!(answer.body, "");
+    app.refresh(&refresh_token)
+        .await
+        .problem(401, "invalid-refresh-token");
+    ada.delete(&format!("/sessions/{second}"))
+        .send()
+        .await
+        .problem(404, "not-found");
+    for id in [
+        "x",
+        "..",
+        "00000000-0000-0000-0000-000000000000",
+        "ACCOUNT",
+        "%00",
+    ] {
+        ada.delete(&format!("/sessions/{id}"))
+            .send()
+            .await
+            .expect(404);
+    }
+    assert_eq!(
+        ids(&ada.get("/sessions").send().await.json()),
+        [ada.session_id()]
+    );
+}
+
+#[tokio::test]
+async fn all_sessions_are_ended_at_once_this_one_too() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let eve = app.user("eve@example.com").await;
+    let (_, second) = another(&app, &ada.email).await;
+    ada.delete("/sessions").send().await.expect(204);
+    for token in [&ada.refresh_token, &second] {
+        app.refresh(token)
+            .await
+            .problem(401, "invalid-refresh-token");
+    }
+    app.refresh(&eve.refresh_token).await.expect(200);
+    // The access token lives on for its few minutes; that is the bound of the README.
+    ada.get("/profile").send().await.expect(200);
+    ada.delete("/sessions").send().await.expect(204);
+    app.login(&ada.email, PASSWORD).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_long_list_comes_in_parts() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    app.copy_session(230).await;
+    let mut all = Vec::new();
+    let mut path = "/sessions".to_owned();
+    let mut parts = 0;
+    loop {
+        let list = ada.get(&path).send().await.expect(200).json();
+        assert!(list["sessions"].as_array().unwrap().len() <= 100);
+        all.extend(ids(&list));
+        parts += 1;
+        match list["next_cursor"].as_str() {
+            Some(cursor) => path = format!("/sessions?cursor={cursor}"),
+            None => break,
+        }
+    }
+    assert_eq!((parts, all.len()), (3, 231));
+    assert_eq!(all[0], ada.session_id(), "the latest first");
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 231, "each once");
+    for cursor in ["x", "", "018bcfe5", "ACCOUNT"] {
+        let problem = ada.get(&format!("/sessions?cursor={cursor}")).send().await;
+        let problem = problem.problem(422, "invalid-fields");
+        assert_eq!(
+            faults(&problem),
+            [(String::new(), "invalid-cursor".to_owned())]
+        );
+    }
+}
+
+#[tokio::test]
+async fn any_number_of_sessions_is_ended() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    app.copy_session(130).await;
+    ada.delete("/sessions").send().await.expect(204);
+    assert!(app.items_of("SESSION#").await.is_empty());
+    assert_eq!(app.items_of("ACCOUNT").await.len(), 1);
+}

@@ -1,0 +1,7 @@
+mod corpora;
+mod hostile_tokens;
+mod privileges;
+mod properties;
+mod rotation;
+mod signing;
+mod throttle;

@@ -1,0 +1,258 @@
+//! Least privilege: what each function may do in DynamoDB is what it does, no less and no more.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{Method, Response};
+use http_body_util::BodyExt as _;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use local::functions::Functions;
+use local::gateway::Gateway;
+use login::Login;
+use password::ChangePassword;
+use profile::Profile;
+use register::Register;
+use serde_json::{Value, json};
+use session::Sessions;
+use shared::http::handler::warm_up;
+use shared::platform::clock::Clock;
+use shared::platform::config::Env;
+
+use crate::support::app::{App, PASSWORD, User, env, root, text};
+
+/// The actions of IAM that the requests of each function needed, by function.
+type Actions = Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>;
+
+/// Stands between one function and DynamoDB, and notes what is asked.
+#[derive(Clone)]
+struct RecordingProxy {
+    function: String,
+    upstream: String,
+    actions: Actions,
+    /// Whether an account is to go just before a login is noted in it.
+    deletes: Arc<AtomicBool>,
+}
+
+impl RecordingProxy {
+    fn note(&self, needed: Vec<String>) {
+        let mut actions = self.actions.lock().unwrap();
+        actions.get_mut(&self.function).unwrap().extend(needed);
+    }
+}
+
+/// The app, with a proxy before each function's DynamoDB.
+async fn witnessed() -> (App, Actions, Arc<AtomicBool>) {
+    let mut app = App::start().await;
+    let actions = Actions::default();
+    let deletes = Arc::new(AtomicBool::new(false));
+    let clock = Clock::Manual(app.clock.clone());
+    let mut functions = Functions::default();
+    for (name, variables) in &app.local.environment {
+        actions
+            .lock()
+            .unwrap()
+            .insert(name.clone(), BTreeSet::new());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let proxy = RecordingProxy {
+            function: name.clone(),
+            upstream: app.local.dynamodb_url.clone(),
+            actions: Arc::clone(&actions),
+            deletes: Arc::clone(&deletes),
+        };
+        let router = Router::new().fallback(pass).with_state(proxy);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let lookup = |variable: &str| match variable {
+            "AWS_ENDPOINT_URL_DYNAMODB" => Some(url.clone()),
+            other => variables.get(other).cloned(),
+        };
+        let env = env(&lookup);
+        assert!(functions.add(name, &env, &clock).unwrap());
+        start(name, &env, &clock).await;
+    }
+    let template = crate::support::app::template([]);
+    let gateway = Gateway::new(&template, Arc::new(functions), clock).unwrap();
+    app.local.gateway = Arc::new(gateway);
+    (app, actions, deletes)
+}
+
+/// Does what a process of the function does ahead of its first request.
+async fn start(name: &str, env: &Env<'_>, clock: &Clock) {
+    let clock = clock.clone();
+    match name {
+        "login" => warm_up(&Login::from_env(env, clock).unwrap()).await,
+        "password" => warm_up(&ChangePassword::from_env(env, clock).unwrap()).await,
+        "profile" => warm_up(&Profile::from_env(env, clock).unwrap()).await,
+        "register" => warm_up(&Register::from_env(env, clock).unwrap()).await,
+        "session" => warm_up(&Sessions::from_env(env, clock).unwrap()).await,
+        "authorizer" | "discovery" | "keys" => {}
+        other => panic!("what does {other} do at its start?"),
+    }
+}
+
+async fn pass(State(proxy): State<RecordingProxy>, request: Request) -> Response<Body> {
+    let (mut head, body) = request.into_parts();
+    let body: Bytes = body.collect().await.unwrap().to_bytes();
+    let target = head.headers["x-amz-target"].to_str().unwrap();
+    let operation = target.rsplit('.').next().unwrap().to_owned();
+    let needed: Vec<String> = match &*operation {
+        // A transaction has no action of its own, but those of its parts.
+        "TransactWriteItems" => {
+            let request: Value = serde_json::from_slice(&body).unwrap();
+            let parts = request["TransactItems"].as_array().unwrap().iter();
+            let kinds = parts.flat_map(|part| part.as_object().unwrap().keys());
+            kinds
+                .map(|kind| match kind.as_str() {
+                    "ConditionCheck" => "ConditionCheckItem".to_owned(),
+                    kind => format!("{kind}Item"),
+                })
+                .collect()
+        }
+        _ => vec![operation.clone()],
+    };
+    let asked: Value = serde_json::from_slice(&body).unwrap();
+    if proxy.function == "register" && operation == "GetItem" {
+        // Its role may look for this one item, and for no other.
+        assert_eq!(asked["Key"]["pk"]["S"], "NOTHING");
+    }
+    let of_login = needed == ["UpdateItem"] && proxy.function == "login";
+    proxy.note(needed);
+    head.uri = format!("{}/", proxy.upstream).parse().unwrap();
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let of_account = asked["Key"]["sk"]["S"] == "ACCOUNT";
+    if of_login && of_account && proxy.deletes.swap(false, Ordering::SeqCst) {
+        let delete = json!({"TableName": asked["TableName"], "Key": asked["Key"]});
+        let mut head = head.clone();
+        let target = "DynamoDB_20120810.DeleteItem".parse().unwrap();
+        head.headers.insert("x-amz-target", target);
+        head.headers.remove("content-length");
+        let delete = Request::from_parts(head, Body::from(delete.to_string()));
+        client.request(delete).await.unwrap();
+    }
+    let answer = client
+        .request(Request::from_parts(head, Body::from(body)))
+        .await;
+    answer.unwrap().map(Body::new)
+}
+
+/// What the template lets each function do in DynamoDB.
+fn allowed() -> BTreeMap<String, BTreeSet<String>> {
+    let yaml = std::fs::read_to_string(root().join("template.yaml")).unwrap();
+    let mut allowed = BTreeMap::new();
+    for resource in yaml.split("\n\n  ") {
+        let Some((_, binary)) = resource.split_once("{Binary: ") else {
+            continue;
+        };
+        let function = binary.split('}').next().unwrap().to_owned();
+        let actions = resource.split("dynamodb:").skip(1);
+        let actions = actions.map(|rest| {
+            let action = rest.split(|letter: char| !letter.is_alphanumeric() && letter != '*');
+            action.into_iter().next().unwrap().to_owned()
+        });
+        // A condition's key, which the proxy checks.
+        let actions = actions.filter(|action| action != "LeadingKeys");
+        allowed.insert(function, actions.collect());
+    }
+    allowed
+}
+
+async fn change(user: &User<'_>, from: &str, to: &str) {
+    let body = json!({"current_password": from, "new_password": to});
+    user.post("/password/change", body).send().await.expect(204);
+}
+
+#[tokio::test]
+async fn every_function_may_do_what_it_does_and_nothing_else() {
+    let (app, actions, deletes) = witnessed().await;
+    let ada = app.user("ada@example.com").await;
+    app.register("ada@example.com").await.expect(409);
+    app.login("ada@example.com", "not the password")
+        .await
+        .expect(401);
+    app.login("nobody@example.com", PASSWORD).await.expect(401);
+
+    ada.get("/profile").send().await.expect(200);
+    ada.patch("/profile", json!({"first_name": "Augusta"}))
+        .send()
+        .await
+        .expect(200);
+    let names = json!({"first_name": "Ada", "last_name": "King"});
+    ada.put("/profile", names).send().await.expect(200);
+
+    let tokens = app.refresh(&ada.refresh_token).await.expect(200).json();
+    app.refresh(&ada.refresh_token).await.expect(200);
+    app.refresh("lkr_unknown").await.expect(401);
+    // A list that is longer than a part, from its second part on.
+    app.copy_session(150).await;
+    let first = ada.get("/sessions").send().await.expect(200).json();
+    let next = format!("/sessions?cursor={}", text(&first, "next_cursor"));
+    ada.get(&next).send().await.expect(200);
+    change(&ada, PASSWORD, "another good password").await;
+    let body = json!({"refresh_token": tokens["refresh_token"]});
+    app.post("/logout", body).send().await.expect(204);
+
+    let eve = app.user("eve@example.com").await;
+    eve.delete(&format!("/sessions/{}", eve.session_id()))
+        .send()
+        .await
+        .expect(204);
+    let eve_again = app
+        .login("eve@example.com", PASSWORD)
+        .await
+        .expect(200)
+        .json();
+    let reused = text(&eve_again, "refresh_token");
+    app.refresh(&reused).await.expect(200);
+    app.clock.advance(std::time::Duration::from_secs(60));
+    app.refresh(&reused).await.expect(401);
+    app.login("eve@example.com", PASSWORD).await.expect(200);
+    eve.delete("/sessions").send().await.expect(204);
+    app.login("eve@example.com", PASSWORD).await.expect(200);
+    let delete = eve.call(Method::DELETE, "/profile");
+    delete
+        .json(json!({ "password": PASSWORD }))
+        .send()
+        .await
+        .expect(204);
+    app.register("bob@example.com").await.expect(201);
+    deletes.store(true, Ordering::SeqCst);
+    app.login("bob@example.com", PASSWORD).await.expect(401);
+    app.get("/.well-known/jwks.json").send().await.expect(200);
+
+    assert_eq!(*actions.lock().unwrap(), allowed());
+}
+
+#[test]
+fn register_may_read_no_item_but_the_one_that_is_never_there() {
+    let template = crate::support::app::template([]);
+    let policies = &template.resources()["Register"]["Properties"]["Policies"];
+    let table = json!({"Fn::GetAtt": "Table.Arn"});
+    let put = json!({"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": table});
+    let get = json!({
+        "Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": table,
+        "Condition": {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": "NOTHING"}},
+    });
+    assert_eq!(*policies, json!([{ "Statement": [put, get] }]));
+}
+
+#[test]
+fn no_policy_has_a_wildcard_for_an_action_or_a_resource() {
+    let yaml = std::fs::read_to_string(root().join("template.yaml")).unwrap();
+    for resource in yaml.split("\n\n  ") {
+        // In a key's own policy, the resource "*" is the key, and looking after it has many verbs.
+        if resource.contains("Type: AWS::KMS::Key") {
+            continue;
+        }
+        for line in resource.lines() {
+            let code = line.split(" #").next().unwrap();
+            let of_policy = code.contains("Action:") || code.contains("Resource:");
+            assert!(!(of_policy && code.contains('*')), "{line}");
+            assert!(!code.contains("dynamodb:Scan"), "{line}");
+        }
+    }
+}

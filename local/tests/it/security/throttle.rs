@@ -1,0 +1,375 @@
+//! Whoever guesses passwords has to wait, at every place where one can be guessed.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use crate::support::app::{Answer, App, PASSWORD, User, join_all, text};
+
+const WRONG: &str = "not the password at all";
+
+impl App {
+    async fn login_from(&self, ip: &str, email: &str, password: &str) -> Answer {
+        let body = json!({"email": email, "password": password});
+        self.post("/login", body).from(ip).send().await
+    }
+
+    /// Guesses until there is a wait, which is returned: in seconds, and how many guesses it took.
+    async fn guess(&self, ip: &str, email: &str) -> (u64, usize) {
+        for guesses in 0.. {
+            let answer = self.login_from(ip, email, WRONG).await;
+            if answer.status == 429 {
+                return (wait(&answer), guesses);
+            }
+            answer.problem(401, "invalid-credentials");
+        }
+        unreachable!()
+    }
+}
+
+#[track_caller]
+fn wait(answer: &Answer) -> u64 {
+    let seconds = answer.header("retry-after").parse().unwrap();
+    assert_eq!(answer.json()["code"], "too-many-attempts");
+    assert_eq!(
+        answer.json()["detail"],
+        format!("Try again in {seconds} seconds.")
+    );
+    seconds
+}
+
+/// How many were told that the password is right, that it is wrong, and that they have to wait. The
+/// rest got a 503, which tells nothing: so many at once can be more than a small machine carries.
+fn told(answers: &[Answer]) -> (usize, usize, usize) {
+    let count = |status: u16| {
+        let of_status = |answer: &&Answer| answer.status == status;
+        answers.iter().filter(of_status).count()
+    };
+    let (right, wrong, wait) = (count(200), count(401) + count(403), count(429));
+    assert_eq!(right + wrong + wait + count(503), answers.len());
+    (right, wrong, wait)
+}
+
+#[tokio::test]
+async fn a_source_that_guesses_waits_longer_each_time_and_waiting_helps() {
+    let app = App::start().await;
+    app.register("ada@example.com").await.expect(201);
+    assert_eq!(app.guess("198.51.100.1", "ada@example.com").await, (30, 5));
+    for expected in [60, 120, 240] {
+        app.clock.advance(Duration::from_secs(expected / 2));
+        assert_eq!(
+            app.guess("198.51.100.1", "ada@example.com").await,
+            (expected, 1)
+        );
+    }
+    // Not even the right password passes, and asking too early costs nothing.
+    for _ in 0..5 {
+        let early = app
+            .login_from("198.51.100.1", "ada@example.com", PASSWORD)
+            .await;
+        assert_eq!(wait(&early), 240);
+    }
+    app.clock.advance(Duration::from_secs(240));
+    app.login_from("198.51.100.1", "ada@example.com", PASSWORD)
+        .await
+        .expect(200);
+    assert_eq!(
+        app.guess("198.51.100.1", "ada@example.com").await,
+        (30, 5),
+        "it starts anew"
+    );
+}
+
+#[tokio::test]
+async fn the_owner_logs_in_from_elsewhere_meanwhile() {
+    let app = App::start().await;
+    app.register("ada@example.com").await.expect(201);
+    app.guess("198.51.100.1", "ada@example.com").await;
+    app.login_from("203.0.113.9", "ada@example.com", PASSWORD)
+        .await
+        .expect(200);
+    // That resets nothing for whoever guesses.
+    let answer = app
+        .login_from("198.51.100.1", "ada@example.com", WRONG)
+        .await;
+    assert_eq!(wait(&answer), 30);
+}
+
+#[tokio::test]
+async fn letter_case_is_no_new_address_and_a_subscriber_s_network_no_new_source() {
+    let app = App::start().await;
+    app.register("ada@example.com").await.expect(201);
+    for (ip, email) in [
+        ("2001:db8::1", "ada@example.com"),
+        ("2001:db8::2", "ADA@example.com"),
+        ("2001:db8::ffff:1", "ada@EXAMPLE.com"),
+        ("2001:db8:0:0:1::", " ada@example.com"),
+        ("2001:db8::3", "Ada@Example.Com"),
+    ] {
+        app.login_from(ip, email, WRONG)
+            .await
+            .problem(401, "invalid-credentials");
+    }
+    let answer = app
+        .login_from("2001:db8::4", "aDA@example.com", PASSWORD)
+        .await;
+    assert_eq!(wait(&answer), 30);
+    // What a client writes into headers is no source.
+    let body = json!({"email": "ada@example.com", "password": PASSWORD});
+    for name in [
+        "x-forwarded-for",
+        "x-real-ip",
+        "forwarded",
+        "cf-connecting-ip",
+    ] {
+        let call = app.post("/login", body.clone()).header(name, "192.0.2.77");
+        call.from("2001:db8::5").send().await.expect(429);
+    }
+}
+
+#[tokio::test]
+async fn guesses_from_many_sources_are_held_up_but_not_the_owner_at_a_known_one() {
+    let app = App::start().await;
+    app.register("ada@example.com").await.expect(201);
+    app.login_from("203.0.113.9", "ada@example.com", PASSWORD)
+        .await
+        .expect(200);
+    let mut tried = 0;
+    for n in 0..20 {
+        let (_, guesses) = app
+            .guess(&format!("198.51.100.{n}"), "ada@example.com")
+            .await;
+        tried += guesses;
+    }
+    assert_eq!(tried, 50);
+    let stranger = app
+        .login_from("192.0.2.1", "ada@example.com", PASSWORD)
+        .await;
+    assert!(wait(&stranger) > 0);
+    app.login_from("203.0.113.9", "ada@example.com", PASSWORD)
+        .await
+        .expect(200);
+    // What came before the owner's login no longer counts for all.
+    app.clock.advance(Duration::from_secs(1));
+    app.login_from("203.0.113.9", "ada@example.com", PASSWORD)
+        .await
+        .expect(200);
+    app.login_from("192.0.2.1", "ada@example.com", PASSWORD)
+        .await
+        .expect(200);
+}
+
+#[tokio::test]
+async fn unknown_and_disabled_accounts_wait_in_the_same_words() {
+    let app = App::start().await;
+    app.register("ada@example.com").await.expect(201);
+    let grace = app.user("grace@example.com").await;
+    let disabled = AttributeValue::S("disabled".to_owned());
+    app.set_attribute(&grace.id(), "status", disabled).await;
+    let mut seen = Vec::new();
+    for email in ["ada@example.com", "grace@example.com", "nobody@example.com"] {
+        let mut answers = Vec::new();
+        for _ in 0..7 {
+            let answer = app.login_from("198.51.100.1", email, WRONG).await;
+            let mut body = answer.json();
+            body["request_id"] = Value::Null;
+            let names: Vec<_> = answer.headers.keys().map(ToString::to_string).collect();
+            answers.push((answer.status, names, body));
+        }
+        seen.push(answers);
+    }
+    assert_eq!(seen[0][5].0, 429);
+    assert_eq!(seen[0], seen[2]);
+    assert_eq!(seen[1], seen[2]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_guesses_at_once_get_no_more_tries_than_one_after_the_other() {
+    let app = App::start().await;
+    app.register("ada@example.com").await.expect(201);
+    let guess = |email: &'static str| app.login_from("198.51.100.1", email, WRONG);
+    for email in ["ada@example.com", "nobody@example.com"] {
+        let (right, wrong, wait) = told(&join_all((0..200).map(|_| guess(email))).await);
+        assert!(
+            right == 0 && (1..=5).contains(&wrong) && wait > 0,
+            "{wrong} {wait}"
+        );
+        let (_, wrong, _) = told(&join_all((0..20).map(|_| guess(email))).await);
+        assert_eq!(wrong, 0, "they are used up");
+    }
+    // Nor where the right password is among them: it may be one of the five, and a login starts its
+    // source anew.
+    let right = |n: usize| {
+        let password = if n == 150 { PASSWORD } else { WRONG };
+        app.login_from("198.51.100.2", "ada@example.com", password)
+    };
+    let (right, wrong, _) = told(&join_all((0..200).map(right)).await);
+    let most = if right == 0 { 5 } else { 10 };
+    assert!(right + wrong <= most, "{right} {wrong}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_has_so_many_tries_at_all_addresses_together() {
+    let app = App::with(&[("LoginAttemptsPerSource", "20")]).await;
+    let emails: Vec<_> = (0..60).map(|n| format!("user{n}@example.com")).collect();
+    let guess = |email| app.login_from("198.51.100.1", email, WRONG);
+    let answers = join_all(emails.iter().map(|email| guess(email))).await;
+    let (right, wrong, held_up) = told(&answers);
+    assert!(
+        right == 0 && (1..=20).contains(&wrong) && held_up > 0,
+        "{wrong} {held_up}"
+    );
+    let waits = answers
+        .iter()
+        .filter(|answer| answer.status == 429)
+        .map(wait);
+    assert!(
+        waits
+            .into_iter()
+            .all(|seconds| (1..=300).contains(&seconds))
+    );
+    app.login_from("198.51.100.2", "user1@example.com", WRONG)
+        .await
+        .expect(401);
+    app.clock.advance(Duration::from_secs(300));
+    app.login_from("198.51.100.1", "user1@example.com", WRONG)
+        .await
+        .expect(401);
+}
+
+#[tokio::test]
+async fn a_network_that_many_people_log_in_from_is_not_shut() {
+    let app = App::with(&[("LoginAttemptsPerSource", "20")]).await;
+    for n in 0..30 {
+        let email = format!("user{n}@example.com");
+        app.register(&email).await.expect(201);
+        app.login_from("198.51.100.1", &email, PASSWORD)
+            .await
+            .expect(200);
+    }
+    // Their logins leave half of the tries, and failures are what uses them up.
+    for n in 0..10 {
+        let email = format!("stranger{n}@example.com");
+        app.login_from("198.51.100.1", &email, WRONG)
+            .await
+            .expect(401);
+    }
+    app.login_from("198.51.100.1", "stranger11@example.com", WRONG)
+        .await
+        .expect(429);
+    // Whoever has logged in from there before still can.
+    app.login_from("198.51.100.1", "user1@example.com", PASSWORD)
+        .await
+        .expect(200);
+}
+
+impl User<'_> {
+    async fn delete_with(&self, ip: &str, password: &str) -> Answer {
+        let call = self.call(Method::DELETE, "/profile");
+        call.json(json!({ "password": password }))
+            .from(ip)
+            .send()
+            .await
+    }
+
+    async fn change_with(&self, ip: &str, password: &str) -> Answer {
+        let body = json!({"current_password": password, "new_password": "another good password"});
+        self.post("/password/change", body).from(ip).send().await
+    }
+}
+
+#[tokio::test]
+async fn a_stolen_token_is_no_other_door_to_guess_at() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let ip = "198.51.100.1";
+    // One count for all three places.
+    ada.change_with(ip, WRONG)
+        .await
+        .problem(403, "wrong-password");
+    ada.change_with(ip, WRONG)
+        .await
+        .problem(403, "wrong-password");
+    ada.delete_with(ip, WRONG)
+        .await
+        .problem(403, "wrong-password");
+    ada.delete_with(ip, WRONG)
+        .await
+        .problem(403, "wrong-password");
+    app.login_from(ip, "ada@example.com", WRONG)
+        .await
+        .expect(401);
+    assert_eq!(wait(&ada.change_with(ip, PASSWORD).await), 30);
+    assert_eq!(wait(&ada.delete_with(ip, PASSWORD).await), 30);
+    assert_eq!(
+        wait(&app.login_from(ip, "ada@example.com", PASSWORD).await),
+        30
+    );
+    ada.get("/profile").send().await.expect(200);
+    ada.change_with("203.0.113.9", PASSWORD).await.expect(204);
+    app.clock.advance(Duration::from_secs(30));
+    ada.delete_with(ip, "another good password")
+        .await
+        .expect(204);
+}
+
+#[tokio::test]
+async fn guesses_at_once_are_counted_at_the_other_doors_too() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let answers = join_all((0..100).map(|_| ada.change_with("198.51.100.1", WRONG))).await;
+    assert!((1..=5).contains(&told(&answers).1), "{:?}", told(&answers));
+    let answers = join_all((0..100).map(|_| ada.delete_with("198.51.100.2", WRONG))).await;
+    assert!((1..=5).contains(&told(&answers).1), "{:?}", told(&answers));
+}
+
+#[tokio::test]
+async fn counters_hold_no_address_and_expire() {
+    let app = App::start().await;
+    app.register("ada@example.com").await.expect(201);
+    app.login_from("203.0.113.9", "ada@example.com", WRONG)
+        .await
+        .expect(401);
+    let mut kinds = Vec::new();
+    for item in app.all_items().await {
+        let pk = item["pk"].as_s().unwrap();
+        let Some(kind) = pk.strip_prefix("LIMIT#") else {
+            continue;
+        };
+        kinds.push(kind.split('#').next().unwrap().to_owned());
+        let shown = format!("{item:?}");
+        assert!(
+            !shown.contains("ada") && !shown.contains("203.0.113"),
+            "{shown}"
+        );
+        let expires_at: u64 = item["expires_at"].as_n().unwrap().parse().unwrap();
+        assert!(expires_at > crate::support::app::BEGINNING);
+    }
+    kinds.sort();
+    assert_eq!(kinds, ["EMAIL", "SOURCE"]);
+}
+
+#[tokio::test]
+async fn a_refused_attempt_tells_nothing_of_the_password() {
+    let app = App::start().await;
+    app.register("ada@example.com").await.expect(201);
+    app.guess("198.51.100.1", "ada@example.com").await;
+    let right = app
+        .login_from("198.51.100.1", "ada@example.com", PASSWORD)
+        .await;
+    let wrong = app
+        .login_from("198.51.100.1", "ada@example.com", WRONG)
+        .await;
+    let shown = |answer: &Answer| {
+        let mut body = answer.json();
+        body["request_id"] = Value::Null;
+        body
+    };
+    assert_eq!(shown(&right), shown(&wrong));
+    assert_eq!(
+        text(&right.json(), "title"),
+        "Too many passwords were tried"
+    );
+}

@@ -1,0 +1,584 @@
+//! A whole Latchkey for one test: its own DynamoDB in memory, its own clock, its gateway asked
+//! without a socket.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, OnceLock};
+use std::task::Poll;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use local::template::{Document, Template};
+use local::{Local, Options, dynamodb, key};
+use serde_json::{Value, json};
+use shared::observe::logging::{Spanless, filter, lines};
+use shared::platform::clock::{Clock, ManualClock};
+use shared::platform::config::Env;
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::set_global_default;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+use crate::support::emf;
+use crate::support::openapi::described;
+
+/// When every test begins, in seconds since the epoch: 2027-01-15T08:00:00Z.
+pub const BEGINNING: u64 = 1_800_000_000;
+/// A password that the policy takes.
+pub const PASSWORD: &str = "correct horse battery staple";
+/// The namespace of the metrics that tests log.
+pub const NAMESPACE: &str = "Latchkey/tests";
+/// Where every request comes from, unless a test says otherwise.
+pub const SOURCE_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
+
+pub struct App {
+    pub local: Local,
+    pub clock: ManualClock,
+    /// Whether new passwords must be as long as docs/openapi.yaml says.
+    pub has_default_policy: bool,
+}
+
+/// Somebody with an account.
+pub struct User<'a> {
+    app: &'a App,
+    pub email: String,
+    /// The account, as register answered.
+    pub account: Value,
+    pub access_token: String,
+    pub refresh_token: String,
+}
+
+impl App {
+    pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// Starts with parameters of the template.
+    pub async fn with(parameters: &[(&str, &str)]) -> Self {
+        keep_logs();
+        let clock = ManualClock::at(BEGINNING);
+        let mut options = options();
+        options.clock = Clock::Manual(clock.clone());
+        for (name, value) in parameters {
+            options
+                .parameters
+                .insert((*name).to_owned(), (*value).to_owned());
+        }
+        let has_default_policy = !options.parameters.contains_key("PasswordMinLength");
+        Self {
+            local: Local::start(options).await.unwrap(),
+            clock,
+            has_default_policy,
+        }
+    }
+
+    pub fn call(&self, method: Method, path: &str) -> Call<'_> {
+        let mut request = Request::new(Body::empty());
+        *request.method_mut() = method;
+        *request.uri_mut() = path.parse().unwrap();
+        Call {
+            app: self,
+            request,
+            ip: SOURCE_IP,
+        }
+        .header("host", "127.0.0.1:3000")
+    }
+
+    pub fn get(&self, path: &str) -> Call<'_> {
+        self.call(Method::GET, path)
+    }
+
+    pub fn post(&self, path: &str, body: Value) -> Call<'_> {
+        self.call(Method::POST, path).json(body)
+    }
+
+    pub fn put(&self, path: &str, body: Value) -> Call<'_> {
+        self.call(Method::PUT, path).json(body)
+    }
+
+    pub fn patch(&self, path: &str, body: Value) -> Call<'_> {
+        self.call(Method::PATCH, path).json(body)
+    }
+
+    pub async fn register(&self, email: &str) -> Answer {
+        self.post("/register", registration(email)).send().await
+    }
+
+    pub async fn login(&self, email: &str, password: &str) -> Answer {
+        self.post("/login", json!({"email": email, "password": password}))
+            .send()
+            .await
+    }
+
+    /// Somebody who has registered and logged in.
+    pub async fn user(&self, email: &str) -> User<'_> {
+        let account = self.register(email).await.expect(201).json();
+        let tokens = self.login(email, PASSWORD).await.expect(200).json();
+        User {
+            app: self,
+            email: email.to_owned(),
+            account,
+            access_token: text(&tokens, "access_token"),
+            refresh_token: text(&tokens, "refresh_token"),
+        }
+    }
+
+    pub async fn refresh(&self, token: &str) -> Answer {
+        self.post("/refresh", json!({ "refresh_token": token }))
+            .send()
+            .await
+    }
+
+    /// What lies in the table of people: all but the counters of attempts.
+    pub async fn items(&self) -> Vec<BTreeMap<String, AttributeValue>> {
+        let mut items = self.all_items().await;
+        items.retain(|item| !item["pk"].as_s().unwrap().starts_with("LIMIT#"));
+        items
+    }
+
+    /// All that lies in the table.
+    pub async fn all_items(&self) -> Vec<BTreeMap<String, AttributeValue>> {
+        let scan = self.dynamodb().scan().table_name(dynamodb::TABLE);
+        let items = scan.send().await.unwrap().items.unwrap_or_default();
+        items
+            .into_iter()
+            .map(|item| item.into_iter().collect())
+            .collect()
+    }
+
+    /// The items whose sort key begins so.
+    pub async fn items_of(&self, sort_key: &str) -> Vec<BTreeMap<String, AttributeValue>> {
+        let mut items = self.items().await;
+        items.retain(|item| item["sk"].as_s().unwrap().starts_with(sort_key));
+        items
+    }
+
+    /// Removes all sessions, as if their time to live had ended.
+    pub async fn remove_sessions(&self) {
+        for item in self.items_of("SESSION#").await {
+            let delete = self.dynamodb().delete_item().table_name(dynamodb::TABLE);
+            let delete = delete.key("pk", item["pk"].clone());
+            delete.key("sk", item["sk"].clone()).send().await.unwrap();
+        }
+    }
+
+    /// Puts copies of the one session into the table, under other identifiers.
+    pub async fn copy_session(&self, count: u32) {
+        let session = self.items_of("SESSION#").await.remove(0);
+        for n in 0..count {
+            let mut copy = session.clone();
+            let id = format!("SESSION#018bcfe5-687b-7000-8000-{n:012}");
+            copy.insert("sk".to_owned(), AttributeValue::S(id));
+            let put = self.dynamodb().put_item().table_name(dynamodb::TABLE);
+            put.set_item(Some(copy.into_iter().collect()))
+                .send()
+                .await
+                .unwrap();
+        }
+    }
+
+    pub fn dynamodb(&self) -> Client {
+        dynamodb::client(&self.local.dynamodb_url).unwrap()
+    }
+
+    /// Sets an attribute of an account, as an operator would.
+    pub async fn set_attribute(&self, user_id: &str, name: &str, value: AttributeValue) {
+        let update = self
+            .dynamodb()
+            .update_item()
+            .table_name(dynamodb::TABLE)
+            .key("pk", AttributeValue::S(format!("USER#{user_id}")))
+            .key("sk", AttributeValue::S("ACCOUNT".to_owned()))
+            .update_expression("SET #name = :value")
+            .expression_attribute_names("#name", name)
+            .expression_attribute_values(":value", value);
+        update.send().await.unwrap();
+    }
+}
+
+impl User<'_> {
+    pub fn id(&self) -> String {
+        text(&self.account, "id")
+    }
+
+    /// The session of the access token.
+    pub fn session_id(&self) -> String {
+        text(&claims(&self.access_token), "sid")
+    }
+
+    pub fn get(&self, path: &str) -> Call<'_> {
+        self.app.get(path).bearer(&self.access_token)
+    }
+
+    pub fn post(&self, path: &str, body: Value) -> Call<'_> {
+        self.app.post(path, body).bearer(&self.access_token)
+    }
+
+    pub fn delete(&self, path: &str) -> Call<'_> {
+        self.call(Method::DELETE, path)
+    }
+
+    pub fn call(&self, method: Method, path: &str) -> Call<'_> {
+        self.app.call(method, path).bearer(&self.access_token)
+    }
+
+    pub fn put(&self, path: &str, body: Value) -> Call<'_> {
+        self.app.put(path, body).bearer(&self.access_token)
+    }
+
+    pub fn patch(&self, path: &str, body: Value) -> Call<'_> {
+        self.app.patch(path, body).bearer(&self.access_token)
+    }
+}
+
+/// A request in the making.
+pub struct Call<'a> {
+    app: &'a App,
+    request: Request<Body>,
+    ip: IpAddr,
+}
+
+impl Call<'_> {
+    /// Adds a header that may be any.
+    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.request.headers_mut().append(name, value);
+        self
+    }
+
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.request
+            .headers_mut()
+            .append(name, value.parse().unwrap());
+        self
+    }
+
+    /// Comes from another place.
+    pub fn from(mut self, ip: &str) -> Self {
+        self.ip = ip.parse().unwrap();
+        self
+    }
+
+    pub fn bearer(self, token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    pub fn json(self, body: Value) -> Self {
+        self.header("content-type", "application/json")
+            .body(body.to_string())
+    }
+
+    pub fn body(mut self, body: impl Into<Body>) -> Self {
+        *self.request.body_mut() = body.into();
+        self
+    }
+
+    /// Sends it. Whatever comes back must be an answer that docs/openapi.yaml describes.
+    pub async fn send(self) -> Answer {
+        let (head, body) = self.request.into_parts();
+        let sent = to_bytes(body, usize::MAX).await.unwrap();
+        let (method, path) = (head.method.clone(), head.uri.path().to_owned());
+        let request = Request::from_parts(head, Body::from(sent.clone()));
+        let response = self.app.local.gateway.answer(request, self.ip).await;
+        let (head, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        let answer = Answer {
+            status: head.status,
+            headers: head.headers,
+            body: String::from_utf8(body.to_vec()).unwrap(),
+        };
+        let fault = described().fault(&method, &path, &answer);
+        let fault = fault.or_else(|| {
+            let taken = answer.status.is_success() && self.app.has_default_policy;
+            taken.then(|| described().fault_of_taken(&method, &path, &sent))?
+        });
+        assert!(
+            fault.is_none(),
+            "docs/openapi.yaml, {method} {path}: {}: {answer:?}",
+            fault.unwrap_or_default()
+        );
+        answer
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        self
+    }
+
+    /// A problem of the contract: status and code agree with the body, and the type is right.
+    #[track_caller]
+    pub fn problem(self, status: u16, code: &str) -> Value {
+        let body = self.expect(status);
+        assert_eq!(body.header("content-type"), "application/problem+json");
+        let problem = body.json();
+        assert_eq!(problem["code"], code, "{problem}");
+        assert_eq!(problem["status"], status, "{problem}");
+        assert_eq!(
+            problem["type"],
+            format!("urn:latchkey:problem:{code}"),
+            "{problem}"
+        );
+        assert_ne!(problem["request_id"], "", "{problem}");
+        problem
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    #[track_caller]
+    pub fn header(&self, name: &str) -> &str {
+        let value = self
+            .headers
+            .get(name)
+            .unwrap_or_else(|| panic!("no {name}: {self:?}"));
+        value.to_str().unwrap()
+    }
+}
+
+thread_local! {
+    /// What has been logged on this thread.
+    static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What no log line may hold: the passwords and addresses of the tests, and whatever begins as
+/// tokens, hashes and private keys do, and the URL that answers for a stack.
+const SECRET: [&str; 9] = [
+    PASSWORD,
+    "not the password",
+    "another good password",
+    "@example.com",
+    "lkr_",
+    "eyJ",
+    "$argon2",
+    "PRIVATE KEY",
+    "signature=",
+];
+
+/// Keeps what each thread logs, for that thread's test. Whatever is logged, at the lowest level that
+/// a deployed function can be set to, in any test, ends the test if it holds a secret, or metrics
+/// that CloudWatch would not take.
+fn keep_logs() {
+    struct Keep;
+
+    impl Write for Keep {
+        fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+            let line = String::from_utf8_lossy(octets);
+            for secret in SECRET {
+                assert!(!line.contains(secret), "a log line holds a secret: {line}");
+            }
+            emf::check(&serde_json::from_str(&line).unwrap());
+            LOGGED.with_borrow_mut(|logged| logged.write(octets))
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let lines = lines(Some(NAMESPACE.to_owned()));
+    let subscriber = Spanless
+        .with(filter(LevelFilter::TRACE))
+        .with(lines.with_writer(|| Keep));
+    // The first test of the process does it for all.
+    let _ = set_global_default(subscriber);
+}
+
+/// What was logged on this thread since the last time.
+pub fn logged() -> Vec<Value> {
+    let logged = String::from_utf8(LOGGED.take()).unwrap();
+    let lines = logged.lines().map(serde_json::from_str);
+    lines.collect::<Result<_, _>>().unwrap()
+}
+
+/// The security events that were logged on this thread since the last time.
+pub fn logged_events() -> Vec<Value> {
+    let mut lines = logged();
+    lines.retain(|line| line.get("event").is_some());
+    lines
+}
+
+/// The lines that a function's requests left on this thread since the last time; not the
+/// authorizer's.
+pub fn logged_requests() -> Vec<Value> {
+    let mut lines = logged();
+    lines.retain(|line| line.get("status").is_some());
+    lines
+}
+
+/// The claims of a token.
+pub fn claims(token: &str) -> Value {
+    segment(token, 1)
+}
+
+/// A segment of a JWT.
+pub fn segment(token: &str, place: usize) -> Value {
+    let segment = token.split('.').nth(place).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(segment).unwrap()).unwrap()
+}
+
+/// Polls all futures at once: the gateway runs each function as a task of its own.
+pub async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut pending: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
+    std::future::poll_fn(|context| {
+        for (future, output) in &mut pending {
+            if output.is_none()
+                && let Poll::Ready(value) = future.as_mut().poll(context)
+            {
+                *output = Some(value);
+            }
+        }
+        let done = pending.iter().all(|(_, output)| output.is_some());
+        if done { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    pending
+        .into_iter()
+        .filter_map(|(_, output)| output)
+        .collect()
+}
+
+/// The pointers and codes of a 422.
+#[track_caller]
+pub fn faults(problem: &Value) -> Vec<(String, String)> {
+    let errors = problem["errors"].as_array().unwrap();
+    errors
+        .iter()
+        .map(|fault| (text(fault, "pointer"), text(fault, "code")))
+        .collect()
+}
+
+#[track_caller]
+pub fn text(value: &Value, name: &str) -> String {
+    value[name]
+        .as_str()
+        .unwrap_or_else(|| panic!("no text {name} in {value}"))
+        .to_owned()
+}
+
+pub fn registration(email: &str) -> Value {
+    json!({
+        "email": email,
+        "password": PASSWORD,
+        "first_name": "Ada",
+        "last_name": "Lovelace",
+    })
+}
+
+/// How tests start Latchkey: nothing kept, free ports, hashes that cost nothing.
+pub fn options() -> Options {
+    Options {
+        weak_hashes: true,
+        ..options_as_deployed("8", "1")
+    }
+}
+
+/// The same with hashes of the least cost that a deployment may have: for processes of their own.
+pub fn options_of_processes() -> Options {
+    options_as_deployed("7168", "5")
+}
+
+fn options_as_deployed(memory_kib: &str, iterations: &str) -> Options {
+    Options {
+        template: template_document(),
+        parameters: BTreeMap::from([
+            ("Argon2MemoryKib".to_owned(), memory_kib.to_owned()),
+            ("Argon2Iterations".to_owned(), iterations.to_owned()),
+        ]),
+        host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        port: 0,
+        dynamodb_port: 0,
+        data_dir: data_dir(),
+        ephemeral: true,
+        functions: None,
+        clock: Clock::System,
+        weak_hashes: false,
+    }
+}
+
+/// The environment of a function that is made outside [`App`], with hashes as weak as there.
+#[expect(clippy::disallowed_methods, reason = "these are the tests")]
+pub fn env<'a>(lookup: &'a dyn Fn(&str) -> Option<String>) -> Env<'a> {
+    Env::new(lookup).with_weak_hashes()
+}
+
+/// template.yaml, read once: that takes as long as a test.
+pub fn template_document() -> Document {
+    static DOCUMENT: LazyLock<Document> =
+        LazyLock::new(|| Document::read(&root().join("template.yaml")).unwrap());
+    DOCUMENT.clone()
+}
+
+/// The template with these parameters.
+pub fn template<const N: usize>(parameters: [(&str, &str); N]) -> Template {
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    template_document().with(&parameters.into()).unwrap()
+}
+
+/// The root of the repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_path_buf()
+}
+
+/// A folder of the tests' own; `name` keeps them apart.
+pub fn folder(name: &str) -> PathBuf {
+    let folder =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// The folder with the signing key of all tests: making one takes longer than a test.
+pub fn data_dir() -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let made = || {
+        let folder = folder("data");
+        key::ensure(&folder.join("signing-key.pem"), &folder.join("jwks.json")).unwrap();
+        folder
+    };
+    FOLDER.get_or_init(made).clone()
+}
+
+/// An event for the profile as it looks where no authorizer stands before it.
+pub fn bare_event(authorization: Option<&str>) -> Value {
+    let mut event = json!({
+        "version": "2.0",
+        "routeKey": "GET /profile",
+        "rawPath": "/profile",
+        "rawQueryString": "",
+        "headers": {"host": "127.0.0.1:3000"},
+        "requestContext": {
+            "domainName": "127.0.0.1",
+            "http": {"method": "GET", "path": "/profile", "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7"},
+            "requestId": "r-1",
+            "routeKey": "GET /profile",
+            "stage": "$default",
+            "timeEpoch": 0,
+        },
+        "isBase64Encoded": false,
+    });
+    if let Some(value) = authorization {
+        event["headers"]["authorization"] = json!(value);
+    }
+    event
+}

@@ -1,0 +1,6 @@
+pub mod app;
+pub mod emf;
+pub mod faulty_store;
+pub mod kms;
+pub mod openapi;
+pub mod stack;

@@ -1,0 +1,319 @@
+//! A stack as CloudFormation deploys it: the keys in KMS, their public halves read by the custom
+//! resource, and the functions with what it gave.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Response};
+use http_body_util::BodyExt as _;
+use keys::Keys;
+use local::functions::Functions;
+use serde_json::{Value, json};
+use shared::platform::clock::Clock;
+use shared::platform::config::{ConfigError, Env};
+
+use crate::support::app::{App, env, text};
+use crate::support::app::{bare_event, template_document};
+use crate::support::kms::StandIn;
+use local::template::Template;
+
+/// A stand-in for what waits for the answers of custom resources.
+pub struct CloudFormation {
+    pub url: String,
+    taken: Mutex<Vec<(HeaderMap, Bytes)>>,
+    /// How many answers are refused before one is taken.
+    pub refusals: AtomicUsize,
+    /// Whether nobody is ever told how that went.
+    pub silent: AtomicBool,
+}
+
+impl CloudFormation {
+    pub async fn start() -> Arc<Self> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stand_in = Arc::new(Self {
+            url: format!(
+                "http://{}/answer?signature=of-no-body",
+                listener.local_addr().unwrap()
+            ),
+            taken: Mutex::default(),
+            refusals: AtomicUsize::new(0),
+            silent: AtomicBool::new(false),
+        });
+        let router = Router::new()
+            .fallback(take)
+            .with_state(Arc::clone(&stand_in));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        stand_in
+    }
+
+    /// How many answers have come since the last time.
+    pub fn answers(&self) -> usize {
+        std::mem::take(&mut *self.taken.lock().unwrap()).len()
+    }
+
+    /// The one answer that was taken since the last time, as CloudFormation reads it.
+    pub fn answer(&self) -> Value {
+        let mut taken = std::mem::take(&mut *self.taken.lock().unwrap());
+        assert_eq!(taken.len(), 1, "answers");
+        let (headers, body) = taken.remove(0);
+        // The URL is signed for a request without a content type, and S3 takes no chunks.
+        assert!(!headers.contains_key("content-type"), "{headers:?}");
+        assert_eq!(headers["content-length"], body.len().to_string());
+        assert!(body.len() <= 4096);
+        serde_json::from_slice(&body).unwrap()
+    }
+
+    /// Asks the custom resource as CloudFormation does, and returns what it answered.
+    pub async fn ask(&self, kms: &StandIn, asked: Value) -> Value {
+        let lookup = |name: &str| aws(&kms.url, name);
+        let keys = Arc::new(Keys::from_env(&Env::new(&lookup)).pausing(Duration::ZERO));
+        keys.answer(&self.event_of(asked)).await.unwrap();
+        self.answer()
+    }
+
+    /// With what CloudFormation puts into each event.
+    pub fn event_of(&self, mut asked: Value) -> Value {
+        let always = json!({
+            "ResponseURL": self.url,
+            "ServiceToken": "arn:aws:lambda:local:000000000000:function:latchkey-Keys",
+            "StackId": "arn:aws:cloudformation:local:000000000000:stack/latchkey/1",
+            "RequestId": "5678",
+            "LogicalResourceId": "KeySet",
+        });
+        let always = always.as_object().unwrap().clone();
+        asked.as_object_mut().unwrap().extend(always);
+        asked
+    }
+
+    /// What the key set of these keys is, the first of which signs: `JWKS`, `SIGNING_KID`.
+    pub async fn key_set(&self, kms: &StandIn, keys: &[&str]) -> (String, String) {
+        let asked = json!({
+            "RequestType": "Create", "ResourceType": "Custom::LatchkeyKeySet",
+            "ResourceProperties": {"Keys": keys},
+        });
+        let answer = self.ask(kms, asked).await;
+        assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+        let data = &answer["Data"];
+        (text(data, "Jwks"), text(data, "SigningKid"))
+    }
+
+    /// A sealed key pair: its public half, and the `SIGNING_KEY` of its private one.
+    pub async fn sealed_key(&self, kms: &StandIn, wrapping: &str, spec: &str) -> (String, String) {
+        let asked = json!({
+            "RequestType": "Create", "ResourceType": "Custom::LatchkeySealedKey",
+            "ResourceProperties": {"WrappingKey": wrapping, "Spec": spec},
+        });
+        let answer = self.ask(kms, asked).await;
+        assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+        let data = &answer["Data"];
+        (text(data, "PublicKey"), text(data, "SigningKey"))
+    }
+}
+
+async fn take(State(waiting): State<Arc<CloudFormation>>, request: Request) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    assert_eq!(head.method, "PUT");
+    assert_eq!(head.uri.query(), Some("signature=of-no-body"));
+    if waiting.silent.load(Ordering::SeqCst) {
+        waiting.taken.lock().unwrap().push((head.headers, body));
+        return std::future::pending().await;
+    }
+    let refused = waiting
+        .refusals
+        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+            left.checked_sub(1)
+        });
+    let status = if refused.is_ok() { 503 } else { 200 };
+    if refused.is_err() {
+        waiting.taken.lock().unwrap().push((head.headers, body));
+    }
+    Response::builder()
+        .status(status)
+        .body(Body::empty())
+        .unwrap()
+}
+
+/// What a function has of AWS.
+fn aws(kms: &str, name: &str) -> Option<String> {
+    match name {
+        "AWS_ENDPOINT_URL_KMS" => Some(kms.to_owned()),
+        "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" | "AWS_REGION" => Some("local".to_owned()),
+        _ => None,
+    }
+}
+
+/// The functions, each of which can be deployed anew while the others go on.
+pub struct Stack {
+    pub app: App,
+    pub kms: Arc<StandIn>,
+    pub cloudformation: Arc<CloudFormation>,
+    functions: RwLock<BTreeMap<String, Arc<Functions>>>,
+    /// The stage that was deployed last.
+    deployed: Mutex<Option<Stage>>,
+}
+
+/// What a stage of the stack's keys tells the functions.
+#[derive(Clone)]
+pub struct Stage {
+    pub jwks: String,
+    pub kid: String,
+    pub key: String,
+}
+
+impl Stack {
+    pub const FUNCTIONS: [&'static str; 7] = [
+        "authorizer",
+        "discovery",
+        "login",
+        "password",
+        "profile",
+        "register",
+        "session",
+    ];
+
+    /// A stack whose functions are still to be deployed.
+    pub async fn start() -> Self {
+        Self {
+            app: App::start().await,
+            kms: StandIn::start().await,
+            cloudformation: CloudFormation::start().await,
+            functions: RwLock::default(),
+            deployed: Mutex::default(),
+        }
+    }
+
+    /// A stack with one signing key in KMS, of that spec.
+    pub async fn with_key(spec: &str) -> Self {
+        let stack = Self::start().await;
+        let arn = stack.kms.make(spec);
+        let stage = stack.stage(&[&arn], &arn).await;
+        stack.deploy_all(&stage);
+        stack.kms.asked();
+        stack
+    }
+
+    /// What functions are to know where these keys are published and that one signs.
+    pub async fn stage(&self, published: &[&str], key: &str) -> Stage {
+        let (jwks, kid) = self.cloudformation.key_set(&self.kms, published).await;
+        let key = key.to_owned();
+        Stage { jwks, kid, key }
+    }
+
+    pub fn deploy_all(&self, stage: &Stage) {
+        for function in Self::FUNCTIONS {
+            self.deploy(function, stage);
+        }
+    }
+
+    /// A function's handler as it is deployed with the one key.
+    pub fn handler<T>(
+        &self,
+        function: &str,
+        from_env: impl FnOnce(&Env<'_>, Clock) -> Result<T, ConfigError>,
+    ) -> T {
+        let stage = self.deployed.lock().unwrap().clone().unwrap();
+        let lookup = |name: &str| self.variable(function, &stage, name);
+        from_env(&env(&lookup), Clock::Manual(self.app.clock.clone())).unwrap()
+    }
+
+    fn variable(&self, function: &str, stage: &Stage, name: &str) -> Option<String> {
+        match name {
+            "JWKS" => Some(stage.jwks.clone()),
+            "SIGNING_KID" => Some(stage.kid.clone()),
+            "SIGNING_KEY" => Some(stage.key.clone()),
+            _ => {
+                let variables = &self.app.local.environment[function];
+                aws(&self.kms.url, name).or_else(|| variables.get(name).cloned())
+            }
+        }
+    }
+
+    /// Deploys one function: a process with this configuration takes the place of the one before.
+    pub fn deploy(&self, function: &str, stage: &Stage) {
+        *self.deployed.lock().unwrap() = Some(stage.clone());
+        let lookup = |name: &str| self.variable(function, stage, name);
+        let clock = Clock::Manual(self.app.clock.clone());
+        let mut functions = Functions::default();
+        assert!(functions.add(function, &env(&lookup), &clock).unwrap());
+        let mut deployed = self.functions.write().unwrap();
+        deployed.insert(function.to_owned(), Arc::new(functions));
+    }
+
+    pub async fn invoke(&self, function: &str, event: Value) -> Value {
+        let functions = Arc::clone(&self.functions.read().unwrap()[function]);
+        functions.invoke(function, event).await.unwrap()
+    }
+
+    /// A request to a route without the authorizer: status and body.
+    pub async fn post(&self, function: &str, path: &str, body: Value) -> (u64, Value) {
+        let mut event = bare_event(None);
+        event["rawPath"] = json!(path);
+        event["requestContext"]["http"]["method"] = json!("POST");
+        event["requestContext"]["http"]["path"] = json!(path);
+        event["headers"]["content-type"] = json!("application/json");
+        event["body"] = json!(body.to_string());
+        self.ask(function, event).await
+    }
+
+    /// A request to `GET /profile` through the authorizer, and through the function's own check of
+    /// the token: both statuses.
+    pub async fn profile(&self, token: &str) -> (u64, u64) {
+        let header = format!("Bearer {token}");
+        let mut event = bare_event(Some(&header));
+        let mut asked = event.clone();
+        asked["identitySource"] = json!([header]);
+        let verdict = self.invoke("authorizer", asked).await;
+        let (own, _) = self.ask("profile", event.clone()).await;
+        if verdict["isAuthorized"] != true {
+            return (403, own);
+        }
+        event["requestContext"]["authorizer"] = json!({"lambda": verdict["context"]});
+        (self.ask("profile", event).await.0, own)
+    }
+
+    async fn ask(&self, function: &str, event: Value) -> (u64, Value) {
+        let answer = self.invoke(function, event).await;
+        let body = answer["body"].as_str().unwrap_or_default();
+        let status = answer["statusCode"].as_u64().unwrap();
+        let body: Value = serde_json::from_str(body).unwrap_or_default();
+        if status == 503 {
+            assert_eq!(answer["headers"]["retry-after"], "2", "{answer}");
+            assert!(!body.to_string().contains("KMS"), "{answer}");
+        }
+        (status, body)
+    }
+}
+
+/// The stack of these parameters.
+pub fn stack(signing_keys: &str, key_a: &str, key_b: &str) -> Template {
+    let parameters = [
+        ("SigningKeys", signing_keys),
+        ("KeyA", key_a),
+        ("KeyB", key_b),
+    ];
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    // What refers to a resource that is not there is an error already.
+    template_document()
+        .with(&parameters.into())
+        .unwrap_or_else(|error| panic!("{signing_keys} {key_a} {key_b}: {error:#}"))
+}
+
+/// The attributes of resources that the key set reads, and the one that signs.
+pub fn keys_of(template: &Template) -> (Vec<String>, String) {
+    let attribute = |value: &Value| value["Fn::GetAtt"].as_str().unwrap().to_owned();
+    let properties = |name: &str| &template.resources()[name]["Properties"];
+    let published = properties("KeySet")["Keys"].as_array().unwrap();
+    let signers = ["Login", "Session"]
+        .map(|name| attribute(&properties(name)["Environment"]["Variables"]["SIGNING_KEY"]));
+    assert_eq!(signers[0], signers[1]);
+    (
+        published.iter().map(attribute).collect(),
+        signers[0].clone(),
+    )
+}
