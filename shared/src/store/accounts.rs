@@ -16,7 +16,7 @@ use crate::domain::account::{Account, ProfileChange, Status};
 use crate::domain::email::Email;
 use crate::domain::id::{Role, UserId};
 use crate::domain::name::Name;
-use crate::domain::password::hasher::PasswordHash;
+use crate::domain::password::hash::PasswordHash;
 use crate::domain::throttle::LastLogin;
 
 /// What became of a new account.

@@ -15,7 +15,7 @@ use super::{Conflicts, Store, StoreError, carried_out, retry_conflicts, unavaila
 use crate::domain::account::Account;
 use crate::domain::email::Email;
 use crate::domain::id::{SessionId, UserId};
-use crate::domain::password::hasher::PasswordHash;
+use crate::domain::password::hash::PasswordHash;
 
 /// What an address logs in with.
 #[derive(Debug, Clone)]

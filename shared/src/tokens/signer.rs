@@ -8,7 +8,8 @@ use jsonwebtoken::Algorithm;
 use tokio::sync::OnceCell;
 
 use super::claims::{Claims, Header};
-use super::jwks::{Key, KeySet, name};
+use super::jwk::{Key, name};
+use super::jwks::KeySet;
 use super::private_key::PrivateKey;
 use crate::aws::kms::{Kms, KmsError};
 use crate::platform::config::{ConfigError, Env};

@@ -7,9 +7,7 @@ use local::template::Template;
 use serde_json::{Value, json};
 use shared::http::problem::{Problem, TokenRejection};
 
-use crate::support::app::{
-    Answer, App, options, root, template_document, text,
-};
+use crate::support::app::{Answer, App, options, root, template_document, text};
 use crate::support::openapi::{AnswerExample, Operation, answer_examples, described};
 
 /// The examples of answers that nothing here brings about: operation, name, and why.

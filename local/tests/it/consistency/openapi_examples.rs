@@ -14,9 +14,7 @@ use shared::platform::clock::Clock;
 
 use super::openapi::{NOT_BROUGHT, of_name, template};
 use crate::support::app::bare_event;
-use crate::support::app::{
-    Answer, App, BEGINNING, PASSWORD, claims, env, options, root, text,
-};
+use crate::support::app::{Answer, App, BEGINNING, PASSWORD, claims, env, options, root, text};
 use crate::support::openapi::{Operation, answer_examples, described};
 
 #[tokio::test]

@@ -1,6 +1,5 @@
 //! Registration, login and profile if DynamoDB fails.
 
-
 use local::functions::Functions;
 use serde_json::json;
 use shared::platform::clock::Clock;

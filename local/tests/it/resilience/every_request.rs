@@ -1,6 +1,5 @@
 //! Every fault, at every request of every call.
 
-
 use serde_json::{Value, json};
 
 use crate::support::app::{App, PASSWORD, registration, text};

@@ -1,6 +1,5 @@
 //! How many requests each call makes to DynamoDB, and how much capacity they consume.
 
-
 use serde_json::{Value, json};
 
 use crate::support::app::{PASSWORD, text};

@@ -1,6 +1,5 @@
 //! Sessions and accounts if DynamoDB fails in the middle of a call.
 
-
 use local::functions::Functions;
 use serde_json::{Value, json};
 use shared::domain::session::{Presented, RefreshToken, Session, SessionPolicy};

@@ -276,7 +276,7 @@ async fn an_access_token_does_not_outlive_its_bound() {
         .send()
         .await
         .expect(204);
-    // The bound of the README: the token's life, its leeway and the authorizer's cache.
+    // The bound of docs/api.md: the token's life, its leeway and the authorizer's cache.
     app.clock.advance(Duration::from_secs(900 + 30 + 60));
     let answer = ada.get("/profile").send().await;
     assert!([401, 403].contains(&answer.status.as_u16()), "{answer:?}");

@@ -136,7 +136,7 @@ async fn all_sessions_are_ended_at_once_this_one_too() {
             .problem(401, "invalid-refresh-token");
     }
     app.refresh(&eve.refresh_token).await.expect(200);
-    // The access token lives on for its few minutes; that is the bound of the README.
+    // The access token lives on for its few minutes; that is the bound of docs/api.md.
     ada.get("/profile").send().await.expect(200);
     ada.delete("/sessions").send().await.expect(204);
     app.login(&ada.email, PASSWORD).await.expect(200);

@@ -1,8 +1,7 @@
-//! What is kept of passwords, and the work of hashing them.
+//! The work of hashing passwords.
 
-use std::fmt;
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
@@ -16,56 +15,8 @@ use crate::observe::request_log::{longest, record};
 use crate::platform::config::{ConfigError, Env};
 use crate::platform::random;
 
-/// What is kept of a password: an Argon2id hash as a PHC string. It cannot be printed by accident.
-#[derive(Clone, PartialEq)]
-pub struct PasswordHash(phc::PasswordHash);
-
-impl PasswordHash {
-    /// Reads a kept hash.
-    ///
-    /// # Errors
-    ///
-    /// Where the text is no PHC string, not of Argon2id version 19, without salt or hash, or more
-    /// costly than any that we write.
-    pub fn from_phc(text: &str) -> Result<Self, UnusableHash> {
-        let hash = phc::PasswordHash::new(text).map_err(|_| UnusableHash)?;
-        let kept = Self(hash);
-        let (params, _, _) = kept.parts()?;
-        let bearable = params.m_cost() <= *Hasher::MEMORY_KIB.end()
-            && params.t_cost() <= *Hasher::ITERATIONS.end()
-            && params.p_cost() == Hasher::PARALLELISM;
-        let ours = kept.0.algorithm == Algorithm::Argon2id.ident()
-            && kept.0.version == Some(Version::V0x13.into());
-        if bearable && ours {
-            Ok(kept)
-        } else {
-            Err(UnusableHash)
-        }
-    }
-
-    /// The PHC string, to be kept.
-    pub fn to_phc(&self) -> String {
-        self.0.to_string()
-    }
-
-    fn parts(&self) -> Result<(Params, Salt, Output), UnusableHash> {
-        let params = Params::try_from(&self.0).map_err(|_| UnusableHash)?;
-        let salt = self.0.salt.ok_or(UnusableHash)?;
-        let hash = self.0.hash.ok_or(UnusableHash)?;
-        Ok((params, salt, hash))
-    }
-}
-
-impl fmt::Debug for PasswordHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PasswordHash")
-    }
-}
-
-/// A kept hash cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is not an Argon2id hash of a cost that is computed here")]
-pub struct UnusableHash;
+use super::hash::{PasswordHash, UnusableHash};
+use super::hash_memory::{MEMORY, MOST_KIB, touch};
 
 /// The work of hashing failed: not the password's fault.
 #[derive(Debug, thiserror::Error)]
@@ -102,9 +53,9 @@ pub struct Hasher {
 }
 
 impl Hasher {
-    const MEMORY_KIB: RangeInclusive<u32> = 7168..=65536;
-    const ITERATIONS: RangeInclusive<u32> = 1..=10;
-    const PARALLELISM: u32 = 1;
+    pub(super) const MEMORY_KIB: RangeInclusive<u32> = 7168..=MOST_KIB;
+    pub(super) const ITERATIONS: RangeInclusive<u32> = 1..=10;
+    pub(super) const PARALLELISM: u32 = 1;
     /// The equivalent sets of OWASP's Password Storage Cheat Sheet: memory in KiB, and passes.
     const LEAST: [(u32, u32); 5] = [(47104, 1), (19456, 2), (12288, 3), (9216, 4), (7168, 5)];
 
@@ -255,35 +206,6 @@ impl Hasher {
         record(|log| longest(&mut log.hash_ms, took));
         Ok(hash)
     }
-}
-
-/// The memory of one hash at a time. These zeros lie in no file: the system gives their pages when they
-/// are touched, and nothing need be written to have them.
-static MEMORY: Mutex<[Block; MOST_BLOCKS]> = Mutex::new([Block::new(); MOST_BLOCKS]);
-const MOST_BLOCKS: usize = *Hasher::MEMORY_KIB.end() as usize;
-
-/// Gets the pages of so much of [`MEMORY`] from the system, once. Two threads take half as long, and before the
-/// first event Lambda gives a function two processors.
-fn touch(blocks: usize) {
-    static TOUCHED: Once = Once::new();
-    /// How many blocks have one page.
-    const PAGE: usize = 4096 / Block::SIZE;
-    fn pages(blocks: &mut [Block]) {
-        for page in blocks.chunks_mut(PAGE) {
-            if let Some(block) = page.first_mut() {
-                *block = Block::new();
-            }
-        }
-    }
-    TOUCHED.call_once(|| {
-        let mut memory = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
-        let (one, other) = memory[..blocks].split_at_mut(blocks / 2);
-        thread::scope(|scope| {
-            // Where there is no other thread, the first hash gets its half.
-            let _ = thread::Builder::new().spawn_scoped(scope, || pages(one));
-            pages(other);
-        });
-    });
 }
 
 #[cfg(test)]

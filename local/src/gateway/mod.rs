@@ -3,6 +3,9 @@
 //!
 //! Throttling is left out: on AWS it protects the account, not the contract.
 
+mod answers;
+mod cors;
+
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,8 +14,8 @@ use anyhow::Context as _;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{CONTENT_TYPE, HeaderName, ORIGIN};
-use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use axum::http::header::ORIGIN;
+use axum::http::{HeaderValue, Method, Response, StatusCode, header};
 use serde_json::{Value, json};
 use shared::platform::clock::Clock;
 use shared::platform::random;
@@ -21,6 +24,9 @@ use crate::docs;
 use crate::event::{self, Arrival};
 use crate::functions::Functions;
 use crate::template::{Authorizer, Route, Template};
+
+use self::answers::GatewayError;
+use self::cors::Cors;
 
 /// The longest body that API Gateway takes, in octets.
 const MAX_BODY: usize = 10 * 1024 * 1024;
@@ -46,16 +52,6 @@ struct Kept {
 enum Verdict {
     Allow(Value),
     Deny,
-}
-
-/// The gateway's own answers: status, and the one member of the body.
-#[derive(Debug, Clone, Copy)]
-enum GatewayError {
-    Unauthorized,
-    Forbidden,
-    NotFound,
-    TooLarge,
-    Failed,
 }
 
 impl Gateway {
@@ -266,23 +262,6 @@ fn failed(function: &str) -> impl FnOnce(anyhow::Error) -> GatewayError {
     }
 }
 
-impl GatewayError {
-    fn to_response(self) -> Response<Body> {
-        let (status, message) = match self {
-            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "Unauthorized"),
-            Self::Forbidden => (StatusCode::FORBIDDEN, "Forbidden"),
-            Self::NotFound => (StatusCode::NOT_FOUND, "Not Found"),
-            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
-            Self::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
-        };
-        let mut response = Response::new(Body::from(json!({ "message": message }).to_string()));
-        *response.status_mut() = status;
-        let json = HeaderValue::from_static("application/json");
-        response.headers_mut().insert(CONTENT_TYPE, json);
-        response
-    }
-}
-
 fn no_content() -> Response<Body> {
     let mut response = Response::new(Body::from(Bytes::new()));
     *response.status_mut() = StatusCode::NO_CONTENT;
@@ -294,73 +273,4 @@ fn request_id() -> String {
         .iter()
         .map(|octet| format!("{octet:02x}"))
         .collect()
-}
-
-/// The `CorsConfiguration` of the API: the gateway answers preflights itself, and sets these
-/// headers in place of the functions'.
-struct Cors {
-    origins: Vec<String>,
-    always: Vec<(HeaderName, HeaderValue)>,
-    preflight: Vec<(HeaderName, HeaderValue)>,
-}
-
-impl Cors {
-    fn new(configuration: &Value) -> Self {
-        let texts = |name: &str| -> Vec<String> {
-            let items = configuration[name].as_array().into_iter().flatten();
-            items
-                .filter_map(|item| item.as_str().map(str::to_owned))
-                .collect()
-        };
-        let list = |name: &str| HeaderValue::try_from(texts(name).join(",")).ok();
-        let headers = |pairs: Vec<(HeaderName, Option<HeaderValue>)>| {
-            let there = pairs
-                .into_iter()
-                .filter_map(|(name, value)| Some((name, value?)));
-            there.filter(|(_, value)| !value.is_empty()).collect()
-        };
-        let credentials = configuration["AllowCredentials"].as_bool() == Some(true);
-        let max_age = configuration["MaxAge"].as_u64().map(HeaderValue::from);
-        Self {
-            origins: texts("AllowOrigins"),
-            always: headers(vec![
-                (header::ACCESS_CONTROL_EXPOSE_HEADERS, list("ExposeHeaders")),
-                (
-                    header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
-                    credentials.then(|| HeaderValue::from_static("true")),
-                ),
-            ]),
-            preflight: headers(vec![
-                (header::ACCESS_CONTROL_ALLOW_HEADERS, list("AllowHeaders")),
-                (header::ACCESS_CONTROL_ALLOW_METHODS, list("AllowMethods")),
-                (header::ACCESS_CONTROL_MAX_AGE, max_age),
-            ]),
-        }
-    }
-
-    fn apply(&self, headers: &mut HeaderMap, origin: Option<&HeaderValue>, is_preflight: bool) {
-        let from_function: Vec<_> = headers
-            .keys()
-            .filter(|name| name.as_str().starts_with("access-control-"))
-            .cloned()
-            .collect();
-        for name in from_function {
-            headers.remove(name);
-        }
-        let Some(origin) = origin else { return };
-        let allowed = |known: &String| known == "*" || known.as_bytes() == origin.as_bytes();
-        let Some(known) = self.origins.iter().find(|known| allowed(known)) else {
-            return;
-        };
-        let answer = if known == "*" {
-            HeaderValue::from_static("*")
-        } else {
-            origin.clone()
-        };
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, answer);
-        headers.extend(self.always.iter().cloned());
-        if is_preflight {
-            headers.extend(self.preflight.iter().cloned());
-        }
-    }
 }

@@ -1,0 +1,259 @@
+//! Reads template.yaml: routes, authorizer, CORS, environments, table.
+//!
+//! It understands the part of CloudFormation that the template uses for these: `Ref` to parameters,
+//! `Fn::If`, `Fn::Split`, `Fn::FindInMap`, and conditions. What refers to a resource that its
+//! conditions leave out is an error here, as it is at a deployment.
+
+mod resolver;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use serde_json::{Map, Value};
+
+use self::resolver::{Resolver, refers};
+pub use self::yaml::document;
+use self::yaml::scalar;
+pub(crate) use self::yaml::to_json;
+
+/// A template as it is written, with no parameter put in.
+#[derive(Clone)]
+pub struct Document {
+    path: PathBuf,
+    value: Arc<Value>,
+}
+
+impl Document {
+    /// Reads the template at `path`.
+    ///
+    /// # Errors
+    ///
+    /// Returns one sentence if the file cannot be read or is not YAML.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
+        let value = document(&text).with_context(|| format!("{shown} is broken"))?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            value: Arc::new(value),
+        })
+    }
+
+    /// Returns the template with `parameters` in place of their defaults.
+    ///
+    /// # Errors
+    ///
+    /// Returns one sentence if the template is broken or has no such parameter.
+    pub fn with(&self, parameters: &BTreeMap<String, String>) -> anyhow::Result<Template> {
+        Template::of(&self.value, parameters)
+            .with_context(|| format!("{} is broken", self.path.display()))
+    }
+}
+
+/// What the gateway needs to know of a template.
+pub struct Template {
+    routes: Vec<Route>,
+    authorizer: Option<Authorizer>,
+    cors: Option<Value>,
+    environments: BTreeMap<String, BTreeMap<String, String>>,
+    table: Value,
+    resources: BTreeMap<String, Value>,
+}
+
+/// One route of the API.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Route {
+    /// The method, in upper case.
+    pub method: String,
+    /// The path, with `{parameters}`.
+    pub path: String,
+    /// The function's name: that of its binary.
+    pub function: String,
+    /// Whether the authorizer stands before it.
+    pub authorized: bool,
+}
+
+/// The API's default authorizer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authorizer {
+    /// The function's name: that of its binary.
+    pub function: String,
+    /// The headers that identify the sender, in their order.
+    pub identity_headers: Vec<String>,
+    /// How long its answers are kept, in seconds.
+    pub cache_seconds: u64,
+}
+
+impl Template {
+    /// Reads the template at `path`, with `parameters` in place of their defaults.
+    ///
+    /// # Errors
+    ///
+    /// One sentence on what is broken.
+    pub fn read(path: &Path, parameters: &BTreeMap<String, String>) -> anyhow::Result<Self> {
+        Document::read(path)?.with(parameters)
+    }
+
+    /// Parses a template, with `parameters` in place of their defaults.
+    ///
+    /// # Errors
+    ///
+    /// One sentence on what is broken.
+    pub fn parse(text: &str, parameters: &BTreeMap<String, String>) -> anyhow::Result<Self> {
+        Self::of(&document(text)?, parameters)
+    }
+
+    fn of(document: &Value, parameters: &BTreeMap<String, String>) -> anyhow::Result<Self> {
+        let resolver = Resolver::new(document, parameters)?;
+        let resources = document["Resources"]
+            .as_object()
+            .context("it has no Resources")?;
+
+        // In one stack some are there, in another others.
+        let (there, left_out): (Vec<_>, Vec<_>) = resources
+            .iter()
+            .partition(|(_, resource)| resolver.has(resource));
+        let left_out: BTreeSet<&str> = left_out.iter().map(|(id, _)| id.as_str()).collect();
+        let mut resources = BTreeMap::new();
+        for (id, resource) in there {
+            let resolved = resolver.resolve(resource).unwrap_or_default();
+            if let Some(absent) = refers(&resolver.chosen(resource), &left_out) {
+                bail!("{id} refers to {absent}, which these parameters leave out");
+            }
+            resources.insert(id.clone(), resolved);
+        }
+
+        let mut names = BTreeMap::new();
+        let mut table = None;
+        let mut api = None;
+        for (id, resource) in &resources {
+            match resource["Type"].as_str() {
+                Some("AWS::Serverless::Function") => {
+                    // One in another language has its resource's name, and runs elsewhere.
+                    let binary = resource["Metadata"]["BuildProperties"]["Binary"].as_str();
+                    names.insert(id.as_str(), binary.unwrap_or(id));
+                }
+                Some("AWS::Serverless::HttpApi") => api = Some(&resource["Properties"]),
+                Some("AWS::DynamoDB::Table") => table = Some(&resource["Properties"]),
+                _ => {}
+            }
+        }
+        let api = api.context("it has no AWS::Serverless::HttpApi")?;
+        let table = table.context("it has no AWS::DynamoDB::Table")?;
+
+        let authorizer = read_authorizer(api, &names)?;
+        let mut routes = Vec::new();
+        let mut environments = BTreeMap::new();
+        for (id, name) in &names {
+            let properties = &resources[*id]["Properties"];
+            let variables = properties["Environment"]["Variables"].as_object();
+            let variables = variables.into_iter().flatten();
+            let texts = variables.map(|(name, value)| (name.clone(), scalar(value)));
+            environments.insert((*name).to_owned(), texts.collect());
+            for event in properties["Events"]
+                .as_object()
+                .into_iter()
+                .flat_map(Map::values)
+            {
+                if event["Type"] == "HttpApi" {
+                    let default = authorizer.is_some();
+                    routes.push(read_route(id, name, &event["Properties"], default)?);
+                }
+            }
+        }
+        routes.sort();
+        Ok(Self {
+            routes,
+            authorizer,
+            cors: api.get("CorsConfiguration").cloned(),
+            environments,
+            table: table.clone(),
+            resources,
+        })
+    }
+
+    /// The routes, sorted.
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// The default authorizer.
+    pub fn authorizer(&self) -> Option<&Authorizer> {
+        self.authorizer.as_ref()
+    }
+
+    /// The `CorsConfiguration`, if the API has one.
+    pub fn cors(&self) -> Option<&Value> {
+        self.cors.as_ref()
+    }
+
+    /// The environment of each function.
+    pub fn environments(&self) -> &BTreeMap<String, BTreeMap<String, String>> {
+        &self.environments
+    }
+
+    /// The properties of the table.
+    pub fn table(&self) -> &Value {
+        &self.table
+    }
+
+    /// The resources that these parameters give a stack, by their names, with conditions and
+    /// parameters carried out.
+    pub fn resources(&self) -> &BTreeMap<String, Value> {
+        &self.resources
+    }
+}
+
+fn read_authorizer(
+    api: &Value,
+    names: &BTreeMap<&str, &str>,
+) -> anyhow::Result<Option<Authorizer>> {
+    let auth = &api["Auth"];
+    let Some(default) = auth["DefaultAuthorizer"].as_str() else {
+        return Ok(None);
+    };
+    let authorizer = &auth["Authorizers"][default];
+    let arn = authorizer["FunctionArn"]["Fn::GetAtt"]
+        .as_str()
+        .unwrap_or_default();
+    let id = arn.strip_suffix(".Arn").unwrap_or_default();
+    let function = names.get(id).with_context(|| {
+        format!("the authorizer {default} has no FunctionArn that is a function of the template")
+    })?;
+    let headers = authorizer["Identity"]["Headers"]
+        .as_array()
+        .into_iter()
+        .flatten();
+    Ok(Some(Authorizer {
+        function: (*function).to_owned(),
+        identity_headers: headers
+            .map(|name| scalar(name).to_ascii_lowercase())
+            .collect(),
+        cache_seconds: scalar(&authorizer["Identity"]["ReauthorizeEvery"])
+            .parse()
+            .unwrap_or(0),
+    }))
+}
+
+fn read_route(
+    id: &str,
+    function: &str,
+    event: &Value,
+    default_authorizer: bool,
+) -> anyhow::Result<Route> {
+    let (Some(method), Some(path)) = (event["Method"].as_str(), event["Path"].as_str()) else {
+        bail!("the function {id} has an HttpApi event without Method and Path");
+    };
+    Ok(Route {
+        method: method.to_ascii_uppercase(),
+        path: path.to_owned(),
+        function: function.to_owned(),
+        authorized: default_authorizer && event["Auth"]["Authorizer"] != "NONE",
+    })
+}

@@ -1,0 +1,184 @@
+//! Carries out the intrinsic functions of CloudFormation that the template uses.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, bail};
+use serde_json::{Map, Value};
+
+use super::yaml::scalar;
+
+/// Resolves intrinsic functions.
+pub(super) struct Resolver<'a> {
+    parameters: BTreeMap<&'a str, Value>,
+    mappings: &'a Value,
+    declared: &'a Value,
+    conditions: BTreeMap<&'a str, bool>,
+}
+
+impl<'a> Resolver<'a> {
+    pub(super) fn new(
+        document: &'a Value,
+        given: &BTreeMap<String, String>,
+    ) -> anyhow::Result<Self> {
+        let declared = document["Parameters"].as_object();
+        let mut parameters = BTreeMap::new();
+        for (name, parameter) in declared.into_iter().flatten() {
+            let value = given.get(name).cloned();
+            let value = value.unwrap_or_else(|| scalar(&parameter["Default"]));
+            parameters.insert(name.as_str(), Value::from(value));
+        }
+        if let Some(unknown) = given
+            .keys()
+            .find(|name| !parameters.contains_key(name.as_str()))
+        {
+            bail!("it has no parameter {unknown}");
+        }
+        let mut resolver = Self {
+            parameters,
+            mappings: &document["Mappings"],
+            declared: &document["Conditions"],
+            conditions: BTreeMap::new(),
+        };
+        for (name, condition) in document["Conditions"].as_object().into_iter().flatten() {
+            let holds = resolver.holds(condition).with_context(|| {
+                format!(
+                    "the condition {name} has something other than Fn::Equals, Fn::Not, Fn::And, \
+                     Fn::Or and Condition, which is all that is understood here"
+                )
+            })?;
+            resolver.conditions.insert(name, holds);
+        }
+        Ok(resolver)
+    }
+
+    /// The value with its intrinsic functions carried out; `None` for `AWS::NoValue`. Functions
+    /// that nothing here depends on stay as they are.
+    pub(super) fn resolve(&self, value: &Value) -> Option<Value> {
+        match value {
+            Value::Object(members) => {
+                if let Some(name) = members.get("Ref").and_then(Value::as_str) {
+                    return match self.parameters.get(name) {
+                        Some(value) => Some(value.clone()),
+                        None if name == "AWS::NoValue" => None,
+                        None => Some(Value::from(name)),
+                    };
+                }
+                if let Some([condition, yes, no]) = arguments(members, "Fn::If") {
+                    let holds = condition
+                        .as_str()
+                        .and_then(|name| self.conditions.get(name));
+                    return self.resolve(if holds == Some(&true) { yes } else { no });
+                }
+                if let Some([separator, text]) = arguments(members, "Fn::Split") {
+                    let text = scalar(&self.resolve(text)?);
+                    return Some(text.split(&scalar(separator)).map(Value::from).collect());
+                }
+                if let Some([map, first, second]) = arguments(members, "Fn::FindInMap") {
+                    let key = |value| self.resolve(value).map(|key| scalar(&key));
+                    let found = &self.mappings[scalar(map)][key(first)?][key(second)?];
+                    return Some(found.clone());
+                }
+                let members = members.iter();
+                let resolved = members.filter_map(|(k, v)| Some((k.clone(), self.resolve(v)?)));
+                Some(Value::Object(resolved.collect()))
+            }
+            Value::Array(items) => {
+                Some(items.iter().filter_map(|item| self.resolve(item)).collect())
+            }
+            other => Some(other.clone()),
+        }
+    }
+
+    /// Whether a resource is part of the stack.
+    pub(super) fn has(&self, resource: &Value) -> bool {
+        match resource["Condition"].as_str() {
+            Some(name) => self.conditions.get(name) == Some(&true),
+            None => true,
+        }
+    }
+
+    /// The value with its conditions carried out, and nothing else.
+    pub(super) fn chosen(&self, value: &Value) -> Value {
+        match value {
+            Value::Object(members) => match arguments(members, "Fn::If") {
+                Some([condition, yes, no]) => {
+                    let holds = condition
+                        .as_str()
+                        .and_then(|name| self.conditions.get(name));
+                    self.chosen(if holds == Some(&true) { yes } else { no })
+                }
+                None => {
+                    let members = members.iter();
+                    Value::Object(members.map(|(k, v)| (k.clone(), self.chosen(v))).collect())
+                }
+            },
+            Value::Array(items) => items.iter().map(|item| self.chosen(item)).collect(),
+            other => other.clone(),
+        }
+    }
+
+    /// Whether a condition holds; `None` where it is of a kind that is not understood.
+    fn holds(&self, condition: &Value) -> Option<bool> {
+        let members = condition.as_object()?;
+        if let Some([left, right]) = arguments(members, "Fn::Equals") {
+            return Some(self.text(left)? == self.text(right)?);
+        }
+        if let Some([inner]) = arguments(members, "Fn::Not") {
+            return self.holds(inner).map(|holds| !holds);
+        }
+        if let Some(name) = members.get("Condition") {
+            return self.holds(self.declared.get(name.as_str()?)?);
+        }
+        let all = |name| {
+            let conditions = members.get(name).and_then(Value::as_array)?;
+            let held = conditions.iter().map(|condition| self.holds(condition));
+            held.collect::<Option<Vec<_>>>()
+        };
+        all("Fn::And")
+            .map(|held| !held.contains(&false))
+            .or_else(|| all("Fn::Or").map(|held| held.contains(&true)))
+    }
+
+    /// A scalar, or a reference to a parameter.
+    fn text(&self, value: &Value) -> Option<String> {
+        match self.resolve(value)? {
+            Value::Object(_) | Value::Array(_) => None,
+            resolved => Some(scalar(&resolved)),
+        }
+    }
+}
+
+/// The first of `names` that the value refers to.
+pub(super) fn refers<'a>(value: &Value, names: &BTreeSet<&'a str>) -> Option<&'a str> {
+    match value {
+        Value::Object(members) => members.iter().find_map(|(function, value)| {
+            let of = |name: &str| names.get(name.split('.').next()?).copied();
+            match (function.as_str(), value) {
+                ("Ref" | "Fn::GetAtt", Value::String(name)) => of(name),
+                ("Fn::Sub", Value::String(text)) => {
+                    let mut names = text.split("${").skip(1);
+                    names.find_map(|rest| of(rest.split('}').next()?))
+                }
+                ("DependsOn", Value::String(name)) => of(name),
+                ("DependsOn", Value::Array(items)) => {
+                    items.iter().filter_map(Value::as_str).find_map(of)
+                }
+                _ => refers(value, names),
+            }
+        }),
+        Value::Array(items) => items.iter().find_map(|item| refers(item, names)),
+        _ => None,
+    }
+}
+
+fn arguments<'a, const N: usize>(
+    members: &'a Map<String, Value>,
+    function: &str,
+) -> Option<&'a [Value; N]> {
+    members
+        .get(function)?
+        .as_array()?
+        .as_slice()
+        .try_into()
+        .ok()
+}

@@ -1,0 +1,135 @@
+use super::*;
+
+const TEXT: &str = r#"
+Parameters:
+  Seconds: {Type: Number, Default: 60}
+  Origins: {Type: String, Default: ""}
+  Name: {Type: String, Default: ""}
+Conditions:
+  HasOrigins: !Not [!Equals [!Ref Origins, ""]]
+  HasName: !Not [!Equals [!Ref Name, ""]]
+Resources:
+  Api:
+Type: AWS::Serverless::HttpApi
+Properties:
+  CorsConfiguration: !If [HasOrigins, {AllowOrigins: !Split [",", !Ref Origins]}, !Ref AWS::NoValue]
+  Auth:
+    DefaultAuthorizer: Token
+    Authorizers:
+      Token:
+        FunctionArn: !GetAtt Guard.Arn
+        Identity: {Headers: [Authorization], ReauthorizeEvery: !Ref Seconds}
+  Guard:
+Type: AWS::Serverless::Function
+Metadata: {BuildProperties: {Binary: guard}}
+  Things:
+Type: AWS::Serverless::Function
+Metadata: {BuildProperties: {Binary: things}}
+Properties:
+  Environment:
+    Variables: {LIMIT: 7, NAME: !If [HasName, !Ref Name, !Ref "AWS::NoValue"]}
+  Events:
+    Open: {Type: HttpApi, Properties: {Method: POST, Path: /things, Auth: {Authorizer: NONE}}}
+    Closed: {Type: HttpApi, Properties: {Method: get, Path: "/things/{id}"}}
+  Table:
+Type: AWS::DynamoDB::Table
+Properties: {BillingMode: PAY_PER_REQUEST}
+"#;
+
+fn parse(parameters: &[(&str, &str)]) -> anyhow::Result<Template> {
+    let owned = parameters
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+    Template::parse(TEXT, &owned.collect())
+}
+
+#[test]
+fn routes_authorizer_and_environment_are_read() {
+    let template = parse(&[]).unwrap();
+    let routes: Vec<_> = template
+        .routes()
+        .iter()
+        .map(|r| {
+            (
+                r.method.as_str(),
+                r.path.as_str(),
+                r.function.as_str(),
+                r.authorized,
+            )
+        })
+        .collect();
+    assert_eq!(
+        routes,
+        [
+            ("GET", "/things/{id}", "things", true),
+            ("POST", "/things", "things", false)
+        ]
+    );
+    let authorizer = template.authorizer().unwrap();
+    assert_eq!(authorizer.function, "guard");
+    assert_eq!(authorizer.identity_headers, ["authorization"]);
+    assert_eq!(authorizer.cache_seconds, 60);
+    assert_eq!(
+        template.environments()["things"],
+        BTreeMap::from([("LIMIT".to_owned(), "7".to_owned())])
+    );
+    assert!(template.cors().is_none());
+}
+
+#[test]
+fn given_parameters_replace_the_defaults() {
+    let given = [
+        ("Seconds", "0"),
+        ("Origins", "http://a,http://b"),
+        ("Name", "n"),
+    ];
+    let template = parse(&given).unwrap();
+    assert_eq!(template.authorizer().unwrap().cache_seconds, 0);
+    assert_eq!(template.environments()["things"]["NAME"], "n");
+    let origins = &template.cors().unwrap()["AllowOrigins"];
+    assert_eq!(*origins, serde_json::json!(["http://a", "http://b"]));
+}
+
+#[test]
+fn a_parameter_that_the_template_lacks_is_named() {
+    let error = parse(&[("Second", "0")]).err().unwrap();
+    assert_eq!(error.to_string(), "it has no parameter Second");
+}
+
+#[test]
+fn what_refers_to_a_resource_that_is_left_out_is_named() {
+    let table = "Table:\n    Type: AWS::DynamoDB::Table\n";
+    for reference in [
+        "!GetAtt Extra.Arn",
+        "!Ref Extra",
+        "!Sub \"${Extra}/x\"",
+        "[!Sub \"${AWS::Region}${Extra.Arn}\"]",
+    ] {
+        let text = TEXT.replace("LIMIT: 7", &format!("LIMIT: {reference}"));
+        let extra = "Extra:\n    Type: AWS::SNS::Topic\n    Condition: HasName\n  ";
+        let text = text.replace(table, &format!("{extra}{table}"));
+        let given = BTreeMap::from([("Name".to_owned(), "n".to_owned())]);
+        let whole = Template::parse(&text, &given).unwrap();
+        assert!(whole.resources().contains_key("Extra"));
+        let error = Template::parse(&text, &BTreeMap::new()).err().unwrap();
+        assert_eq!(
+            error.to_string(),
+            "Things refers to Extra, which these parameters leave out"
+        );
+    }
+}
+
+#[test]
+fn a_broken_template_is_one_sentence() {
+    let none = BTreeMap::new();
+    let broken = |text: &str| Template::parse(text, &none).err().unwrap().to_string();
+    assert_eq!(broken(""), "it is empty");
+    assert_eq!(broken("a: 1"), "it has no Resources");
+    assert_eq!(
+        broken("Resources: {}"),
+        "it has no AWS::Serverless::HttpApi"
+    );
+    let condition = TEXT.replace("!Not [!Equals [!Ref Name, \"\"]]", "!Or [1, 2]");
+    assert!(broken(&condition).starts_with("the condition HasName has something other than"));
+    assert!(broken("a: [").contains("line"), "{}", broken("a: ["));
+}

@@ -1,0 +1,59 @@
+//! What is stored of a password.
+
+use std::fmt;
+
+use argon2::password_hash::phc::{self, Output, Salt};
+use argon2::{Algorithm, Params, Version};
+
+use super::hasher::Hasher;
+
+/// What is kept of a password: an Argon2id hash as a PHC string. It cannot be printed by accident.
+#[derive(Clone, PartialEq)]
+pub struct PasswordHash(pub(super) phc::PasswordHash);
+
+impl PasswordHash {
+    /// Reads a kept hash.
+    ///
+    /// # Errors
+    ///
+    /// Where the text is no PHC string, not of Argon2id version 19, without salt or hash, or more
+    /// costly than any that we write.
+    pub fn from_phc(text: &str) -> Result<Self, UnusableHash> {
+        let hash = phc::PasswordHash::new(text).map_err(|_| UnusableHash)?;
+        let kept = Self(hash);
+        let (params, _, _) = kept.parts()?;
+        let bearable = params.m_cost() <= *Hasher::MEMORY_KIB.end()
+            && params.t_cost() <= *Hasher::ITERATIONS.end()
+            && params.p_cost() == Hasher::PARALLELISM;
+        let ours = kept.0.algorithm == Algorithm::Argon2id.ident()
+            && kept.0.version == Some(Version::V0x13.into());
+        if bearable && ours {
+            Ok(kept)
+        } else {
+            Err(UnusableHash)
+        }
+    }
+
+    /// The PHC string, to be kept.
+    pub fn to_phc(&self) -> String {
+        self.0.to_string()
+    }
+
+    pub(super) fn parts(&self) -> Result<(Params, Salt, Output), UnusableHash> {
+        let params = Params::try_from(&self.0).map_err(|_| UnusableHash)?;
+        let salt = self.0.salt.ok_or(UnusableHash)?;
+        let hash = self.0.hash.ok_or(UnusableHash)?;
+        Ok((params, salt, hash))
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash")
+    }
+}
+
+/// A kept hash cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is not an Argon2id hash of a cost that is computed here")]
+pub struct UnusableHash;

@@ -1,0 +1,284 @@
+//! The attempts at one address, by source.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::domain::email::Email;
+use crate::platform::random;
+
+use super::policy::AttemptPolicy;
+use super::source::Source;
+
+/// Names one attempt, so that an account's last login can say which it was. Nobody else learns it:
+/// a guess of the same second is not mistaken for the login.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AttemptId(String);
+
+impl AttemptId {
+    pub(super) fn new() -> Self {
+        Self(URL_SAFE_NO_PAD.encode(random::octets::<9>()))
+    }
+
+    /// As it is kept.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for AttemptId {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// A login: when it was, and which attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastLogin {
+    /// When it was, in seconds since the epoch.
+    pub at: u64,
+    /// Which attempt it was.
+    pub attempt: AttemptId,
+}
+
+/// The attempts at one address, by source.
+///
+/// An attempt counts before its outcome is known, and a login need not be written here: the account's
+/// last login tells that the source whose last attempt that was has begun anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Attempts(Vec<AtSource>);
+
+/// What one source has tried at an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AtSource {
+    source: String,
+    made: u64,
+    pub(super) last: u64,
+    /// The last one.
+    attempt: AttemptId,
+    known: bool,
+}
+
+/// An attempt has to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait {
+    /// For how long, in seconds.
+    pub seconds: u64,
+    /// Whether it is the address's wait, and not the source's own.
+    pub of_account: bool,
+}
+
+impl Attempts {
+    /// What is kept of them.
+    pub fn new(sources: Vec<AtSource>) -> Self {
+        Self(sources)
+    }
+
+    /// What to keep of them.
+    pub fn sources(&self) -> &[AtSource] {
+        &self.0
+    }
+
+    /// Whether `source` has logged in at the address.
+    pub fn is_known(&self, email: &Email, source: &Source, now: u64) -> bool {
+        let source = source.at(email);
+        let mut sources = self.0.iter();
+        sources.any(|at| at.source == source && at.known && at.expires_at() > now)
+    }
+
+    /// Whether `source` may try at all, whatever others have tried: a first look, which counts
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// Where it has to wait.
+    pub fn may_try(
+        &self,
+        email: &Email,
+        source: &Source,
+        policy: &AttemptPolicy,
+        now: u64,
+    ) -> Result<(), Wait> {
+        let source = source.at(email);
+        match self.0.iter().find(|at| at.source == source) {
+            Some(at) => at.remembered(now).waits(policy, now),
+            None => Ok(()),
+        }
+    }
+
+    /// These and one more, at `now`; nothing is known yet of how it ends. `login` is the account's
+    /// last, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// Where it has to wait. An attempt that has to wait does not count.
+    pub fn one_more(
+        &self,
+        email: &Email,
+        source: &Source,
+        policy: &AttemptPolicy,
+        login: Option<&LastLogin>,
+        now: u64,
+    ) -> Result<Self, Wait> {
+        let mut next = self.remembered(now);
+        if let Some(login) = login {
+            let of_login = next.0.iter_mut().find(|at| at.attempt == login.attempt);
+            of_login.into_iter().for_each(|at| at.made = 0);
+        }
+        let since = login.map_or(0, |login| login.at);
+        let after = next.0.iter().filter(|at| at.last >= since);
+        let (made, last) = after.fold((0_u64, 0), |(made, last), at| {
+            (made.saturating_add(at.made), last.max(at.last))
+        });
+        let at = next.at(email, source);
+        at.waits(policy, now)?;
+        if !at.known {
+            let until = last.saturating_add(AttemptPolicy::wait(made, policy.free_of_account));
+            Wait::until(until, now, true)?;
+        }
+        at.made = at.made.saturating_add(1);
+        at.last = now;
+        at.attempt = AttemptId::new();
+        Ok(next)
+    }
+
+    /// These after the password was right for an attempt from `source`, which starts anew and is
+    /// known from here on; what other sources have tried stays theirs. `None` where there is nothing
+    /// to write: the account's last login says it.
+    pub fn after_login(&self, email: &Email, source: &Source, now: u64) -> Option<Self> {
+        let mut next = self.remembered(now);
+        let at = next.at(email, source);
+        if at.known && at.made <= 1 {
+            return None;
+        }
+        at.made = 0;
+        at.last = now;
+        at.known = true;
+        next.forget_oldest_known();
+        Some(next)
+    }
+
+    /// The last attempt of a source.
+    pub fn last_of(&self, email: &Email, source: &Source) -> AttemptId {
+        let source = source.at(email);
+        let at = self.0.iter().find(|at| at.source == source);
+        at.map(|at| at.attempt.clone()).unwrap_or_default()
+    }
+
+    /// When all of this is forgotten, in seconds since the epoch.
+    pub fn expires_at(&self) -> u64 {
+        let sources = self.0.iter().map(AtSource::expires_at);
+        sources.max().unwrap_or(0)
+    }
+
+    pub(super) fn remembered(&self, now: u64) -> Self {
+        let sources = self.0.iter().map(|at| at.remembered(now));
+        Self(sources.filter(|at| at.expires_at() > now).collect())
+    }
+
+    /// What a source has tried, nothing where it is new.
+    fn at(&mut self, email: &Email, source: &Source) -> &mut AtSource {
+        let source = source.at(email);
+        let place = self.0.iter().position(|at| at.source == source);
+        let place = place.unwrap_or_else(|| {
+            self.0.push(AtSource {
+                source,
+                made: 0,
+                last: 0,
+                attempt: AttemptId::new(),
+                known: false,
+            });
+            self.0.len() - 1
+        });
+        &mut self.0[place]
+    }
+
+    fn forget_oldest_known(&mut self) {
+        while self.0.iter().filter(|at| at.known).count() > AttemptPolicy::MOST_KNOWN {
+            let known = self.0.iter().enumerate().filter(|(_, at)| at.known);
+            let Some((oldest, _)) = known.min_by_key(|(_, at)| at.last) else {
+                return;
+            };
+            self.0.remove(oldest);
+        }
+    }
+}
+
+impl Wait {
+    fn until(then: u64, now: u64, of_account: bool) -> Result<(), Self> {
+        match then.saturating_sub(now) {
+            0 => Ok(()),
+            seconds => Err(Self {
+                seconds,
+                of_account,
+            }),
+        }
+    }
+}
+
+impl AtSource {
+    fn waits(&self, policy: &AttemptPolicy, now: u64) -> Result<(), Wait> {
+        let wait = AttemptPolicy::wait(self.made, policy.free);
+        Wait::until(self.last.saturating_add(wait), now, false)
+    }
+
+    pub(super) fn remembered(&self, now: u64) -> Self {
+        let forgotten = self.last.saturating_add(AttemptPolicy::FORGOTTEN_AFTER) <= now;
+        Self {
+            made: if forgotten { 0 } else { self.made },
+            ..self.clone()
+        }
+    }
+
+    fn expires_at(&self) -> u64 {
+        self.last.saturating_add(if self.known {
+            AttemptPolicy::KNOWN_FOR
+        } else {
+            AttemptPolicy::FORGOTTEN_AFTER
+        })
+    }
+}
+
+/// One line, as it is kept: source, count, time, attempt, and whether it is known.
+impl fmt::Display for AtSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = if self.known { "known" } else { "-" };
+        let attempt = self.attempt.as_str();
+        write!(
+            f,
+            "{} {} {} {attempt} {known}",
+            self.source, self.made, self.last
+        )
+    }
+}
+
+/// What is kept is no such line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is not a source, two numbers, an attempt and a mark")]
+pub struct NoSource;
+
+impl FromStr for AtSource {
+    type Err = NoSource;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let words: Vec<_> = text.split(' ').collect();
+        let [source, made, last, attempt, known] = words[..] else {
+            return Err(NoSource);
+        };
+        Ok(Self {
+            source: source.to_owned(),
+            made: made.parse().map_err(|_| NoSource)?,
+            last: last.parse().map_err(|_| NoSource)?,
+            attempt: AttemptId(attempt.to_owned()),
+            known: match known {
+                "known" => true,
+                "-" => false,
+                _ => return Err(NoSource),
+            },
+        })
+    }
+}

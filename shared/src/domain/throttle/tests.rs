@@ -1,0 +1,259 @@
+use crate::domain::email::Email;
+use crate::platform::config::Env;
+
+use super::*;
+
+const NOW: u64 = 1_800_000_000;
+
+fn policy() -> AttemptPolicy {
+    AttemptPolicy::from_env(&Env::new(&|_| None)).unwrap()
+}
+
+fn ada() -> Email {
+    Email::parse("ada@example.com").unwrap()
+}
+
+fn source(n: u32) -> Source {
+    Source::of(&std::net::Ipv4Addr::from(n).to_string())
+}
+
+/// As many attempts as there may be, each as soon as it may come; and when the last one was.
+fn guess(mut attempts: Attempts, from: &Source, count: usize, mut now: u64) -> (Attempts, u64) {
+    for _ in 0..count {
+        attempts = match attempts.one_more(&ada(), from, &policy(), None, now) {
+            Ok(next) => next,
+            Err(wait) => {
+                now += wait.seconds;
+                let next = attempts.one_more(&ada(), from, &policy(), None, now);
+                next.expect("the wait is over")
+            }
+        };
+    }
+    (attempts, now)
+}
+
+#[test]
+fn after_five_attempts_each_waits_twice_as_long_up_to_an_hour() {
+    let (mut attempts, mut now) = guess(Attempts::default(), &source(1), 5, NOW);
+    assert_eq!(now, NOW, "five are free");
+    for wait in [30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600] {
+        let refused = attempts.one_more(&ada(), &source(1), &policy(), None, now);
+        let of_account = false;
+        assert_eq!(
+            refused,
+            Err(Wait {
+                seconds: wait,
+                of_account
+            })
+        );
+        let early = attempts.one_more(&ada(), &source(1), &policy(), None, now + wait - 1);
+        assert_eq!(
+            early,
+            Err(Wait {
+                seconds: 1,
+                of_account
+            })
+        );
+        now += wait;
+        attempts = attempts
+            .one_more(&ada(), &source(1), &policy(), None, now)
+            .unwrap();
+    }
+}
+
+#[test]
+fn one_source_s_wait_is_not_another_s() {
+    let (attempts, now) = guess(Attempts::default(), &source(1), 9, NOW);
+    assert!(
+        attempts
+            .one_more(&ada(), &source(1), &policy(), None, now)
+            .is_err()
+    );
+    let (_, then) = guess(attempts, &source(2), 5, now);
+    assert_eq!(then, now);
+}
+
+#[test]
+fn guessing_from_many_sources_is_held_up_for_all_but_known_ones() {
+    let home = source(0);
+    let known = Attempts::default()
+        .one_more(&ada(), &home, &policy(), None, NOW)
+        .unwrap();
+    let mut attempts = known.after_login(&ada(), &home, NOW).unwrap();
+    for n in 1..=10 {
+        (attempts, _) = guess(attempts, &source(n), 5, NOW);
+    }
+    let refused = attempts.one_more(&ada(), &source(11), &policy(), None, NOW);
+    assert_eq!(
+        refused,
+        Err(Wait {
+            seconds: 30,
+            of_account: true
+        })
+    );
+    // The owner, at home, has five attempts as ever.
+    let (attempts, then) = guess(attempts, &home, 5, NOW);
+    assert_eq!(then, NOW);
+    let longest = (0..20).fold((attempts, NOW), |(attempts, now), n| {
+        guess(attempts, &source(100 + n), 1, now)
+    });
+    let refused = longest
+        .0
+        .one_more(&ada(), &source(200), &policy(), None, longest.1);
+    assert_eq!(
+        refused,
+        Err(Wait {
+            seconds: 3600,
+            of_account: true
+        })
+    );
+}
+
+#[test]
+fn a_login_resets_its_own_source_and_no_other() {
+    let (attempts, _) = guess(Attempts::default(), &source(1), 5, NOW);
+    let (attempts, _) = guess(attempts, &source(2), 3, NOW);
+    let after = attempts.after_login(&ada(), &source(2), NOW).unwrap();
+    assert_eq!(guess(after.clone(), &source(2), 5, NOW).1, NOW);
+    assert!(
+        after
+            .one_more(&ada(), &source(1), &policy(), None, NOW)
+            .is_err()
+    );
+}
+
+#[test]
+fn a_login_ends_the_wait_of_all_sources_for_what_came_before_it() {
+    let mut attempts = Attempts::default();
+    for n in 1..=10 {
+        (attempts, _) = guess(attempts, &source(n), 5, NOW);
+    }
+    let try_at = |last_login: Option<&LastLogin>, now| {
+        attempts
+            .one_more(&ada(), &source(11), &policy(), last_login, now)
+            .is_ok()
+    };
+    let login = |at, attempt| LastLogin { at, attempt };
+    assert!(!try_at(None, NOW + 1));
+    assert!(!try_at(Some(&login(NOW - 1, AttemptId::new())), NOW + 1));
+    assert!(try_at(Some(&login(NOW + 1, AttemptId::new())), NOW + 1));
+    // Of the same second, only the attempt that was the login is left out.
+    assert!(!try_at(Some(&login(NOW, AttemptId::new())), NOW + 1));
+    let attempt = attempts.last_of(&ada(), &source(3));
+    assert!(try_at(Some(&login(NOW, attempt)), NOW + 1));
+}
+
+#[test]
+fn logins_at_the_first_attempt_from_a_known_source_are_never_written() {
+    let mut attempts = Attempts::default();
+    let mut writes = Vec::new();
+    let mut last_login = None;
+    for now in NOW..NOW + 20 {
+        attempts = attempts
+            .one_more(&ada(), &source(1), &policy(), last_login.as_ref(), now)
+            .unwrap();
+        let attempt = attempts.last_of(&ada(), &source(1));
+        let after = attempts.after_login(&ada(), &source(1), now);
+        writes.push(after.is_some());
+        attempts = after.unwrap_or(attempts);
+        last_login = Some(LastLogin { at: now, attempt });
+    }
+    assert!(writes[0], "the source becomes known");
+    assert!(!writes[1..].contains(&true), "{writes:?}");
+}
+
+#[test]
+fn logins_from_two_places_in_turn_never_wait() {
+    let mut attempts = Attempts::default();
+    let mut last_login = None;
+    for now in NOW..NOW + 40 {
+        let from = source(u32::try_from(now % 2).unwrap());
+        attempts = attempts
+            .one_more(&ada(), &from, &policy(), last_login.as_ref(), now)
+            .unwrap();
+        let attempt = attempts.last_of(&ada(), &from);
+        attempts = attempts.after_login(&ada(), &from, now).unwrap_or(attempts);
+        last_login = Some(LastLogin { at: now, attempt });
+    }
+}
+
+#[test]
+fn a_guess_of_the_same_second_is_not_taken_for_the_login() {
+    let (mut attempts, _) = guess(Attempts::default(), &source(1), 1, NOW);
+    let attempt = attempts.last_of(&ada(), &source(1));
+    let login = LastLogin { at: NOW, attempt };
+    for n in 0..10 {
+        let next = attempts.one_more(&ada(), &source(2), &policy(), Some(&login), NOW);
+        assert_eq!(next.is_ok(), n < 5);
+        attempts = next.unwrap_or(attempts);
+    }
+}
+
+#[test]
+fn attempts_are_forgotten_after_a_day_and_known_sources_after_ninety() {
+    let (attempts, _) = guess(Attempts::default(), &source(1), 5, NOW);
+    let (_, then) = guess(attempts.clone(), &source(1), 5, NOW + 86_400);
+    assert_eq!(then, NOW + 86_400);
+    assert_eq!(attempts.expires_at(), NOW + 86_400);
+    let after = attempts.after_login(&ada(), &source(1), NOW).unwrap();
+    assert_eq!(after.expires_at(), NOW + 90 * 86_400);
+    assert_eq!(after.remembered(NOW + 90 * 86_400), Attempts::default());
+    assert!(after.is_known(&ada(), &source(1), NOW + 90 * 86_400 - 1));
+    assert!(!after.is_known(&ada(), &source(1), NOW + 90 * 86_400));
+    assert!(!after.is_known(&ada(), &source(2), NOW));
+}
+
+#[test]
+fn the_latest_eight_sources_are_known() {
+    let mut attempts = Attempts::default();
+    for n in 0..20 {
+        let now = NOW + u64::from(n);
+        attempts = attempts
+            .one_more(&ada(), &source(n), &policy(), None, now)
+            .unwrap();
+        attempts = attempts.after_login(&ada(), &source(n), now).unwrap();
+    }
+    let known: Vec<_> = attempts.sources().iter().map(|at| at.last).collect();
+    assert_eq!(known, (NOW + 12..NOW + 20).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_subscriber_is_one_source_whatever_the_notation() {
+    let same = [
+        ["2001:db8::1", "2001:DB8:0:0:ffff:ffff:ffff:ffff"],
+        ["203.0.113.7", "::ffff:203.0.113.7"],
+        ["", "not an address"],
+    ];
+    for [one, other] in same {
+        assert_eq!(Source::of(one), Source::of(other), "{one} {other}");
+    }
+    let different = [
+        ["2001:db8::1", "2001:db8:0:1::1"],
+        ["203.0.113.7", "203.0.113.8"],
+        ["203.0.113.7", ""],
+    ];
+    for [one, other] in different {
+        assert_ne!(Source::of(one), Source::of(other), "{one} {other}");
+    }
+    let other = Email::parse("grace@example.com").unwrap();
+    assert_ne!(source(1).at(&ada()), source(1).at(&other));
+}
+
+#[test]
+fn what_is_kept_of_a_source_is_read_as_it_was_written() {
+    let (attempts, _) = guess(Attempts::default(), &source(1), 3, NOW);
+    let attempts = attempts.after_login(&ada(), &source(1), NOW).unwrap();
+    for at in attempts.sources() {
+        assert_eq!(at.to_string().parse(), Ok(at.clone()));
+    }
+    for text in [
+        "",
+        "a 1 2",
+        "a 1 2 x -  ",
+        "a x 2 x -",
+        "a 1 -2 x -",
+        "a 1 2 x maybe",
+    ] {
+        assert_eq!(text.parse::<AtSource>(), Err(NoSource), "{text}");
+    }
+}
