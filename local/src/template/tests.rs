@@ -10,30 +10,30 @@ Conditions:
   HasName: !Not [!Equals [!Ref Name, ""]]
 Resources:
   Api:
-Type: AWS::Serverless::HttpApi
-Properties:
-  CorsConfiguration: !If [HasOrigins, {AllowOrigins: !Split [",", !Ref Origins]}, !Ref AWS::NoValue]
-  Auth:
-    DefaultAuthorizer: Token
-    Authorizers:
-      Token:
-        FunctionArn: !GetAtt Guard.Arn
-        Identity: {Headers: [Authorization], ReauthorizeEvery: !Ref Seconds}
+    Type: AWS::Serverless::HttpApi
+    Properties:
+      CorsConfiguration: !If [HasOrigins, {AllowOrigins: !Split [",", !Ref Origins]}, !Ref AWS::NoValue]
+      Auth:
+        DefaultAuthorizer: Token
+        Authorizers:
+          Token:
+            FunctionArn: !GetAtt Guard.Arn
+            Identity: {Headers: [Authorization], ReauthorizeEvery: !Ref Seconds}
   Guard:
-Type: AWS::Serverless::Function
-Metadata: {BuildProperties: {Binary: guard}}
+    Type: AWS::Serverless::Function
+    Metadata: {BuildProperties: {Binary: guard}}
   Things:
-Type: AWS::Serverless::Function
-Metadata: {BuildProperties: {Binary: things}}
-Properties:
-  Environment:
-    Variables: {LIMIT: 7, NAME: !If [HasName, !Ref Name, !Ref "AWS::NoValue"]}
-  Events:
-    Open: {Type: HttpApi, Properties: {Method: POST, Path: /things, Auth: {Authorizer: NONE}}}
-    Closed: {Type: HttpApi, Properties: {Method: get, Path: "/things/{id}"}}
+    Type: AWS::Serverless::Function
+    Metadata: {BuildProperties: {Binary: things}}
+    Properties:
+      Environment:
+        Variables: {LIMIT: 7, NAME: !If [HasName, !Ref Name, !Ref "AWS::NoValue"]}
+      Events:
+        Open: {Type: HttpApi, Properties: {Method: POST, Path: /things, Auth: {Authorizer: NONE}}}
+        Closed: {Type: HttpApi, Properties: {Method: get, Path: "/things/{id}"}}
   Table:
-Type: AWS::DynamoDB::Table
-Properties: {BillingMode: PAY_PER_REQUEST}
+    Type: AWS::DynamoDB::Table
+    Properties: {BillingMode: PAY_PER_REQUEST}
 "#;
 
 fn parse(parameters: &[(&str, &str)]) -> anyhow::Result<Template> {
