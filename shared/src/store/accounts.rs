@@ -10,8 +10,8 @@ use aws_sdk_dynamodb::types::{
 };
 
 use super::item::{self, Attributes, Key, Reader, Writer};
-use super::write::{reasons, refused_by_condition};
-use super::{Conflicts, Store, StoreError, carried_out, retry_conflicts, unavailable};
+use super::write::{carried_out, reasons, refused_by_condition, retry_conflicts};
+use super::{Store, StoreError, unavailable};
 use crate::domain::account::{Account, ProfileChange, Status};
 use crate::domain::email::Email;
 use crate::domain::id::{Role, UserId};
@@ -281,10 +281,4 @@ pub(super) fn read_account(id: UserId, attributes: &Attributes) -> Result<Accoun
 fn found_user(fault: &TransactWriteItemsError) -> Option<UserId> {
     let credential = reasons(fault).first()?.item()?;
     credential.get("user_id")?.as_s().ok()?.parse().ok()
-}
-
-impl Conflicts for UpdateItemError {
-    fn conflicts(&self) -> bool {
-        self.is_transaction_conflict_exception()
-    }
 }

@@ -5,8 +5,9 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 
 use super::credentials::{Credential, read_credential};
-use super::item::{self, ATTEMPTS, Attributes, CREDENTIAL, Key, Reader, Writer, sort_key};
-use super::{Store, StoreError, carried_out, unavailable};
+use super::item::{self, Attributes, ItemKind, Key, Reader, Writer};
+use super::write::carried_out;
+use super::{Store, StoreError, unavailable};
 use crate::domain::email::Email;
 use crate::domain::throttle::{AttemptPolicy, Attempts, LastLogin, Source, Wait};
 use crate::platform::random;
@@ -70,10 +71,12 @@ impl Store {
         ];
         let mut records = LoginRecords::default();
         for item in self.get_all(keys, "read what was tried").await? {
-            match sort_key(&item) {
-                CREDENTIAL => records.credential = Some(read_credential(&item)?),
-                ATTEMPTS => records.at_address = read(&item)?,
-                _ => records.of_source = made(&item)?,
+            match ItemKind::of(&item) {
+                ItemKind::Credential => records.credential = Some(read_credential(&item)?),
+                ItemKind::Attempts => records.at_address = read(&item)?,
+                ItemKind::SourceAttempts => records.of_source = made(&item)?,
+                // Not asked for.
+                ItemKind::Account | ItemKind::Session(_) | ItemKind::Unknown => {}
             }
         }
         Ok(records)

@@ -1,17 +1,12 @@
 //! Credentials: what addresses log in with, and the writes that change them together with their
 //! accounts.
 
-use aws_sdk_dynamodb::error::{BuildError, SdkError};
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{
-    Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
-};
+use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
 
-use super::accounts::{ACTIVE, DELETING};
+use super::accounts::ACTIVE;
 use super::item::{self, Attributes, Key, Reader};
-use super::write::{reasons, refuses};
-use super::{Conflicts, Store, StoreError, carried_out, retry_conflicts, unavailable};
+use super::write::{carried_out, incomplete, reasons, refuses, retry_conflicts};
+use super::{Store, StoreError, unavailable};
 use crate::domain::account::Account;
 use crate::domain::email::Email;
 use crate::domain::id::{SessionId, UserId};
@@ -41,9 +36,6 @@ pub enum OwnerWrite {
 }
 
 impl Store {
-    /// How long what is left of an account waits for its deletion to be finished.
-    const DELETION_SECONDS: u64 = 24 * 60 * 60;
-
     /// Puts `new` in the place of the hash `old`, both of the password that was just verified. A
     /// password that has been changed meanwhile stays.
     ///
@@ -138,103 +130,6 @@ impl Store {
             _ => Err(unavailable(OPERATION)(fault)),
         }
     }
-
-    /// Begins to delete an account whose password was just verified: nobody can log in or refresh
-    /// from here on, and the address is free. [`Store::finish_deletion`] does the rest; where nobody
-    /// asks for it, the account's time to live does.
-    ///
-    /// # Errors
-    ///
-    /// Where DynamoDB does not answer; then all of it is done or nothing.
-    pub async fn begin_deletion(
-        &self,
-        account: &Account,
-        now: u64,
-    ) -> Result<OwnerWrite, StoreError> {
-        const OPERATION: &str = "delete the account";
-        let credential = Delete::builder()
-            .table_name(&self.table)
-            .set_key(Some(Key::credential(&account.email).attributes()))
-            .condition_expression("password_epoch = :epoch AND user_id = :user")
-            .expression_attribute_values(":epoch", item::number(account.password_epoch))
-            .expression_attribute_values(":user", item::text(account.id.to_string()))
-            .build()
-            .map_err(incomplete(OPERATION))?;
-        let owner = Update::builder()
-            .table_name(&self.table)
-            .set_key(Some(Key::account(account.id).attributes()))
-            .update_expression("SET #status = :deleting, expires_at = :end")
-            .condition_expression("#status = :active")
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":deleting", item::text(DELETING))
-            .expression_attribute_values(":active", item::text(ACTIVE))
-            .expression_attribute_values(":end", item::number(now + Self::DELETION_SECONDS))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(incomplete(OPERATION))?;
-        let actions = vec![
-            TransactWriteItem::builder().delete(credential).build(),
-            TransactWriteItem::builder().update(owner).build(),
-        ];
-        let Err(fault) = self.transact(actions).await else {
-            return Ok(OwnerWrite::Done);
-        };
-        match fault.as_service_error().map(reasons) {
-            Some([credential, owner]) => {
-                let status = owner.item().and_then(|item| item.get("status"));
-                if refuses(owner) && status == Some(&item::text(DELETING)) {
-                    Ok(OwnerWrite::Done)
-                } else if refuses(owner) {
-                    Ok(OwnerWrite::Gone)
-                } else if refuses(credential) {
-                    Ok(OwnerWrite::PasswordChanged)
-                } else {
-                    Err(unavailable(OPERATION)(fault))
-                }
-            }
-            _ => Err(unavailable(OPERATION)(fault)),
-        }
-    }
-
-    /// Removes all sessions of an account whose deletion has begun, then the account. It can be
-    /// asked for again until it is done.
-    ///
-    /// # Errors
-    ///
-    /// Where DynamoDB does not answer.
-    pub async fn finish_deletion(&self, user: UserId) -> Result<(), StoreError> {
-        self.end_sessions(user, None).await?;
-        let request = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .set_key(Some(Key::account(user).attributes()))
-            .condition_expression("#status = :deleting")
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":deleting", item::text(DELETING));
-        let answer = retry_conflicts(|| request.clone().send()).await;
-        // Where the condition does not hold, another call was quicker.
-        carried_out(answer, "delete the account").map(drop)
-    }
-
-    async fn transact(
-        &self,
-        actions: Vec<TransactWriteItem>,
-    ) -> Result<(), SdkError<TransactWriteItemsError>> {
-        let request = self
-            .client
-            .transact_write_items()
-            .set_transact_items(Some(actions));
-        retry_conflicts(|| request.clone().send()).await.map(|_| ())
-    }
-}
-
-/// A request that cannot even be built; none of ours.
-fn incomplete(operation: &'static str) -> impl Fn(BuildError) -> StoreError {
-    move |error| StoreError::Unavailable {
-        operation,
-        source: error.into(),
-    }
 }
 
 pub(super) fn read_credential(attributes: &Attributes) -> Result<Credential, StoreError> {
@@ -247,10 +142,4 @@ pub(super) fn read_credential(attributes: &Attributes) -> Result<Credential, Sto
         password: item.text("password", PasswordHash::from_phc)?,
         password_epoch: item.number("password_epoch")?,
     })
-}
-
-impl Conflicts for DeleteItemError {
-    fn conflicts(&self) -> bool {
-        self.is_transaction_conflict_exception()
-    }
 }

@@ -21,10 +21,12 @@ pub(super) const PK: &str = "pk";
 /// The sort key's attribute.
 pub(super) const SK: &str = "sk";
 
+/// The sort key of an account.
+pub(super) const ACCOUNT: &str = "ACCOUNT";
 /// The sort key of a credential.
-pub(super) const CREDENTIAL: &str = "CREDENTIAL";
+const CREDENTIAL: &str = "CREDENTIAL";
 /// The sort key of what has been tried at an address.
-pub(super) const ATTEMPTS: &str = "ATTEMPTS";
+const ATTEMPTS: &str = "ATTEMPTS";
 /// With what the sort key of a session begins.
 pub(super) const SESSION: &str = "SESSION#";
 
@@ -57,7 +59,7 @@ impl Key {
     pub(super) fn account(user: UserId) -> Self {
         Self {
             pk: Self::partition(user),
-            sk: "ACCOUNT".to_owned(),
+            sk: ACCOUNT.to_owned(),
         }
     }
 
@@ -99,10 +101,41 @@ impl Key {
     }
 }
 
-/// The sort key of an item.
-pub(super) fn sort_key(item: &Attributes) -> &str {
-    let sk = item.get(SK).and_then(|sk| sk.as_s().ok());
-    sk.map_or("", String::as_str)
+/// What an item is, as its sort key says.
+///
+/// Whoever reads a partition matches all of these by name, so that a new kind does not compile until
+/// each reader says what it means to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ItemKind {
+    /// What an address logs in with.
+    Credential,
+    /// An account.
+    Account,
+    /// One of an account's sessions.
+    Session(SessionId),
+    /// What has been tried at an address.
+    Attempts,
+    /// What a source has tried, in one window.
+    SourceAttempts,
+    /// None of these: another version of Latchkey, or somebody else, has put it there.
+    Unknown,
+}
+
+impl ItemKind {
+    /// Returns the kind of an item of which the key, at least, is known.
+    pub(super) fn of(item: &Attributes) -> Self {
+        let sk = item.get(SK).and_then(|sk| sk.as_s().ok());
+        match sk.map_or("", String::as_str) {
+            CREDENTIAL => Self::Credential,
+            ACCOUNT => Self::Account,
+            ATTEMPTS => Self::Attempts,
+            sk => match sk.strip_prefix(SESSION) {
+                Some(id) => id.parse().map_or(Self::Unknown, Self::Session),
+                None if sk.parse::<u64>().is_ok() => Self::SourceAttempts,
+                None => Self::Unknown,
+            },
+        }
+    }
 }
 
 /// Writes an item, attribute by attribute.
@@ -232,7 +265,7 @@ impl Reader<'_> {
             .collect()
     }
 
-    fn corrupt(&self, attribute: &'static str) -> StoreError {
+    pub(super) fn corrupt(&self, attribute: &'static str) -> StoreError {
         StoreError::Corrupt {
             item: self.item,
             attribute,

@@ -6,13 +6,13 @@
 pub mod accounts;
 pub mod attempts;
 pub mod credentials;
+pub mod deletion;
 mod item;
 pub mod sessions;
 mod write;
 
 use std::collections::HashMap;
 use std::error::Error;
-use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Builder;
@@ -24,8 +24,8 @@ use crate::aws::{self, Lean, Stopwatch};
 use crate::observe::logging::chain;
 use crate::observe::request_log::{longest, one_more, record};
 use crate::platform::config::{ConfigError, Env};
-use crate::platform::random;
 use item::{Attributes, Key};
+use write::unprocessed;
 
 /// The table and the client that reaches it.
 #[derive(Clone)]
@@ -132,82 +132,6 @@ impl Store {
             let answer = request.send().await;
             answer.map(drop).map_err(unavailable("answer at the start"))
         });
-    }
-}
-
-/// How often a write that collides with a transaction, or a batch, is tried.
-const CONFLICT_ATTEMPTS: u32 = 5;
-
-/// Tries `attempt` again while it collides with another transaction on the same item. DynamoDB
-/// cancels such writes at once, and the SDK does not try a cancelled transaction again.
-async fn retry_conflicts<T, E, F>(attempt: impl Fn() -> F) -> Result<T, SdkError<E>>
-where
-    F: Future<Output = Result<T, SdkError<E>>>,
-    E: Conflicts,
-{
-    for tries in 0..CONFLICT_ATTEMPTS - 1 {
-        match attempt().await {
-            Err(SdkError::ServiceError(fault)) if fault.err().conflicts() => jitter(tries).await,
-            answer => return answer,
-        }
-    }
-    attempt().await
-}
-
-/// Whether a fault says that another transaction held an item, and nothing else was wrong.
-trait Conflicts {
-    fn conflicts(&self) -> bool;
-}
-
-/// Waits before what DynamoDB left undone of a batch is asked for again.
-///
-/// # Errors
-///
-/// Where that has been tried often enough.
-async fn unprocessed(attempt: u32, operation: &'static str) -> Result<(), StoreError> {
-    if attempt + 1 == CONFLICT_ATTEMPTS {
-        record(|log| one_more(&mut log.store_faults));
-        let source = "a part of the batch was left undone again and again".into();
-        return Err(StoreError::Unavailable { operation, source });
-    }
-    jitter(attempt).await;
-    Ok(())
-}
-
-/// Waits a random while, longer for later attempts. Full jitter: two callers that collided once
-/// shall not collide again in step.
-async fn jitter(attempt: u32) {
-    let ceiling_ms = 20_u64 << attempt;
-    let draw = u64::from(u16::from_be_bytes(random::octets()));
-    tokio::time::sleep(Duration::from_millis(
-        draw * ceiling_ms / u64::from(u16::MAX),
-    ))
-    .await;
-}
-
-/// What a write answered that was carried out; `None` where its condition did not hold.
-///
-/// # Errors
-///
-/// Where it failed for another reason.
-fn carried_out<T, E>(
-    answer: Result<T, SdkError<E>>,
-    operation: &'static str,
-) -> Result<Option<T>, StoreError>
-where
-    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
-{
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(fault)
-            if fault
-                .as_service_error()
-                .and_then(ProvideErrorMetadata::code)
-                == Some("ConditionalCheckFailedException") =>
-        {
-            Ok(None)
-        }
-        Err(fault) => Err(unavailable(operation)(fault)),
     }
 }
 

@@ -1,14 +1,13 @@
 //! Sessions.
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{DeleteRequest, ReturnValuesOnConditionCheckFailure, WriteRequest};
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 
 use super::accounts::read_account;
-use super::item::{self, Attributes, Key, Reader, SESSION, SK, Writer, sort_key};
-use super::{Store, StoreError, carried_out, retry_conflicts, unavailable, unprocessed};
+use super::item::{self, ACCOUNT, Attributes, ItemKind, Key, Reader, SESSION, SK, Writer};
+use super::write::{carried_out, retry_conflicts};
+use super::{Store, StoreError, unavailable};
 use crate::domain::account::Account;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::session::{Device, RefreshToken, Session};
@@ -90,10 +89,14 @@ impl Store {
         let keys = [Key::session(user, token.session_id()), Key::account(user)];
         let (mut session, mut account) = (None, None);
         for item in self.get_all(keys, OPERATION).await? {
-            if is_session(&item) {
-                session = Some(read_session(user, &item)?);
-            } else {
-                account = Some(read_account(user, &item)?);
+            match ItemKind::of(&item) {
+                ItemKind::Session(_) => session = Some(read_session(user, &item)?),
+                ItemKind::Account => account = Some(read_account(user, &item)?),
+                // Not asked for.
+                ItemKind::Credential
+                | ItemKind::Attempts
+                | ItemKind::SourceAttempts
+                | ItemKind::Unknown => {}
             }
         }
         Ok((session, account))
@@ -207,9 +210,9 @@ impl Store {
         Ok(carried_out(answer, "end the session")?.is_some())
     }
 
-    /// A part of an account's sessions, behind `after`, with at most `most` of them, and the
-    /// account. One request, where the part is the last one, since the account lies behind its
-    /// sessions; otherwise two.
+    /// Returns at most `most` of an account's sessions, those behind `after`, and the account. This
+    /// takes one request if the part is the last one, since the account lies behind its sessions;
+    /// otherwise two.
     ///
     /// # Errors
     ///
@@ -224,8 +227,12 @@ impl Store {
             .client
             .query()
             .table_name(&self.table)
-            .key_condition_expression("pk = :pk")
+            // The latest session comes first, and the account last. Items of other kinds lie between
+            // the two, or outside.
+            .key_condition_expression("pk = :pk AND sk BETWEEN :account AND :end")
             .expression_attribute_values(":pk", item::text(Key::partition(user)))
+            .expression_attribute_values(":account", item::text(ACCOUNT))
+            .expression_attribute_values(":end", item::text(format!("{SESSION}~")))
             .scan_index_forward(false)
             .consistent_read(true)
             .limit(most)
@@ -236,17 +243,23 @@ impl Store {
         let mut page = SessionPage {
             account: None,
             sessions: Vec::new(),
-            last: None,
+            // If the part ends at another item, all sessions have been read.
+            last: match answer.last_evaluated_key.as_ref().map(ItemKind::of) {
+                Some(ItemKind::Session(id)) => Some(id),
+                _ => None,
+            },
         };
         for item in answer.items.as_deref().unwrap_or_default() {
-            if is_session(item) {
-                page.sessions.push(read_session(user, item)?);
-            } else {
-                page.account = Some(read_account(user, item)?);
+            match ItemKind::of(item) {
+                ItemKind::Session(_) => page.sessions.push(read_session(user, item)?),
+                ItemKind::Account => page.account = Some(read_account(user, item)?),
+                ItemKind::Credential
+                | ItemKind::Attempts
+                | ItemKind::SourceAttempts
+                | ItemKind::Unknown => {}
             }
         }
         if page.account.is_none() {
-            page.last = page.sessions.last().map(|session| session.id);
             page.account = self.account(user).await?;
         }
         Ok(page)
@@ -256,76 +269,24 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Where DynamoDB does not answer; then some may have ended and others not.
+    /// Returns an error if DynamoDB does not answer; then some may have ended and others not.
     pub async fn end_sessions(
         &self,
         user: UserId,
         except: Option<SessionId>,
     ) -> Result<(), StoreError> {
-        const OPERATION: &str = "end the sessions";
-        /// The most that one `BatchWriteItem` takes.
-        const BATCH: usize = 25;
-        let except = except.map(|session| format!("{SESSION}{session}"));
-        let mut start = None;
-        loop {
-            let answer = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression("pk = :pk AND begins_with(sk, :session)")
-                .projection_expression("pk, sk")
-                .expression_attribute_values(":pk", item::text(Key::partition(user)))
-                .expression_attribute_values(":session", item::text(SESSION))
-                .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(unavailable(OPERATION))?;
-            let keys = answer.items.unwrap_or_default();
-            let keys: Vec<_> = keys
-                .into_iter()
-                .filter(|key| Some(sort_key(key)) != except.as_deref())
-                .collect();
-            for batch in keys.chunks(BATCH) {
-                self.delete_batch(batch, OPERATION).await?;
-            }
-            start = answer.last_evaluated_key;
-            if start.is_none() {
-                return Ok(());
-            }
-        }
+        let is_spared = |key: &Attributes| match ItemKind::of(key) {
+            ItemKind::Session(id) => except == Some(id),
+            // Nothing else begins like a session, but one whose id cannot be read.
+            ItemKind::Account
+            | ItemKind::Credential
+            | ItemKind::Attempts
+            | ItemKind::SourceAttempts
+            | ItemKind::Unknown => false,
+        };
+        self.delete_of_partition(user, Some(SESSION), is_spared, "end the sessions")
+            .await
     }
-
-    async fn delete_batch(
-        &self,
-        keys: &[Attributes],
-        operation: &'static str,
-    ) -> Result<(), StoreError> {
-        let mut deletes = Vec::with_capacity(keys.len());
-        for key in keys {
-            let delete = DeleteRequest::builder().set_key(Some(key.clone())).build();
-            let delete = delete.map_err(|error| StoreError::Unavailable {
-                operation,
-                source: error.into(),
-            })?;
-            deletes.push(WriteRequest::builder().delete_request(delete).build());
-        }
-        let mut wanted = Some(HashMap::from([(self.table.clone(), deletes)]));
-        for attempt in 0.. {
-            let request = self.client.batch_write_item().set_request_items(wanted);
-            let answer = request.send().await.map_err(unavailable(operation))?;
-            wanted = answer.unprocessed_items.filter(|items| !items.is_empty());
-            if wanted.is_none() {
-                break;
-            }
-            unprocessed(attempt, operation).await?;
-        }
-        Ok(())
-    }
-}
-
-fn is_session(item: &Attributes) -> bool {
-    sort_key(item).starts_with(SESSION)
 }
 
 fn read_session(user_id: UserId, attributes: &Attributes) -> Result<Session, StoreError> {
@@ -333,11 +294,13 @@ fn read_session(user_id: UserId, attributes: &Attributes) -> Result<Session, Sto
         item: "session",
         attributes,
     };
-    let id = |sk: &str| sk.strip_prefix(SESSION).unwrap_or_default().parse();
+    let ItemKind::Session(id) = ItemKind::of(attributes) else {
+        return Err(item.corrupt(SK));
+    };
     let text = |text: &str| Ok::<_, ()>(text.to_owned());
     Ok(Session {
         user_id,
-        id: item.text(SK, id)?,
+        id,
         refresh_hash: item.octets("refresh_hash")?,
         counter: item.number("counter")?,
         nonce: item.octets("nonce")?,

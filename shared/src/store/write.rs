@@ -1,9 +1,96 @@
-//! Why transactions are cancelled.
+//! What writes have in common: conflicts and their retries, refused conditions, batches.
 
+use std::collections::HashMap;
+use std::error::Error;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::CancellationReason;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{CancellationReason, DeleteRequest, TransactWriteItem, WriteRequest};
 
-use super::Conflicts;
+use super::item::{self, Attributes, Key};
+use super::{Store, StoreError, unavailable};
+use crate::domain::id::UserId;
+use crate::observe::request_log::{one_more, record};
+use crate::platform::random;
+
+/// How often a write that collides with a transaction, or a batch, is tried.
+const CONFLICT_ATTEMPTS: u32 = 5;
+
+/// Tries `attempt` again while it collides with another transaction on the same item. DynamoDB
+/// cancels such writes at once, and the SDK does not try a cancelled transaction again.
+pub(super) async fn retry_conflicts<T, E, F>(attempt: impl Fn() -> F) -> Result<T, SdkError<E>>
+where
+    F: Future<Output = Result<T, SdkError<E>>>,
+    E: Conflicts,
+{
+    for tries in 0..CONFLICT_ATTEMPTS - 1 {
+        match attempt().await {
+            Err(SdkError::ServiceError(fault)) if fault.err().conflicts() => jitter(tries).await,
+            answer => return answer,
+        }
+    }
+    attempt().await
+}
+
+/// Whether a fault says that another transaction held an item, and nothing else was wrong.
+pub(super) trait Conflicts {
+    fn conflicts(&self) -> bool;
+}
+
+/// Waits before what DynamoDB left undone of a batch is asked for again.
+///
+/// # Errors
+///
+/// Where that has been tried often enough.
+pub(super) async fn unprocessed(attempt: u32, operation: &'static str) -> Result<(), StoreError> {
+    if attempt + 1 == CONFLICT_ATTEMPTS {
+        record(|log| one_more(&mut log.store_faults));
+        let source = "a part of the batch was left undone again and again".into();
+        return Err(StoreError::Unavailable { operation, source });
+    }
+    jitter(attempt).await;
+    Ok(())
+}
+
+/// Waits a random while, longer for later attempts. Full jitter: two callers that collided once
+/// shall not collide again in step.
+pub(super) async fn jitter(attempt: u32) {
+    let ceiling_ms = 20_u64 << attempt;
+    let draw = u64::from(u16::from_be_bytes(random::octets()));
+    tokio::time::sleep(Duration::from_millis(
+        draw * ceiling_ms / u64::from(u16::MAX),
+    ))
+    .await;
+}
+
+/// What a write answered that was carried out; `None` where its condition did not hold.
+///
+/// # Errors
+///
+/// Where it failed for another reason.
+pub(super) fn carried_out<T, E>(
+    answer: Result<T, SdkError<E>>,
+    operation: &'static str,
+) -> Result<Option<T>, StoreError>
+where
+    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(fault)
+            if fault
+                .as_service_error()
+                .and_then(ProvideErrorMetadata::code)
+                == Some("ConditionalCheckFailedException") =>
+        {
+            Ok(None)
+        }
+        Err(fault) => Err(unavailable(operation)(fault)),
+    }
+}
 
 /// Whether a condition of the transaction did not hold.
 pub(super) fn refused_by_condition(fault: &TransactWriteItemsError) -> bool {
@@ -31,5 +118,109 @@ impl Conflicts for TransactWriteItemsError {
         // Where a condition does not hold either, trying again will not mend it.
         !refused_by_condition(self)
             && (reasons(self).iter().any(conflict) || self.is_transaction_in_progress_exception())
+    }
+}
+
+impl Conflicts for DeleteItemError {
+    fn conflicts(&self) -> bool {
+        self.is_transaction_conflict_exception()
+    }
+}
+
+impl Conflicts for UpdateItemError {
+    fn conflicts(&self) -> bool {
+        self.is_transaction_conflict_exception()
+    }
+}
+
+/// A request that cannot even be built; none of ours.
+pub(super) fn incomplete(operation: &'static str) -> impl Fn(BuildError) -> StoreError {
+    move |error| StoreError::Unavailable {
+        operation,
+        source: error.into(),
+    }
+}
+
+impl Store {
+    /// Carries all of `actions` out, or none.
+    pub(super) async fn transact(
+        &self,
+        actions: Vec<TransactWriteItem>,
+    ) -> Result<(), SdkError<TransactWriteItemsError>> {
+        let request = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(actions));
+        retry_conflicts(|| request.clone().send()).await.map(|_| ())
+    }
+    /// Deletes what `keep` does not spare of those items of an account's partition whose sort key
+    /// begins with `prefix`, however many there are.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if DynamoDB does not answer; then some may be gone and others not.
+    pub(super) async fn delete_of_partition(
+        &self,
+        user: UserId,
+        prefix: Option<&str>,
+        keep: impl Fn(&Attributes) -> bool,
+        operation: &'static str,
+    ) -> Result<(), StoreError> {
+        /// The most that one `BatchWriteItem` takes.
+        const BATCH: usize = 25;
+        let mut start = None;
+        loop {
+            let query = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .projection_expression("pk, sk")
+                .expression_attribute_values(":pk", item::text(Key::partition(user)))
+                .consistent_read(true)
+                .set_exclusive_start_key(start);
+            let query = match prefix {
+                Some(prefix) => query
+                    .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+                    .expression_attribute_values(":prefix", item::text(prefix)),
+                None => query.key_condition_expression("pk = :pk"),
+            };
+            let answer = query.send().await.map_err(unavailable(operation))?;
+            let keys = answer.items.unwrap_or_default().into_iter();
+            let keys: Vec<_> = keys.filter(|key| !keep(key)).collect();
+            for batch in keys.chunks(BATCH) {
+                self.delete_batch(batch, operation).await?;
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn delete_batch(
+        &self,
+        keys: &[Attributes],
+        operation: &'static str,
+    ) -> Result<(), StoreError> {
+        let mut deletes = Vec::with_capacity(keys.len());
+        for key in keys {
+            let delete = DeleteRequest::builder().set_key(Some(key.clone())).build();
+            let delete = delete.map_err(|error| StoreError::Unavailable {
+                operation,
+                source: error.into(),
+            })?;
+            deletes.push(WriteRequest::builder().delete_request(delete).build());
+        }
+        let mut wanted = Some(HashMap::from([(self.table.clone(), deletes)]));
+        for attempt in 0.. {
+            let request = self.client.batch_write_item().set_request_items(wanted);
+            let answer = request.send().await.map_err(unavailable(operation))?;
+            wanted = answer.unprocessed_items.filter(|items| !items.is_empty());
+            if wanted.is_none() {
+                break;
+            }
+            unprocessed(attempt, operation).await?;
+        }
+        Ok(())
     }
 }

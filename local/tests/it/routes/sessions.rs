@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
+use axum::http::Method;
+use local::dynamodb;
 use serde_json::{Value, json};
 
 use crate::support::app::{App, PASSWORD, claims, faults, text};
@@ -183,4 +186,53 @@ async fn any_number_of_sessions_is_ended() {
     ada.delete("/sessions").send().await.expect(204);
     assert!(app.items_of("SESSION#").await.is_empty());
     assert_eq!(app.items_of("ACCOUNT").await.len(), 1);
+}
+
+#[tokio::test]
+async fn items_of_unknown_kinds_hinder_no_list_and_go_with_their_owner() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    app.copy_session(120).await;
+    // Before the account, between it and the sessions, behind them, and a session without an id.
+    for (kind, count) in [
+        ("AAA#", 3),
+        ("PASSKEY#", 130),
+        ("SESSION#", 1),
+        ("ZZZ#", 130),
+    ] {
+        for n in 0..count {
+            let item = [
+                ("pk", format!("USER#{}", ada.id())),
+                ("sk", format!("{kind}{n}")),
+                ("of", "a later version".to_owned()),
+            ];
+            let item = item.map(|(name, text)| (name.to_owned(), AttributeValue::S(text)));
+            let put = app.dynamodb().put_item().table_name(dynamodb::TABLE);
+            put.set_item(Some(item.into())).send().await.unwrap();
+        }
+    }
+    let first = ada.get("/sessions").send().await.expect(200).json();
+    let cursor = text(&first, "next_cursor");
+    let rest = ada.get(&format!("/sessions?cursor={cursor}"));
+    let rest = rest.send().await.expect(200).json();
+    assert_eq!(rest.get("next_cursor"), None);
+    let all = [ids(&first), ids(&rest)].concat();
+    assert_eq!(all.len(), 121);
+    ada.delete("/sessions").send().await.expect(204);
+    assert!(app.items_of("SESSION#").await.is_empty());
+
+    let tokens = app.login("ada@example.com", PASSWORD).await;
+    let token = text(&tokens.expect(200).json(), "access_token");
+    let deletion = app.call(Method::DELETE, "/profile").bearer(&token);
+    deletion
+        .json(json!({ "password": PASSWORD }))
+        .send()
+        .await
+        .expect(204);
+    let left = app.all_items().await;
+    let of_ada = left.iter().filter(|item| {
+        let partition = item["pk"].as_s().unwrap();
+        partition.starts_with("USER#") || partition.starts_with("EMAIL#")
+    });
+    assert_eq!(of_ada.count(), 0, "{left:?}");
 }

@@ -1,0 +1,101 @@
+//! The deletion of an account: its credential first, then its partition.
+
+use aws_sdk_dynamodb::types::{
+    Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+
+use super::accounts::{ACTIVE, DELETING};
+use super::credentials::OwnerWrite;
+use super::item::{self, Attributes, ItemKind, Key};
+use super::write::{carried_out, incomplete, reasons, refuses, retry_conflicts};
+use super::{Store, StoreError, unavailable};
+use crate::domain::account::Account;
+use crate::domain::id::UserId;
+
+impl Store {
+    /// How long what is left of an account waits for its deletion to be finished, in seconds.
+    const DELETION_SECONDS: u64 = 24 * 60 * 60;
+
+    /// Begins to delete an account whose password was just verified: nobody can log in or refresh
+    /// from here on, and the address is free. [`Store::finish_deletion`] does the rest; where nobody
+    /// asks for it, the account's time to live does.
+    ///
+    /// # Errors
+    ///
+    /// Where DynamoDB does not answer; then all of it is done or nothing.
+    pub async fn begin_deletion(
+        &self,
+        account: &Account,
+        now: u64,
+    ) -> Result<OwnerWrite, StoreError> {
+        const OPERATION: &str = "delete the account";
+        let credential = Delete::builder()
+            .table_name(&self.table)
+            .set_key(Some(Key::credential(&account.email).attributes()))
+            .condition_expression("password_epoch = :epoch AND user_id = :user")
+            .expression_attribute_values(":epoch", item::number(account.password_epoch))
+            .expression_attribute_values(":user", item::text(account.id.to_string()))
+            .build()
+            .map_err(incomplete(OPERATION))?;
+        let owner = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(Key::account(account.id).attributes()))
+            .update_expression("SET #status = :deleting, expires_at = :end")
+            .condition_expression("#status = :active")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":deleting", item::text(DELETING))
+            .expression_attribute_values(":active", item::text(ACTIVE))
+            .expression_attribute_values(":end", item::number(now + Self::DELETION_SECONDS))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(incomplete(OPERATION))?;
+        let actions = vec![
+            TransactWriteItem::builder().delete(credential).build(),
+            TransactWriteItem::builder().update(owner).build(),
+        ];
+        let Err(fault) = self.transact(actions).await else {
+            return Ok(OwnerWrite::Done);
+        };
+        match fault.as_service_error().map(reasons) {
+            Some([credential, owner]) => {
+                let status = owner.item().and_then(|item| item.get("status"));
+                if refuses(owner) && status == Some(&item::text(DELETING)) {
+                    Ok(OwnerWrite::Done)
+                } else if refuses(owner) {
+                    Ok(OwnerWrite::Gone)
+                } else if refuses(credential) {
+                    Ok(OwnerWrite::PasswordChanged)
+                } else {
+                    Err(unavailable(OPERATION)(fault))
+                }
+            }
+            _ => Err(unavailable(OPERATION)(fault)),
+        }
+    }
+
+    /// Removes all that lies in the partition of an account whose deletion has begun, then the
+    /// account. It can be called again until it is done.
+    ///
+    /// # Errors
+    ///
+    /// Where DynamoDB does not answer.
+    pub async fn finish_deletion(&self, user: UserId) -> Result<(), StoreError> {
+        const OPERATION: &str = "delete the account";
+        // Whatever lies in the partition, kinds of a later version too. The account goes last: as
+        // long as it is there, the deletion can be asked for again.
+        let is_account = |key: &Attributes| matches!(ItemKind::of(key), ItemKind::Account);
+        self.delete_of_partition(user, None, is_account, OPERATION)
+            .await?;
+        let request = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::account(user).attributes()))
+            .condition_expression("#status = :deleting")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":deleting", item::text(DELETING));
+        let answer = retry_conflicts(|| request.clone().send()).await;
+        // Where the condition does not hold, another call was quicker.
+        carried_out(answer, OPERATION).map(drop)
+    }
+}
