@@ -320,6 +320,7 @@ fn the_pages_on_security_and_architecture_name_tests_that_exist() {
         let mut parts = path.trim_end_matches(".rs").rsplit('/');
         let file = match parts.next() {
             Some("lib") => parts.nth(1),
+            Some("mod" | "tests") => parts.next(),
             other => other,
         };
         let file = file.unwrap_or_default();
