@@ -13,6 +13,7 @@ use shared::platform::clock::Clock;
 use shared::platform::config::{ConfigError, Env};
 use shared::tokens::bearer;
 use shared::tokens::claims::Claims;
+use shared::tokens::context::AuthorizerContext;
 use shared::tokens::verifier::{TokenError, Verifier};
 
 /// Says whose a request is, or that it may not pass.
@@ -52,19 +53,7 @@ pub struct Verdict {
     pub is_authorized: bool,
     /// What the functions learn of its sender.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub context: Option<Context>,
-}
-
-/// What the functions learn of a request's sender, at `requestContext.authorizer.lambda`. All of
-/// it is scalar: other values reach some kinds of integration as empty texts.
-#[derive(Debug, Serialize)]
-pub struct Context {
-    sub: String,
-    sid: String,
-    /// Separated by spaces, which no role has in it.
-    roles: String,
-    /// The token's end: the gateway may cache this answer past it, so functions check it again.
-    exp: u64,
+    pub context: Option<AuthorizerContext>,
 }
 
 impl Authorizer {
@@ -139,17 +128,5 @@ impl Authorizer {
         let token = bearer::token(header)?;
         let domain_name = event.request_context.domain_name.as_deref();
         self.verifier.verify(token, domain_name, self.clock.now())
-    }
-}
-
-impl From<Claims> for Context {
-    fn from(claims: Claims) -> Self {
-        let roles: Vec<_> = claims.roles.iter().map(|role| role.as_str()).collect();
-        Self {
-            sub: claims.sub.to_string(),
-            sid: claims.sid.to_string(),
-            roles: roles.join(" "),
-            exp: claims.exp,
-        }
     }
 }

@@ -42,15 +42,15 @@ struct LoginRequest {
     password: Password,
 }
 
-/// An attempt whose password was right.
+/// A login whose password was right.
 struct Verified<'a> {
     account: Account,
-    counted: ReservedAttempt<'a>,
-    /// The hash that the password was held against.
-    kept: PasswordHash,
+    attempt: ReservedAttempt<'a>,
+    /// The stored hash that the password matches.
+    stored: PasswordHash,
 }
 
-/// A session that is not kept yet, and what its client is to get.
+/// A session that is not stored yet, and the tokens that its client is to get.
 struct NewSession {
     session: Session,
     refresh_token: RefreshToken,
@@ -77,21 +77,25 @@ impl Login {
         })
     }
 
-    /// The account that the attempt opens, once it has counted.
+    /// Verifies the password, and returns the account. The attempt is counted before the outcome is
+    /// looked at.
+    ///
+    /// # Errors
+    ///
+    /// Returns 401 if the login is refused, for every reason the same, and 429 if too many passwords
+    /// were tried.
     async fn verify<'a>(
         &'a self,
-        attempt: &'a LoginRequest,
+        login: &LoginRequest,
         request: &Request,
     ) -> Result<Verified<'a>, Problem> {
         let now = self.clock.now();
-        let begun = self
-            .throttle
-            .admit(&self.store, &attempt.email, request, now);
-        let (begun, credential) = begun.await?;
+        let admitted = self.throttle.admit(&self.store, &login.email, request, now);
+        let (admitted, credential) = admitted.await?;
         let is_known = credential.is_some();
         let Credential {
             user_id,
-            password: kept,
+            password: stored,
             password_epoch: epoch,
         } = match credential {
             Some(credential) => credential,
@@ -102,15 +106,13 @@ impl Login {
                 password_epoch: 0,
             },
         };
-        let account = async {
+        let count = async {
             let account = self.store.account(user_id).await?;
-            let login = account.as_ref().and_then(Account::login);
-            Ok::<_, Problem>((account, begun.reserve(login).await?))
+            let last_login = account.as_ref().and_then(Account::login);
+            Ok::<_, Problem>((account, admitted.reserve(last_login).await?))
         };
-        // Nothing is told of the hash unless the attempt has counted.
-        let (matches, account) =
-            tokio::join!(self.hasher.verify(&attempt.password, &kept), account);
-        let (account, counted) = account?;
+        let (matches, counted) = tokio::join!(self.hasher.verify(&login.password, &stored), count);
+        let (account, attempt) = counted?;
         let account = match (matches?, account) {
             _ if !is_known => return Err(refused(LoginRefusal::UnknownAddress, user_id)),
             (false, _) => return Err(refused(LoginRefusal::WrongPassword, user_id)),
@@ -123,22 +125,30 @@ impl Login {
         };
         Ok(Verified {
             account,
-            counted,
-            kept,
+            attempt,
+            stored,
         })
     }
 
-    /// Makes what the login is to give. The token is signed before the session is written: a fault
-    /// of the key leaves nothing behind.
-    async fn begin(
+    /// Makes the session and its tokens. The access token is signed before the session is written,
+    /// so a fault of the key leaves nothing behind.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the password's hash is out of date and cannot be replaced, or if the
+    /// token cannot be signed.
+    async fn new_session(
         &self,
-        attempt: &LoginRequest,
-        Verified { account, kept, .. }: &Verified<'_>,
+        login: &LoginRequest,
+        verified: &Verified<'_>,
         request: &Request,
     ) -> Result<NewSession, Problem> {
-        if self.hasher.is_obsolete(kept) {
-            let hash = self.hasher.hash(&attempt.password).await?;
-            self.store.replace_hash(&attempt.email, kept, &hash).await?;
+        let Verified {
+            account, stored, ..
+        } = verified;
+        if self.hasher.is_obsolete(stored) {
+            let hash = self.hasher.hash(&login.password).await?;
+            self.store.replace_hash(&login.email, stored, &hash).await?;
         }
         let gateway = gateway_context(request);
         let domain_name = gateway.and_then(|gateway| gateway.domain_name.as_deref());
@@ -161,57 +171,72 @@ impl Login {
             access_token,
         })
     }
+
+    /// Stores the session, the time of the login and the end of its attempt, side by side.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if any of them fails, and 401 if the account was deleted, disabled or given
+    /// another password meanwhile. Then the session is taken back.
+    async fn store_session(
+        &self,
+        Verified {
+            account, attempt, ..
+        }: &Verified<'_>,
+        session: &Session,
+    ) -> Result<(), Problem> {
+        let login = attempt.login();
+        let record_login = async {
+            // The session is on its way while this is put together.
+            task::yield_now().await;
+            self.store.record_login(account, &login).await
+        };
+        let (created, recorded, succeeded) = tokio::join!(
+            self.store.create_session(session),
+            record_login,
+            attempt.succeeded(),
+        );
+        if matches!(
+            (&created, &recorded, &succeeded),
+            (Ok(()), Ok(true), Ok(()))
+        ) {
+            return Ok(());
+        }
+        // Nobody gets this session's tokens. Whoever deleted the account or changed its password
+        // has ended the sessions that were there, and this one may have come later.
+        let now = session.created_at;
+        let ended = self.store.end_session(account.id, session.id, now).await;
+        created?;
+        succeeded?;
+        if !recorded? {
+            ended?;
+            return Err(refused(LoginRefusal::AccountChanged, account.id));
+        }
+        Ok(())
+    }
 }
 
 impl Handler for Login {
     async fn handle(&self, request: Request) -> Result<Response<Body>, Problem> {
-        let attempt = read(&request)?;
-        let verified = self.verify(&attempt, &request).await?;
-        let begun = self.begin(&attempt, &verified, &request).await;
-        let Verified {
-            account, counted, ..
-        } = verified;
+        let login = read(&request)?;
+        let verified = self.verify(&login, &request).await?;
         let NewSession {
             session,
             refresh_token,
             access_token,
-        } = match begun {
-            Ok(begun) => begun,
+        } = match self.new_session(&login, &verified, &request).await {
+            Ok(new) => new,
             Err(problem) => {
-                counted.refund().await;
+                verified.attempt.refund().await;
                 return Err(problem);
             }
         };
-        let now = session.created_at;
-
-        let login = counted.login();
-        let recorded = async {
-            // The session is on its way while this is put together.
-            task::yield_now().await;
-            self.store.record_login(&account, &login).await
-        };
-        let (kept, recorded, reset) = tokio::join!(
-            self.store.create_session(&session),
-            recorded,
-            counted.succeeded(),
-        );
-        if !matches!((&kept, &recorded, &reset), (Ok(()), Ok(true), Ok(()))) {
-            // Nobody gets this session's tokens. Where the account was deleted or its password
-            // changed since it was read, whoever did that has ended the sessions that were there,
-            // and this one may have come later.
-            let ended = self.store.end_session(account.id, session.id, now).await;
-            kept?;
-            reset?;
-            if !recorded? {
-                ended?;
-                return Err(refused(LoginRefusal::AccountChanged, account.id));
-            }
-        }
+        self.store_session(&verified, &session).await?;
         AuditEvent::LoggedIn
-            .of(account.id)
+            .of(verified.account.id)
             .session(session.id)
             .log();
-        tokens(&access_token, &refresh_token, &session, now)
+        tokens(&access_token, &refresh_token, &session, session.created_at)
     }
 
     async fn warm_up(&self) {
@@ -223,7 +248,7 @@ impl Handler for Login {
     }
 }
 
-/// The one answer, after one line in the log that says why: whatever the reason, as much work.
+/// Logs why the login was refused and returns the same answer for every reason, after the same work.
 fn refused(reason: LoginRefusal, user_id: UserId) -> Problem {
     let entry = match reason {
         // The id that was looked for is nobody's.

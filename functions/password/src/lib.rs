@@ -8,7 +8,7 @@ use shared::http::authenticate::Authenticator;
 use shared::http::fields::{Fields, Media};
 use shared::http::handler::{Handler, no_content};
 use shared::http::problem::{Problem, TokenRejection};
-use shared::http::reauthenticate::verify_password;
+use shared::http::reauthenticate::Reauthentication;
 use shared::http::throttle::Throttle;
 use shared::observe::audit::{AuditEvent, EndedBy};
 use shared::platform::clock::Clock;
@@ -79,14 +79,16 @@ impl Handler for ChangePassword {
         let account = account.ok_or(TokenRejection::Account)?;
         let change = self.read(&request, &account)?;
         let now = self.clock.now();
-        verify_password(
-            &self.store,
-            &self.hasher,
-            &self.throttle,
-            &account,
-            &change.current,
-            (&request, now),
-        )
+        Reauthentication {
+            store: &self.store,
+            hasher: &self.hasher,
+            throttle: &self.throttle,
+            account: &account,
+            password: &change.current,
+            request: &request,
+            now,
+        }
+        .verify()
         .await?;
         let new = self.hasher.hash(&change.new).await?;
         match self

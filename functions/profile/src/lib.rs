@@ -12,7 +12,7 @@ use shared::http::etag::{at_version, etag};
 use shared::http::fields::{Fields, Media};
 use shared::http::handler::{Handler, json, no_content};
 use shared::http::problem::{Problem, TokenRejection};
-use shared::http::reauthenticate::verify_password;
+use shared::http::reauthenticate::Reauthentication;
 use shared::http::throttle::Throttle;
 use shared::observe::audit::{AuditEvent, EndedBy};
 use shared::platform::clock::Clock;
@@ -88,14 +88,16 @@ impl Profile {
             Status::Deleting => {}
             Status::Active => {
                 let now = self.clock.now();
-                verify_password(
-                    &self.store,
-                    &self.hasher,
-                    &self.throttle,
-                    &account,
-                    &password,
-                    (request, now),
-                )
+                Reauthentication {
+                    store: &self.store,
+                    hasher: &self.hasher,
+                    throttle: &self.throttle,
+                    account: &account,
+                    password: &password,
+                    request,
+                    now,
+                }
+                .verify()
                 .await?;
                 match self.store.begin_deletion(&account, now).await? {
                     OwnerWrite::Done => AuditEvent::AccountDeleted.of(account.id).log(),

@@ -16,18 +16,35 @@ use shared::store::sessions::Rotated;
 
 use crate::{Sessions, token};
 
+/// A refresh token that gets the next pair of tokens.
+enum Redeemable {
+    /// It is the current one: `next` takes the session's place, and `successor` the token's.
+    Current {
+        next: Session,
+        successor: RefreshToken,
+    },
+    /// It was replaced within the grace time, by this successor.
+    JustReplaced(RefreshToken),
+}
+
 impl Sessions {
+    /// Answers with the next pair of tokens.
+    ///
+    /// # Errors
+    ///
+    /// Returns 401 if the token is not one of a live session of an active account, whatever is wrong
+    /// with it. A token that comes again after its replacement ends its session.
     pub(crate) async fn refresh(&self, request: &Request) -> Result<Response<Body>, Problem> {
         let token = token(request)?.ok_or(Problem::InvalidRefreshToken)?;
         let now = self.clock.now();
         let (session, account) = self.store.session_and_account(&token).await?;
         let session = session.ok_or(Problem::InvalidRefreshToken)?;
-        let presented = session.present(&token, &self.policy, self.grace_seconds, now);
-        match presented {
-            Presented::Current { .. } | Presented::JustReplaced(_) => {}
+        let redeemable = match session.present(&token, &self.policy, self.grace_seconds, now) {
+            Presented::Current { next, successor } => Redeemable::Current { next, successor },
+            Presented::JustReplaced(successor) => Redeemable::JustReplaced(successor),
             Presented::Reused => return self.reused(&session).await,
             Presented::Unknown => return Err(Problem::InvalidRefreshToken),
-        }
+        };
         request_log::record_user(session.user_id);
         let account = account.filter(|account| may_continue(account, &session));
         let account = account.ok_or(Problem::InvalidRefreshToken)?;
@@ -37,32 +54,44 @@ impl Sessions {
             .issuer
             .issue(&account, session.id, domain_name, now)
             .await?;
-
-        let (kept, successor) = match presented {
-            Presented::Current { next, successor } => {
-                let began_after = now.saturating_sub(self.policy.max_seconds);
-                match self
-                    .store
-                    .rotate_session(&session, &next, began_after)
-                    .await?
-                {
-                    Rotated::Done => (next, successor),
-                    // This very replacement is there: another call was quicker, or an earlier try was
-                    // carried out and its answer lost.
-                    Rotated::Refused(Some(found)) if found.refresh_hash == next.refresh_hash => {
-                        (next, successor)
-                    }
-                    Rotated::Refused(Some(found)) => self.overtaken(&token, *found, now).await?,
-                    Rotated::Refused(None) => return Err(Problem::InvalidRefreshToken),
-                }
+        let (session, successor) = match redeemable {
+            Redeemable::Current { next, successor } => {
+                self.rotate(&token, &session, next, successor, now).await?
             }
-            Presented::JustReplaced(successor) => (session, successor),
-            Presented::Reused | Presented::Unknown => return Err(Problem::InvalidRefreshToken),
+            Redeemable::JustReplaced(successor) => (session, successor),
         };
-        tokens(&access_token, &successor, &kept, now)
+        tokens(&access_token, &successor, &session, now)
     }
 
-    /// What a token is worth whose session has changed since it was read.
+    /// Replaces the current token, and returns the session as it is then with the token that is its
+    /// current one.
+    ///
+    /// # Errors
+    ///
+    /// Returns 401 if the session has ended or the token has lost its worth meanwhile.
+    async fn rotate(
+        &self,
+        token: &RefreshToken,
+        session: &Session,
+        next: Session,
+        successor: RefreshToken,
+        now: u64,
+    ) -> Result<(Session, RefreshToken), Problem> {
+        let began_after = now.saturating_sub(self.policy.max_seconds);
+        let rotated = self.store.rotate_session(session, &next, began_after);
+        match rotated.await? {
+            Rotated::Done => Ok((next, successor)),
+            // This very replacement is there: another call was quicker, or an earlier try was
+            // carried out and its answer was lost.
+            Rotated::Refused(Some(found)) if found.refresh_hash == next.refresh_hash => {
+                Ok((next, successor))
+            }
+            Rotated::Refused(Some(found)) => self.overtaken(token, *found, now).await,
+            Rotated::Refused(None) => Err(Problem::InvalidRefreshToken),
+        }
+    }
+
+    /// Judges the token again after its session has changed since it was read.
     async fn overtaken(
         &self,
         token: &RefreshToken,
@@ -76,7 +105,7 @@ impl Sessions {
         }
     }
 
-    /// Ends a session of whose token somebody has a copy.
+    /// Ends a session whose refresh token was replayed.
     async fn reused<T>(&self, session: &Session) -> Result<T, Problem> {
         AuditEvent::RefreshTokenReused
             .of(session.user_id)
@@ -88,7 +117,7 @@ impl Sessions {
     }
 }
 
-/// Whether the account may be used and the password that the session was begun with is still its.
+/// Returns whether the account may be used and still has the password that the session began with.
 fn may_continue(account: &Account, session: &Session) -> bool {
     account.status == Status::Active && account.password_epoch == session.password_epoch
 }

@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::domain::field_error::FieldError;
 use crate::domain::password::hasher::HashError;
 use crate::store::StoreError;
+use crate::tokens::context::ForeignContext;
 use crate::tokens::issuer::IssueError;
 use crate::tokens::signer::SignError;
 use crate::tokens::verifier::TokenError;
@@ -76,8 +77,8 @@ pub enum TokenRejection {
     #[error(transparent)]
     Token(#[from] TokenError),
     /// The context that the authorizer handed on.
-    #[error("the authorizer's context is not that of an access token")]
-    Context,
+    #[error(transparent)]
+    Context(#[from] ForeignContext),
     /// The gateway's cached answer has outlived the token.
     #[error("the token has expired since the authorizer saw it")]
     Expired,

@@ -10,35 +10,51 @@ use crate::domain::password::hasher::Hasher;
 use crate::observe::audit::AuditEvent;
 use crate::store::Store;
 
-/// Verifies that `password` is the one of `account`, as it was when `account` was read, with the
-/// same throttle as at login: a stolen token must not open a second door to guess at.
-///
-/// # Errors
-///
-/// 403 where it is not, 429 where too many were tried.
-pub async fn verify_password(
-    store: &Store,
-    hasher: &Hasher,
-    throttle: &Throttle,
-    account: &Account,
-    password: &Password,
-    (request, now): (&Request, u64),
-) -> Result<(), Problem> {
-    let begun = throttle.admit(store, &account.email, request, now);
-    let (attempt, credential) = begun.await?;
-    // An address that has been given up may be another account's by now.
-    let kept = credential.filter(|credential| {
-        credential.user_id == account.id && credential.password_epoch == account.password_epoch
-    });
-    let kept = kept.ok_or(Problem::WrongPassword)?.password;
-    let (matches, counted) = tokio::join!(
-        hasher.verify(password, &kept),
-        attempt.reserve(account.login())
-    );
-    let counted = counted?;
-    if !matches? {
-        AuditEvent::PasswordRefused.of(account.id).log();
-        return Err(Problem::WrongPassword);
+/// A password that the owner of an account was asked for again. It is verified behind the same
+/// throttle as at a login: a stolen token must not open a second door to guess at.
+pub struct Reauthentication<'a> {
+    /// The table.
+    pub store: &'a Store,
+    /// What verifies the password.
+    pub hasher: &'a Hasher,
+    /// What bounds the guesses.
+    pub throttle: &'a Throttle,
+    /// The account, as it was read before.
+    pub account: &'a Account,
+    /// The password that was presented.
+    pub password: &'a Password,
+    /// The request that presents it.
+    pub request: &'a Request,
+    /// What time it is, in seconds since the epoch.
+    pub now: u64,
+}
+
+impl Reauthentication<'_> {
+    /// Verifies that the password is the one that the account had when it was read.
+    ///
+    /// # Errors
+    ///
+    /// Returns 403 if it is not, and 429 if too many passwords were tried.
+    pub async fn verify(&self) -> Result<(), Problem> {
+        let Self { account, .. } = self;
+        let admitted = self
+            .throttle
+            .admit(self.store, &account.email, self.request, self.now);
+        let (admitted, credential) = admitted.await?;
+        // Another account may have the address by now, if this one has given it up.
+        let credential = credential.filter(|credential| {
+            credential.user_id == account.id && credential.password_epoch == account.password_epoch
+        });
+        let stored = credential.ok_or(Problem::WrongPassword)?.password;
+        let (matches, reserved) = tokio::join!(
+            self.hasher.verify(self.password, &stored),
+            admitted.reserve(account.login())
+        );
+        let reserved = reserved?;
+        if !matches? {
+            AuditEvent::PasswordRefused.of(account.id).log();
+            return Err(Problem::WrongPassword);
+        }
+        Ok(reserved.succeeded().await?)
     }
-    Ok(counted.succeeded().await?)
 }

@@ -5,7 +5,7 @@ use lambda_http::Request;
 use super::authenticate::gateway_context;
 use super::problem::Problem;
 use crate::domain::email::Email;
-use crate::domain::throttle::{AttemptPolicy, LastLogin, Source, Wait};
+use crate::domain::throttle::{AttemptKey, AttemptPolicy, LastLogin, Source, Wait};
 use crate::observe::audit::AuditEvent;
 use crate::observe::logging;
 use crate::platform::config::{ConfigError, Env};
@@ -22,8 +22,7 @@ pub struct Throttle {
 pub struct AdmittedAttempt<'a> {
     throttle: &'a Throttle,
     store: &'a Store,
-    email: &'a Email,
-    source: Source,
+    key: AttemptKey,
     now: u64,
     seen: VersionedAttempts,
 }
@@ -56,30 +55,29 @@ impl Throttle {
     pub async fn admit<'a>(
         &'a self,
         store: &'a Store,
-        email: &'a Email,
+        email: &Email,
         request: &Request,
         now: u64,
     ) -> Result<(AdmittedAttempt<'a>, Option<Credential>), Problem> {
         let gateway = gateway_context(request);
         let ip = gateway.and_then(|gateway| gateway.http.source_ip.as_deref());
-        let source = Source::of(ip.unwrap_or_default());
+        let key = AttemptKey::new(email, &Source::of(ip.unwrap_or_default()));
         let LoginRecords {
             credential,
             at_address: seen,
             of_source,
-        } = store.login_records(email, &source, now).await?;
-        let known = seen.attempts.is_known(email, &source, now);
+        } = store.login_records(&key, now).await?;
+        let known = seen.attempts.is_known(&key, now);
         let waits_as_source = self.policy.source_waits(of_source, now);
         if let Some(seconds) = waits_as_source.filter(|_| !known) {
             return Err(refused(seconds, "source"));
         }
-        let may_try = seen.attempts.may_try(email, &source, &self.policy, now);
+        let may_try = seen.attempts.may_try(&key, &self.policy, now);
         may_try.map_err(waits)?;
         let attempt = AdmittedAttempt {
             throttle: self,
             store,
-            email,
-            source,
+            key,
             now,
             seen,
         };
@@ -102,19 +100,15 @@ impl<'a> AdmittedAttempt<'a> {
         let seen = std::mem::take(&mut self.seen);
         let mut of_source = 0;
         // A source that has logged in here before is nobody who tries one address after the other.
-        if !seen.attempts.is_known(self.email, &self.source, self.now) {
-            let counted = self.store.count_source(&self.source, policy, self.now);
+        if !seen.attempts.is_known(&self.key, self.now) {
+            let counted = self.store.count_source(&self.key, policy, self.now);
             of_source = counted
                 .await?
                 .map_err(|seconds| refused(seconds, "source"))?;
         }
-        let reserve = self.store.reserve_attempt(
-            self.email,
-            seen,
-            &self.source,
-            policy,
-            (login.as_ref(), self.now),
-        );
+        let reserve =
+            self.store
+                .reserve_attempt(&self.key, seen, policy, (login.as_ref(), self.now));
         match reserve.await? {
             Reserved::Granted(seen) => Ok(ReservedAttempt {
                 attempt: Self { seen, ..self },
@@ -128,16 +122,10 @@ impl<'a> AdmittedAttempt<'a> {
 impl ReservedAttempt<'_> {
     /// What is to be noted in the account where this was a login: it tells the next attempt so.
     pub fn login(&self) -> LastLogin {
-        let AdmittedAttempt {
-            seen,
-            email,
-            source,
-            now,
-            ..
-        } = &self.attempt;
+        let AdmittedAttempt { seen, key, now, .. } = &self.attempt;
         LastLogin {
             at: *now,
-            attempt: seen.attempts.last_of(email, source),
+            attempt: seen.attempts.last_of(key),
         }
     }
 
@@ -150,8 +138,7 @@ impl ReservedAttempt<'_> {
         let AdmittedAttempt {
             throttle,
             store,
-            email,
-            source,
+            key,
             now,
             seen,
         } = &self.attempt;
@@ -159,11 +146,11 @@ impl ReservedAttempt<'_> {
             // A source in good standing is spared the write; one that many people share would
             // otherwise be shut for their logins.
             if self.of_source > throttle.policy.of_source / 2 {
-                store.uncount_source(source, *now).await?;
+                store.uncount_source(key, *now).await?;
             }
             Ok(())
         };
-        let reset = store.reset_attempts(email, seen, source, *now);
+        let reset = store.reset_attempts(key, seen, *now);
         tokio::try_join!(give_back, reset).map(|_| ())
     }
 

@@ -62,7 +62,7 @@ impl Store {
         account: &Account,
         password: &PasswordHash,
     ) -> Result<Created, StoreError> {
-        let credential = Writer::new(Key::credential(&account.email))
+        let credential = Writer::new(Key::credential(&account.email.fingerprint()))
             .text("user_id", account.id.to_string())
             .text("password", password.to_phc())
             .number("password_epoch", account.password_epoch)

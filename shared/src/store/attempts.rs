@@ -8,8 +8,7 @@ use super::credentials::{Credential, read_credential};
 use super::item::{self, Attributes, ItemKind, Key, Reader, Writer};
 use super::write::carried_out;
 use super::{Store, StoreError, unavailable};
-use crate::domain::email::Email;
-use crate::domain::throttle::{AttemptPolicy, Attempts, LastLogin, Source, Wait};
+use crate::domain::throttle::{AttemptKey, AttemptPolicy, Attempts, LastLogin, Wait};
 use crate::platform::random;
 
 /// The attempts at an address as they were read, and what tells whether they have changed.
@@ -59,15 +58,14 @@ impl Store {
     /// Where DynamoDB does not answer, or an item is unreadable.
     pub async fn login_records(
         &self,
-        email: &Email,
-        source: &Source,
+        key: &AttemptKey,
         now: u64,
     ) -> Result<LoginRecords, StoreError> {
         let (window, _) = AttemptPolicy::window(now);
         let keys = [
-            Key::credential(email),
-            Key::attempts(email),
-            Key::source(source, window),
+            Key::credential(key.address()),
+            Key::attempts(key),
+            Key::source(key, window),
         ];
         let mut records = LoginRecords::default();
         for item in self.get_all(keys, "read what was tried").await? {
@@ -90,14 +88,13 @@ impl Store {
     /// Where DynamoDB does not answer.
     pub async fn reserve_attempt(
         &self,
-        email: &Email,
+        key: &AttemptKey,
         seen: VersionedAttempts,
-        source: &Source,
         policy: &AttemptPolicy,
         (login, now): (Option<&LastLogin>, u64),
     ) -> Result<Reserved, StoreError> {
-        let one_more = |attempts: &Attempts| attempts.one_more(email, source, policy, login, now);
-        Ok(match self.change_attempts(email, seen, one_more).await? {
+        let one_more = |attempts: &Attempts| attempts.one_more(key, policy, login, now);
+        Ok(match self.change_attempts(key, seen, one_more).await? {
             Some(Ok(written)) => Reserved::Granted(written),
             Some(Err(wait)) => Reserved::Refused(wait),
             // So many at once are no person's.
@@ -115,15 +112,14 @@ impl Store {
     /// Where DynamoDB does not answer.
     pub async fn reset_attempts(
         &self,
-        email: &Email,
+        key: &AttemptKey,
         reserved: &VersionedAttempts,
-        source: &Source,
         now: u64,
     ) -> Result<(), StoreError> {
-        let after_login = |attempts: &Attempts| attempts.after_login(email, source, now).ok_or(());
+        let after_login = |attempts: &Attempts| attempts.after_login(key, now).ok_or(());
         // Overtaken again and again: others go on guessing. These are their own attempts, and the
         // next login resets this source's.
-        let changed = self.change_attempts(email, reserved.clone(), after_login);
+        let changed = self.change_attempts(key, reserved.clone(), after_login);
         changed.await.map(drop)
     }
 
@@ -135,7 +131,7 @@ impl Store {
     /// Where DynamoDB does not answer.
     pub async fn count_source(
         &self,
-        source: &Source,
+        key: &AttemptKey,
         policy: &AttemptPolicy,
         now: u64,
     ) -> Result<Result<u64, u64>, StoreError> {
@@ -144,7 +140,7 @@ impl Store {
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(Key::source(source, window).attributes()))
+            .set_key(Some(Key::source(key, window).attributes()))
             .update_expression("SET expires_at = :end ADD made :one")
             .condition_expression("attribute_not_exists(made) OR made < :most")
             .expression_attribute_values(":end", item::number(end))
@@ -162,13 +158,13 @@ impl Store {
     /// # Errors
     ///
     /// Where DynamoDB does not answer.
-    pub async fn uncount_source(&self, source: &Source, now: u64) -> Result<(), StoreError> {
+    pub async fn uncount_source(&self, key: &AttemptKey, now: u64) -> Result<(), StoreError> {
         let (window, _) = AttemptPolicy::window(now);
         let request = self
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(Key::source(source, window).attributes()))
+            .set_key(Some(Key::source(key, window).attributes()))
             .update_expression("SET made = made - :one")
             .condition_expression("made > :none")
             .expression_attribute_values(":one", item::number(1))
@@ -181,7 +177,7 @@ impl Store {
     /// where others were quicker each time.
     async fn change_attempts<R>(
         &self,
-        email: &Email,
+        key: &AttemptKey,
         mut seen: VersionedAttempts,
         change: impl Fn(&Attempts) -> Result<Attempts, R>,
     ) -> Result<Option<Result<VersionedAttempts, R>>, StoreError> {
@@ -190,7 +186,7 @@ impl Store {
                 Ok(next) => next,
                 Err(reason) => return Ok(Some(Err(reason))),
             };
-            match self.replace_attempts(email, &seen, next).await? {
+            match self.replace_attempts(key, &seen, next).await? {
                 Ok(written) => return Ok(Some(Ok(written))),
                 Err(found) => seen = found,
             }
@@ -201,13 +197,13 @@ impl Store {
     /// Puts `next` in the place of `seen`; the error is what is there instead.
     async fn replace_attempts(
         &self,
-        email: &Email,
+        key: &AttemptKey,
         seen: &VersionedAttempts,
         next: Attempts,
     ) -> Result<Result<VersionedAttempts, VersionedAttempts>, StoreError> {
         const OPERATION: &str = "count the attempt";
         let stamp = random::octets();
-        let item = Writer::new(Key::attempts(email))
+        let item = Writer::new(Key::attempts(key))
             .texts("sources", next.sources().iter().map(ToString::to_string))
             .octets("stamp", &stamp)
             .number("expires_at", next.expires_at())

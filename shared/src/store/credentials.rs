@@ -52,7 +52,7 @@ impl Store {
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(Key::credential(email).attributes()))
+            .set_key(Some(Key::credential(&email.fingerprint()).attributes()))
             .update_expression("SET password = :new")
             .condition_expression("password = :old")
             .expression_attribute_values(":new", item::text(new.to_phc()))
@@ -79,7 +79,9 @@ impl Store {
         let before = item::number(account.password_epoch);
         let after = item::number(account.password_epoch.saturating_add(1));
         let credential = Update::builder()
-            .set_key(Some(Key::credential(&account.email).attributes()))
+            .set_key(Some(
+                Key::credential(&account.email.fingerprint()).attributes(),
+            ))
             .update_expression("SET password = :new, password_epoch = :after")
             .condition_expression("password_epoch = :before AND user_id = :user")
             .expression_attribute_values(":new", item::text(new.to_phc()))

@@ -31,7 +31,9 @@ impl Store {
         const OPERATION: &str = "delete the account";
         let credential = Delete::builder()
             .table_name(&self.table)
-            .set_key(Some(Key::credential(&account.email).attributes()))
+            .set_key(Some(
+                Key::credential(&account.email.fingerprint()).attributes(),
+            ))
             .condition_expression("password_epoch = :epoch AND user_id = :user")
             .expression_attribute_values(":epoch", item::number(account.password_epoch))
             .expression_attribute_values(":user", item::text(account.id.to_string()))

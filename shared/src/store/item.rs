@@ -9,9 +9,8 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::StoreError;
-use crate::domain::email::Email;
 use crate::domain::id::{SessionId, UserId};
-use crate::domain::throttle::Source;
+use crate::domain::throttle::AttemptKey;
 
 /// The attributes of an item.
 pub(super) type Attributes = HashMap<String, AttributeValue>;
@@ -38,10 +37,10 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// The credential of an address.
-    pub(super) fn credential(email: &Email) -> Self {
+    /// The credential of an address, by the address's fingerprint.
+    pub(super) fn credential(address: &str) -> Self {
         Self {
-            pk: format!("EMAIL#{}", email.fingerprint()),
+            pk: format!("EMAIL#{address}"),
             sk: CREDENTIAL.to_owned(),
         }
     }
@@ -72,17 +71,17 @@ impl Key {
     }
 
     /// What has been tried at an address, whether it has an account or not.
-    pub(super) fn attempts(email: &Email) -> Self {
+    pub(super) fn attempts(key: &AttemptKey) -> Self {
         Self {
-            pk: format!("LIMIT#EMAIL#{}", email.fingerprint()),
+            pk: format!("LIMIT#EMAIL#{}", key.address()),
             sk: ATTEMPTS.to_owned(),
         }
     }
 
     /// What a source has tried in the window that begins so, in seconds since the epoch.
-    pub(super) fn source(source: &Source, window: u64) -> Self {
+    pub(super) fn source(key: &AttemptKey, window: u64) -> Self {
         Self {
-            pk: format!("LIMIT#SOURCE#{}", source.fingerprint()),
+            pk: format!("LIMIT#SOURCE#{}", key.source()),
             sk: window.to_string(),
         }
     }

@@ -3,6 +3,7 @@
 pub mod audience;
 pub mod bearer;
 pub mod claims;
+pub mod context;
 pub mod jwk;
 pub mod jwks;
 pub mod verifier;

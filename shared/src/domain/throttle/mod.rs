@@ -15,4 +15,4 @@ mod tests;
 
 pub use policy::AttemptPolicy;
 pub use record::{AtSource, AttemptId, Attempts, LastLogin, NoSource, Wait};
-pub use source::Source;
+pub use source::{AttemptKey, Source};

@@ -6,11 +6,10 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::domain::email::Email;
 use crate::platform::random;
 
 use super::policy::AttemptPolicy;
-use super::source::Source;
+use super::source::AttemptKey;
 
 /// Names one attempt, so that an account's last login can say which it was. Nobody else learns it:
 /// a guess of the same second is not mistaken for the login.
@@ -83,28 +82,20 @@ impl Attempts {
         &self.0
     }
 
-    /// Whether `source` has logged in at the address.
-    pub fn is_known(&self, email: &Email, source: &Source, now: u64) -> bool {
-        let source = source.at(email);
-        let mut sources = self.0.iter();
-        sources.any(|at| at.source == source && at.known && at.expires_at() > now)
+    /// Returns whether the source has logged in at the address.
+    pub fn is_known(&self, key: &AttemptKey, now: u64) -> bool {
+        let at = self.of(key);
+        at.is_some_and(|at| at.known && at.expires_at() > now)
     }
 
-    /// Whether `source` may try at all, whatever others have tried: a first look, which counts
+    /// Checks whether the source may try at all, whatever others have tried: a first look, which counts
     /// nothing.
     ///
     /// # Errors
     ///
     /// Where it has to wait.
-    pub fn may_try(
-        &self,
-        email: &Email,
-        source: &Source,
-        policy: &AttemptPolicy,
-        now: u64,
-    ) -> Result<(), Wait> {
-        let source = source.at(email);
-        match self.0.iter().find(|at| at.source == source) {
+    pub fn may_try(&self, key: &AttemptKey, policy: &AttemptPolicy, now: u64) -> Result<(), Wait> {
+        match self.of(key) {
             Some(at) => at.remembered(now).waits(policy, now),
             None => Ok(()),
         }
@@ -118,8 +109,7 @@ impl Attempts {
     /// Where it has to wait. An attempt that has to wait does not count.
     pub fn one_more(
         &self,
-        email: &Email,
-        source: &Source,
+        key: &AttemptKey,
         policy: &AttemptPolicy,
         login: Option<&LastLogin>,
         now: u64,
@@ -134,7 +124,7 @@ impl Attempts {
         let (made, last) = after.fold((0_u64, 0), |(made, last), at| {
             (made.saturating_add(at.made), last.max(at.last))
         });
-        let at = next.at(email, source);
+        let at = next.at(key);
         at.waits(policy, now)?;
         if !at.known {
             let until = last.saturating_add(AttemptPolicy::wait(made, policy.free_of_account));
@@ -149,9 +139,9 @@ impl Attempts {
     /// These after the password was right for an attempt from `source`, which starts anew and is
     /// known from here on; what other sources have tried stays theirs. `None` where there is nothing
     /// to write: the account's last login says it.
-    pub fn after_login(&self, email: &Email, source: &Source, now: u64) -> Option<Self> {
+    pub fn after_login(&self, key: &AttemptKey, now: u64) -> Option<Self> {
         let mut next = self.remembered(now);
-        let at = next.at(email, source);
+        let at = next.at(key);
         if at.known && at.made <= 1 {
             return None;
         }
@@ -163,10 +153,10 @@ impl Attempts {
     }
 
     /// The last attempt of a source.
-    pub fn last_of(&self, email: &Email, source: &Source) -> AttemptId {
-        let source = source.at(email);
-        let at = self.0.iter().find(|at| at.source == source);
-        at.map(|at| at.attempt.clone()).unwrap_or_default()
+    pub fn last_of(&self, key: &AttemptKey) -> AttemptId {
+        self.of(key)
+            .map(|at| at.attempt.clone())
+            .unwrap_or_default()
     }
 
     /// When all of this is forgotten, in seconds since the epoch.
@@ -180,13 +170,19 @@ impl Attempts {
         Self(sources.filter(|at| at.expires_at() > now).collect())
     }
 
-    /// What a source has tried, nothing where it is new.
-    fn at(&mut self, email: &Email, source: &Source) -> &mut AtSource {
-        let source = source.at(email);
+    /// Returns what the source has tried, if it has tried anything.
+    fn of(&self, key: &AttemptKey) -> Option<&AtSource> {
+        let source = key.source_at_address();
+        self.0.iter().find(|at| at.source == source)
+    }
+
+    /// Returns what the source has tried, which is nothing if it is new.
+    fn at(&mut self, key: &AttemptKey) -> &mut AtSource {
+        let source = key.source_at_address();
         let place = self.0.iter().position(|at| at.source == source);
         let place = place.unwrap_or_else(|| {
             self.0.push(AtSource {
-                source,
+                source: source.to_owned(),
                 made: 0,
                 last: 0,
                 attempt: AttemptId::new(),

@@ -27,15 +27,43 @@ impl Source {
             Err(_) => [0; 16],
         })
     }
+}
 
-    /// A name for a key of the table.
-    pub fn fingerprint(&self) -> String {
-        name(&[b"source", &self.0])
+/// What an attempt is counted by: the address that is tried, and the source that tries it.
+///
+/// It is made once for each request, since all of it is hashed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptKey {
+    address: String,
+    source: String,
+    source_at_address: String,
+}
+
+impl AttemptKey {
+    /// Returns the key of an attempt at `email` from `source`.
+    pub fn new(email: &Email, source: &Source) -> Self {
+        let address = email.fingerprint();
+        Self {
+            source: name(&[b"source", &source.0]),
+            source_at_address: name(&[address.as_bytes(), &source.0]),
+            address,
+        }
     }
 
-    /// A name among the sources of one address; no two addresses call a source the same.
-    pub(super) fn at(&self, email: &Email) -> String {
-        name(&[email.fingerprint().as_bytes(), &self.0])
+    /// Returns [`Email::fingerprint`] of the address.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Returns the source's name in keys of the table.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Returns the source's name among those of the address. No two addresses call a source the
+    /// same.
+    pub(super) fn source_at_address(&self) -> &str {
+        &self.source_at_address
     }
 }
 

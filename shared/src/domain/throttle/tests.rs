@@ -13,18 +13,21 @@ fn ada() -> Email {
     Email::parse("ada@example.com").unwrap()
 }
 
-fn source(n: u32) -> Source {
-    Source::of(&std::net::Ipv4Addr::from(n).to_string())
+fn from(n: u32) -> AttemptKey {
+    AttemptKey::new(
+        &ada(),
+        &Source::of(&std::net::Ipv4Addr::from(n).to_string()),
+    )
 }
 
 /// As many attempts as there may be, each as soon as it may come; and when the last one was.
-fn guess(mut attempts: Attempts, from: &Source, count: usize, mut now: u64) -> (Attempts, u64) {
+fn guess(mut attempts: Attempts, key: &AttemptKey, count: usize, mut now: u64) -> (Attempts, u64) {
     for _ in 0..count {
-        attempts = match attempts.one_more(&ada(), from, &policy(), None, now) {
+        attempts = match attempts.one_more(key, &policy(), None, now) {
             Ok(next) => next,
             Err(wait) => {
                 now += wait.seconds;
-                let next = attempts.one_more(&ada(), from, &policy(), None, now);
+                let next = attempts.one_more(key, &policy(), None, now);
                 next.expect("the wait is over")
             }
         };
@@ -34,10 +37,10 @@ fn guess(mut attempts: Attempts, from: &Source, count: usize, mut now: u64) -> (
 
 #[test]
 fn after_five_attempts_each_waits_twice_as_long_up_to_an_hour() {
-    let (mut attempts, mut now) = guess(Attempts::default(), &source(1), 5, NOW);
+    let (mut attempts, mut now) = guess(Attempts::default(), &from(1), 5, NOW);
     assert_eq!(now, NOW, "five are free");
     for wait in [30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600] {
-        let refused = attempts.one_more(&ada(), &source(1), &policy(), None, now);
+        let refused = attempts.one_more(&from(1), &policy(), None, now);
         let of_account = false;
         assert_eq!(
             refused,
@@ -46,7 +49,7 @@ fn after_five_attempts_each_waits_twice_as_long_up_to_an_hour() {
                 of_account
             })
         );
-        let early = attempts.one_more(&ada(), &source(1), &policy(), None, now + wait - 1);
+        let early = attempts.one_more(&from(1), &policy(), None, now + wait - 1);
         assert_eq!(
             early,
             Err(Wait {
@@ -55,35 +58,29 @@ fn after_five_attempts_each_waits_twice_as_long_up_to_an_hour() {
             })
         );
         now += wait;
-        attempts = attempts
-            .one_more(&ada(), &source(1), &policy(), None, now)
-            .unwrap();
+        attempts = attempts.one_more(&from(1), &policy(), None, now).unwrap();
     }
 }
 
 #[test]
 fn one_source_s_wait_is_not_another_s() {
-    let (attempts, now) = guess(Attempts::default(), &source(1), 9, NOW);
-    assert!(
-        attempts
-            .one_more(&ada(), &source(1), &policy(), None, now)
-            .is_err()
-    );
-    let (_, then) = guess(attempts, &source(2), 5, now);
+    let (attempts, now) = guess(Attempts::default(), &from(1), 9, NOW);
+    assert!(attempts.one_more(&from(1), &policy(), None, now).is_err());
+    let (_, then) = guess(attempts, &from(2), 5, now);
     assert_eq!(then, now);
 }
 
 #[test]
 fn guessing_from_many_sources_is_held_up_for_all_but_known_ones() {
-    let home = source(0);
+    let home = from(0);
     let known = Attempts::default()
-        .one_more(&ada(), &home, &policy(), None, NOW)
+        .one_more(&home, &policy(), None, NOW)
         .unwrap();
-    let mut attempts = known.after_login(&ada(), &home, NOW).unwrap();
+    let mut attempts = known.after_login(&home, NOW).unwrap();
     for n in 1..=10 {
-        (attempts, _) = guess(attempts, &source(n), 5, NOW);
+        (attempts, _) = guess(attempts, &from(n), 5, NOW);
     }
-    let refused = attempts.one_more(&ada(), &source(11), &policy(), None, NOW);
+    let refused = attempts.one_more(&from(11), &policy(), None, NOW);
     assert_eq!(
         refused,
         Err(Wait {
@@ -95,11 +92,9 @@ fn guessing_from_many_sources_is_held_up_for_all_but_known_ones() {
     let (attempts, then) = guess(attempts, &home, 5, NOW);
     assert_eq!(then, NOW);
     let longest = (0..20).fold((attempts, NOW), |(attempts, now), n| {
-        guess(attempts, &source(100 + n), 1, now)
+        guess(attempts, &from(100 + n), 1, now)
     });
-    let refused = longest
-        .0
-        .one_more(&ada(), &source(200), &policy(), None, longest.1);
+    let refused = longest.0.one_more(&from(200), &policy(), None, longest.1);
     assert_eq!(
         refused,
         Err(Wait {
@@ -111,26 +106,22 @@ fn guessing_from_many_sources_is_held_up_for_all_but_known_ones() {
 
 #[test]
 fn a_login_resets_its_own_source_and_no_other() {
-    let (attempts, _) = guess(Attempts::default(), &source(1), 5, NOW);
-    let (attempts, _) = guess(attempts, &source(2), 3, NOW);
-    let after = attempts.after_login(&ada(), &source(2), NOW).unwrap();
-    assert_eq!(guess(after.clone(), &source(2), 5, NOW).1, NOW);
-    assert!(
-        after
-            .one_more(&ada(), &source(1), &policy(), None, NOW)
-            .is_err()
-    );
+    let (attempts, _) = guess(Attempts::default(), &from(1), 5, NOW);
+    let (attempts, _) = guess(attempts, &from(2), 3, NOW);
+    let after = attempts.after_login(&from(2), NOW).unwrap();
+    assert_eq!(guess(after.clone(), &from(2), 5, NOW).1, NOW);
+    assert!(after.one_more(&from(1), &policy(), None, NOW).is_err());
 }
 
 #[test]
 fn a_login_ends_the_wait_of_all_sources_for_what_came_before_it() {
     let mut attempts = Attempts::default();
     for n in 1..=10 {
-        (attempts, _) = guess(attempts, &source(n), 5, NOW);
+        (attempts, _) = guess(attempts, &from(n), 5, NOW);
     }
     let try_at = |last_login: Option<&LastLogin>, now| {
         attempts
-            .one_more(&ada(), &source(11), &policy(), last_login, now)
+            .one_more(&from(11), &policy(), last_login, now)
             .is_ok()
     };
     let login = |at, attempt| LastLogin { at, attempt };
@@ -139,7 +130,7 @@ fn a_login_ends_the_wait_of_all_sources_for_what_came_before_it() {
     assert!(try_at(Some(&login(NOW + 1, AttemptId::new())), NOW + 1));
     // Of the same second, only the attempt that was the login is left out.
     assert!(!try_at(Some(&login(NOW, AttemptId::new())), NOW + 1));
-    let attempt = attempts.last_of(&ada(), &source(3));
+    let attempt = attempts.last_of(&from(3));
     assert!(try_at(Some(&login(NOW, attempt)), NOW + 1));
 }
 
@@ -150,10 +141,10 @@ fn logins_at_the_first_attempt_from_a_known_source_are_never_written() {
     let mut last_login = None;
     for now in NOW..NOW + 20 {
         attempts = attempts
-            .one_more(&ada(), &source(1), &policy(), last_login.as_ref(), now)
+            .one_more(&from(1), &policy(), last_login.as_ref(), now)
             .unwrap();
-        let attempt = attempts.last_of(&ada(), &source(1));
-        let after = attempts.after_login(&ada(), &source(1), now);
+        let attempt = attempts.last_of(&from(1));
+        let after = attempts.after_login(&from(1), now);
         writes.push(after.is_some());
         attempts = after.unwrap_or(attempts);
         last_login = Some(LastLogin { at: now, attempt });
@@ -167,23 +158,23 @@ fn logins_from_two_places_in_turn_never_wait() {
     let mut attempts = Attempts::default();
     let mut last_login = None;
     for now in NOW..NOW + 40 {
-        let from = source(u32::try_from(now % 2).unwrap());
+        let key = from(u32::try_from(now % 2).unwrap());
         attempts = attempts
-            .one_more(&ada(), &from, &policy(), last_login.as_ref(), now)
+            .one_more(&key, &policy(), last_login.as_ref(), now)
             .unwrap();
-        let attempt = attempts.last_of(&ada(), &from);
-        attempts = attempts.after_login(&ada(), &from, now).unwrap_or(attempts);
+        let attempt = attempts.last_of(&key);
+        attempts = attempts.after_login(&key, now).unwrap_or(attempts);
         last_login = Some(LastLogin { at: now, attempt });
     }
 }
 
 #[test]
 fn a_guess_of_the_same_second_is_not_taken_for_the_login() {
-    let (mut attempts, _) = guess(Attempts::default(), &source(1), 1, NOW);
-    let attempt = attempts.last_of(&ada(), &source(1));
+    let (mut attempts, _) = guess(Attempts::default(), &from(1), 1, NOW);
+    let attempt = attempts.last_of(&from(1));
     let login = LastLogin { at: NOW, attempt };
     for n in 0..10 {
-        let next = attempts.one_more(&ada(), &source(2), &policy(), Some(&login), NOW);
+        let next = attempts.one_more(&from(2), &policy(), Some(&login), NOW);
         assert_eq!(next.is_ok(), n < 5);
         attempts = next.unwrap_or(attempts);
     }
@@ -191,16 +182,16 @@ fn a_guess_of_the_same_second_is_not_taken_for_the_login() {
 
 #[test]
 fn attempts_are_forgotten_after_a_day_and_known_sources_after_ninety() {
-    let (attempts, _) = guess(Attempts::default(), &source(1), 5, NOW);
-    let (_, then) = guess(attempts.clone(), &source(1), 5, NOW + 86_400);
+    let (attempts, _) = guess(Attempts::default(), &from(1), 5, NOW);
+    let (_, then) = guess(attempts.clone(), &from(1), 5, NOW + 86_400);
     assert_eq!(then, NOW + 86_400);
     assert_eq!(attempts.expires_at(), NOW + 86_400);
-    let after = attempts.after_login(&ada(), &source(1), NOW).unwrap();
+    let after = attempts.after_login(&from(1), NOW).unwrap();
     assert_eq!(after.expires_at(), NOW + 90 * 86_400);
     assert_eq!(after.remembered(NOW + 90 * 86_400), Attempts::default());
-    assert!(after.is_known(&ada(), &source(1), NOW + 90 * 86_400 - 1));
-    assert!(!after.is_known(&ada(), &source(1), NOW + 90 * 86_400));
-    assert!(!after.is_known(&ada(), &source(2), NOW));
+    assert!(after.is_known(&from(1), NOW + 90 * 86_400 - 1));
+    assert!(!after.is_known(&from(1), NOW + 90 * 86_400));
+    assert!(!after.is_known(&from(2), NOW));
 }
 
 #[test]
@@ -208,10 +199,8 @@ fn the_latest_eight_sources_are_known() {
     let mut attempts = Attempts::default();
     for n in 0..20 {
         let now = NOW + u64::from(n);
-        attempts = attempts
-            .one_more(&ada(), &source(n), &policy(), None, now)
-            .unwrap();
-        attempts = attempts.after_login(&ada(), &source(n), now).unwrap();
+        attempts = attempts.one_more(&from(n), &policy(), None, now).unwrap();
+        attempts = attempts.after_login(&from(n), now).unwrap();
     }
     let known: Vec<_> = attempts.sources().iter().map(|at| at.last).collect();
     assert_eq!(known, (NOW + 12..NOW + 20).collect::<Vec<_>>());
@@ -236,13 +225,16 @@ fn a_subscriber_is_one_source_whatever_the_notation() {
         assert_ne!(Source::of(one), Source::of(other), "{one} {other}");
     }
     let other = Email::parse("grace@example.com").unwrap();
-    assert_ne!(source(1).at(&ada()), source(1).at(&other));
+    let source = Source::of("203.0.113.7");
+    let [one, other] = [ada(), other].map(|email| AttemptKey::new(&email, &source));
+    assert_eq!(one.source(), other.source());
+    assert_ne!(one.source_at_address(), other.source_at_address());
 }
 
 #[test]
 fn what_is_kept_of_a_source_is_read_as_it_was_written() {
-    let (attempts, _) = guess(Attempts::default(), &source(1), 3, NOW);
-    let attempts = attempts.after_login(&ada(), &source(1), NOW).unwrap();
+    let (attempts, _) = guess(Attempts::default(), &from(1), 3, NOW);
+    let attempts = attempts.after_login(&from(1), NOW).unwrap();
     for at in attempts.sources() {
         assert_eq!(at.to_string().parse(), Ok(at.clone()));
     }

@@ -1,0 +1,145 @@
+//! What the authorizer tells the functions behind it, at `requestContext.authorizer.lambda`.
+//!
+//! One type is written by the authorizer and read by the functions. All of its members are scalar:
+//! API Gateway hands other values to some kinds of integration as empty texts.
+
+use std::collections::HashMap;
+
+use serde::ser::{Serialize, SerializeStruct as _, Serializer};
+use serde_json::Value;
+
+use super::claims::Claims;
+use crate::domain::id::{Role, SessionId, UserId};
+
+/// Who sends a request, and until when that may be believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthorizerContext {
+    /// The account (`sub`).
+    pub user_id: UserId,
+    /// The session (`sid`).
+    pub session_id: SessionId,
+    /// What the account may do, as of the token's issue.
+    pub roles: Vec<Role>,
+    /// The token's end, in seconds since the epoch. API Gateway may have cached the context past
+    /// it, so functions check it again.
+    pub exp: u64,
+}
+
+/// The context is not one that [`AuthorizerContext`] writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the authorizer's context is not that of an access token")]
+pub struct ForeignContext;
+
+impl AuthorizerContext {
+    /// Parses what API Gateway hands on.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a member is missing or malformed. Other members are ignored.
+    pub fn parse(fields: &HashMap<String, Value>) -> Result<Self, ForeignContext> {
+        let text = |name| {
+            let value = fields.get(name).and_then(Value::as_str);
+            value.ok_or(ForeignContext)
+        };
+        let roles = text("roles")?.split(' ').filter(|role| !role.is_empty());
+        let roles: Result<_, _> = roles.map(str::parse).collect();
+        // A number; emulators and parameter mappings turn it into its digits.
+        let exp = match fields.get("exp") {
+            Some(Value::Number(number)) => number.as_u64(),
+            Some(Value::String(digits)) => digits.parse().ok(),
+            _ => None,
+        };
+        Ok(Self {
+            user_id: text("sub")?.parse().map_err(|_| ForeignContext)?,
+            session_id: text("sid")?.parse().map_err(|_| ForeignContext)?,
+            roles: roles.map_err(|_| ForeignContext)?,
+            exp: exp.ok_or(ForeignContext)?,
+        })
+    }
+}
+
+impl From<Claims> for AuthorizerContext {
+    fn from(claims: Claims) -> Self {
+        Self {
+            user_id: claims.sub,
+            session_id: claims.sid,
+            roles: claims.roles,
+            exp: claims.exp,
+        }
+    }
+}
+
+/// `roles` is one text, separated by spaces, which no role has in it.
+impl Serialize for AuthorizerContext {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let roles: Vec<_> = self.roles.iter().map(Role::as_str).collect();
+        let mut context = serializer.serialize_struct("AuthorizerContext", 4)?;
+        context.serialize_field("sub", &self.user_id.to_string())?;
+        context.serialize_field("sid", &self.session_id.to_string())?;
+        context.serialize_field("roles", &roles.join(" "))?;
+        context.serialize_field("exp", &self.exp)?;
+        context.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const SUB: &str = "018bcfe5-687b-7000-8000-000000000001";
+    const SID: &str = "018bcfe5-687b-7000-8000-000000000002";
+
+    fn parsed(changes: &Value) -> Result<AuthorizerContext, ForeignContext> {
+        let mut fields = HashMap::from([
+            ("sub".to_owned(), json!(SUB)),
+            ("sid".to_owned(), json!(SID)),
+            ("roles".to_owned(), json!("admin a:b")),
+            ("exp".to_owned(), json!(1_000)),
+        ]);
+        for (name, value) in changes.as_object().unwrap() {
+            match value {
+                Value::Null => fields.remove(name),
+                value => fields.insert(name.clone(), value.clone()),
+            };
+        }
+        AuthorizerContext::parse(&fields)
+    }
+
+    #[test]
+    fn a_context_is_parsed_as_it_was_written() {
+        for roles in ["", "admin", "admin a:b billing:read"] {
+            let context = parsed(&json!({ "roles": roles })).unwrap();
+            let written = serde_json::to_value(&context).unwrap();
+            assert_eq!(
+                written,
+                json!({"sub": SUB, "sid": SID, "roles": roles, "exp": 1_000})
+            );
+            assert_eq!(parsed(&written), Ok(context));
+        }
+        let digits = parsed(&json!({"exp": "1000"}));
+        assert_eq!(digits, parsed(&json!({})), "as emulators hand it on");
+    }
+
+    #[test]
+    fn a_context_of_others_is_refused() {
+        for changes in [
+            json!({"sub": null}),
+            json!({"sub": 7}),
+            json!({"sub": "ada"}),
+            json!({"sid": null}),
+            json!({"sid": ""}),
+            json!({"roles": null}),
+            json!({"roles": ["admin"]}),
+            json!({"roles": "Admin"}),
+            json!({"exp": null}),
+            json!({"exp": -1}),
+            json!({"exp": 1000.5}),
+            json!({"exp": "soon"}),
+            json!({"exp": true}),
+        ] {
+            assert_eq!(parsed(&changes), Err(ForeignContext), "{changes}");
+        }
+    }
+}
