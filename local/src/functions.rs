@@ -25,6 +25,36 @@ use shared::http::handler::{Handler, answer};
 use shared::platform::clock::Clock;
 use shared::platform::config::Env;
 
+/// Makes the registry of the functions that can run in this process: a name, which is that of the
+/// crate, and how the function is made from its environment.
+macro_rules! functions {
+    ($($name:ident => |$env:ident, $clock:ident| $made:expr,)*) => {
+        /// The names of the functions that can run in this process.
+        pub const NAMES: &[&str] = &[$(stringify!($name)),*];
+
+        fn make(name: &str, env: &Env<'_>, clock: Clock) -> anyhow::Result<Option<Function>> {
+            Ok(match name {
+                $(stringify!($name) => {
+                    let ($env, $clock) = (env, clock);
+                    Some($made)
+                })*
+                _ => None,
+            })
+        }
+    };
+}
+
+functions! {
+    authorizer => |env, clock| in_process_authorizer(Authorizer::from_env(env, clock)?),
+    discovery => |env, _clock| in_process(Discovery::from_env(env)?),
+    keys => |env, _clock| in_process_keys(Keys::from_env(env)),
+    login => |env, clock| in_process(Login::from_env(env, clock)?),
+    password => |env, clock| in_process(ChangePassword::from_env(env, clock)?),
+    profile => |env, clock| in_process(Profile::from_env(env, clock)?),
+    register => |env, clock| in_process(Register::from_env(env, clock)?),
+    session => |env, clock| in_process(Sessions::from_env(env, clock)?),
+}
+
 /// The functions of one gateway.
 pub struct Functions {
     by_name: BTreeMap<String, Function>,
@@ -55,17 +85,8 @@ impl Functions {
     ///
     /// Where its configuration is wrong.
     pub fn add(&mut self, name: &str, env: &Env<'_>, clock: &Clock) -> anyhow::Result<bool> {
-        let clock = clock.clone();
-        let function = match name {
-            "authorizer" => in_process_authorizer(Authorizer::from_env(env, clock)?),
-            "discovery" => in_process(Discovery::from_env(env)?),
-            "keys" => in_process_keys(Keys::from_env(env)),
-            "login" => in_process(Login::from_env(env, clock)?),
-            "password" => in_process(ChangePassword::from_env(env, clock)?),
-            "profile" => in_process(Profile::from_env(env, clock)?),
-            "register" => in_process(Register::from_env(env, clock)?),
-            "session" => in_process(Sessions::from_env(env, clock)?),
-            _ => return Ok(false),
+        let Some(function) = make(name, env, clock.clone())? else {
+            return Ok(false);
         };
         self.by_name.insert(name.to_owned(), function);
         Ok(true)

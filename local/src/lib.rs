@@ -10,12 +10,10 @@
 //! - [`gateway`]: routes, authorizer and CORS as API Gateway has them.
 //! - [`openapi`]: the description of the API, docs/openapi.yaml.
 //! - [`docs`]: the description for people, as a page.
-//! - [`collection`]: the description as requests for an editor, docs/latchkey.http.
 //! - [`runtime_api`]: Lambda's runtime API, for tests and benchmarks of the real binaries.
 //!
 //! The functions are the ones that Lambda runs, reached through the same events.
 
-pub mod collection;
 pub mod docs;
 pub mod dynamodb;
 pub mod event;

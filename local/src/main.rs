@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser;
 use local::template::Document;
-use local::{Local, Options, dynamodb};
+use local::{Local, Options, dynamodb, functions};
 use shared::observe::logging;
 use shared::platform::clock::Clock;
 use shared::platform::config::process_env;
@@ -42,7 +42,7 @@ struct Flags {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    logging::init(&process_env());
+    logging::init(&process_env(), &shown());
     match run(Flags::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -83,6 +83,11 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
     println!("\nStopping.");
     local.stop().await;
     Ok(())
+}
+
+/// The crates whose log is shown: this program's and the functions'.
+fn shown() -> Vec<&'static str> {
+    [&[env!("CARGO_CRATE_NAME"), "local"], functions::NAMES].concat()
 }
 
 fn greet(local: &Local, kept: &str, elsewhere: Option<&str>) {

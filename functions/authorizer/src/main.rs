@@ -12,7 +12,7 @@ use shared::platform::config::process_env;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let env = process_env();
-    logging::init(&env);
+    logging::init(&env, &[env!("CARGO_CRATE_NAME")]);
     let authorizer = &Authorizer::from_env(&env, Clock::System)?;
     let verdict = |event: LambdaEvent<Event>| async move {
         Ok::<_, Infallible>(authorizer.authorize(&event.payload))

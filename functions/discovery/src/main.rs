@@ -1,13 +1,9 @@
 //! Serves [`Discovery`] in Lambda.
 
 use discovery::Discovery;
-use shared::http::handler;
-use shared::observe::logging;
-use shared::platform::config::process_env;
+use shared::http::handler::serve;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    let env = process_env();
-    logging::init(&env);
-    handler::run(Discovery::from_env(&env)?).await
+    serve(env!("CARGO_CRATE_NAME"), |env, _| Discovery::from_env(env)).await
 }

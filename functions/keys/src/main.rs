@@ -11,7 +11,7 @@ use shared::platform::config::process_env;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let env = process_env();
-    logging::init(&env);
+    logging::init(&env, &[env!("CARGO_CRATE_NAME")]);
     let keys = &Arc::new(Keys::from_env(&env));
     // Any JSON, so that an event which does not fit gets an answer too.
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {

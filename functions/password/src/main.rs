@@ -1,14 +1,9 @@
 //! Serves [`ChangePassword`] in Lambda.
 
 use password::ChangePassword;
-use shared::http::handler;
-use shared::observe::logging;
-use shared::platform::clock::Clock;
-use shared::platform::config::process_env;
+use shared::http::handler::serve;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    let env = process_env();
-    logging::init(&env);
-    handler::run(ChangePassword::from_env(&env, Clock::System)?).await
+    serve(env!("CARGO_CRATE_NAME"), ChangePassword::from_env).await
 }

@@ -18,6 +18,8 @@ use super::sanitize::sanitize;
 use crate::observe::after_response::{AfterResponse, after_response};
 use crate::observe::logging;
 use crate::observe::request_log::{RequestLog, in_ms};
+use crate::platform::clock::Clock;
+use crate::platform::config::{ConfigError, Env, process_env};
 
 /// How long a process that starts waits until all is ready ahead of its first request.
 const WARMING: Duration = Duration::from_secs(2);
@@ -41,13 +43,20 @@ pub trait Handler: Send + Sync + 'static {
     }
 }
 
-/// Serves a handler in Lambda until the process is ended.
+/// Serves the handler of the function `name` in Lambda until the process is ended. `from_env` makes
+/// it from the environment of the process; the log shows what the crates `name` and `shared` say.
 ///
 /// # Errors
 ///
-/// Where the Lambda runtime fails.
-pub async fn run(handler: impl Handler) -> Result<(), lambda_http::Error> {
-    let handler = &handler;
+/// Returns one sentence that says what to set if the configuration is wrong, and an error if the
+/// Lambda runtime fails.
+pub async fn serve<H: Handler>(
+    name: &'static str,
+    from_env: impl FnOnce(&Env<'_>, Clock) -> Result<H, ConfigError>,
+) -> Result<(), lambda_http::Error> {
+    let env = process_env();
+    logging::init(&env, &[name]);
+    let handler = &from_env(&env, Clock::System)?;
     warm_up(handler).await;
     let runtime = Runtime::new(service_fn(|event| answer(handler, event))).layer(AfterResponse);
     runtime.run().await

@@ -16,35 +16,20 @@ use tracing_subscriber::registry::{Extensions, ExtensionsMut, LookupSpan, SpanDa
 use crate::observe::emf::EmfFormatter;
 use crate::platform::config::Env;
 
-/// The crates whose events are logged at the level asked for. Of all others only errors are: the
-/// runtime and the SDK print payloads at their lower levels.
-pub const OURS: [&str; 11] = [
-    "authorizer",
-    "discovery",
-    "keys",
-    "latchkey",
-    "local",
-    "login",
-    "password",
-    "profile",
-    "register",
-    "session",
-    "shared",
-];
-
 /// Names the namespace of the metrics.
 pub const NAMESPACE_VARIABLE: &str = "METRICS_NAMESPACE";
 
-/// Starts logging to standard output, which CloudWatch collects.
+/// Starts logging to standard output, which CloudWatch collects: what `crates` and this one say, as
+/// [`filter`] has it.
 ///
 /// Reads `AWS_LAMBDA_LOG_LEVEL` (default INFO; TRACE counts as DEBUG) and
 /// `AWS_LAMBDA_LOG_FORMAT` (JSON, or plain text without it), which Lambda sets from the function's
 /// logging configuration. In JSON, metrics are in the namespace `METRICS_NAMESPACE`; without it,
 /// or in plain text, there are none.
-pub fn init(env: &Env<'_>) {
+pub fn init(env: &Env<'_>, crates: &[&'static str]) {
     let level = env.optional("AWS_LAMBDA_LOG_LEVEL");
     let level = level.and_then(|level| level.parse().ok());
-    let filter = filter(level.unwrap_or(LevelFilter::INFO));
+    let filter = filter(level.unwrap_or(LevelFilter::INFO), crates);
     let json = env
         .optional("AWS_LAMBDA_LOG_FORMAT")
         .is_some_and(|format| format.eq_ignore_ascii_case("JSON"));
@@ -140,12 +125,14 @@ where
         .map_event_format(|json| EmfFormatter::new(json, namespace))
 }
 
-/// Which events are logged where `level` is asked for.
-pub fn filter(level: LevelFilter) -> Targets {
+/// Returns which events are logged: those of `crates` and of this crate at `level`, and of all others
+/// only errors. The runtime and the SDK print payloads at their lower levels.
+pub fn filter(level: LevelFilter, crates: &[&'static str]) -> Targets {
     let level = level.min(LevelFilter::DEBUG);
+    let shown = crates.iter().copied().chain([env!("CARGO_CRATE_NAME")]);
     Targets::new()
         .with_default(level.min(LevelFilter::ERROR))
-        .with_targets(OURS.map(|name| (name, level)))
+        .with_targets(shown.map(|name| (name, level)))
 }
 
 /// An error and all its sources on one line: each layer says only its own part.

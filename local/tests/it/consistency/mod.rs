@@ -1,6 +1,6 @@
 mod bootstraps;
-mod collection;
 mod events;
+mod http_file;
 mod logs;
 mod monitoring;
 mod openapi;

@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use local::template::{Document, Template};
-use local::{Local, Options, dynamodb, key};
+use local::{Local, Options, dynamodb, functions, key};
 use serde_json::{Value, json};
 use shared::observe::logging::{Spanless, filter, lines};
 use shared::platform::clock::{Clock, ManualClock};
@@ -395,7 +395,10 @@ fn keep_logs() {
 
     let lines = lines(Some(NAMESPACE.to_owned()));
     let subscriber = Spanless
-        .with(filter(LevelFilter::TRACE))
+        .with(filter(
+            LevelFilter::TRACE,
+            &[functions::NAMES, &["local"]].concat(),
+        ))
         .with(lines.with_writer(|| Keep));
     // The first test of the process does it for all.
     let _ = set_global_default(subscriber);

@@ -1,8 +1,0 @@
-//! Prints docs/latchkey.http.
-
-use local::{collection, openapi};
-
-fn main() -> anyhow::Result<()> {
-    print!("{}", collection::of(&openapi::document()?)?);
-    Ok(())
-}
