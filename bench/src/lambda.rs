@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use local::Local;
-use local::runtime_api::Bootstrap;
 use serde_json::{Value, json};
+use testkit::runtime_api::Bootstrap;
 
 use crate::hash::Hash;
 use crate::kms::Kms;

@@ -11,7 +11,6 @@
 //! - [`openapi`]: the description of the API, docs/openapi.yaml.
 //! - [`docs`]: the description for people, as a page.
 //! - [`collection`]: the description as requests for an editor, docs/latchkey.http.
-//! - [`runtime_api`]: Lambda's runtime API, for tests and benchmarks of the real binaries.
 //!
 //! The functions are the ones that Lambda runs, reached through the same events.
 
@@ -23,7 +22,6 @@ pub mod functions;
 pub mod gateway;
 pub mod key;
 pub mod openapi;
-pub mod runtime_api;
 pub mod template;
 
 use std::collections::BTreeMap;

@@ -10,9 +10,9 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use local::Local;
-use local::runtime_api::Bootstrap;
 use serde_json::{Value, json};
 use shared::observe::logging::NAMESPACE_VARIABLE;
+use testkit::runtime_api::Bootstrap;
 
 use crate::support::app::{
     NAMESPACE, PASSWORD, options_of_processes, registration, root, segment, text,

@@ -229,7 +229,7 @@ fn every_crate_s_log_lines_are_shown() {
     for package in workspace["packages"].as_array().unwrap() {
         let name = text(package, "name");
         // These are in no function, or log nothing.
-        let silent = ["bench", "empty", "zxcvbn"].contains(&name.as_str());
+        let silent = ["bench", "empty", "testkit", "zxcvbn"].contains(&name.as_str());
         assert!(
             silent || OURS.contains(&name.as_str()),
             "add {name} to telemetry::OURS"
