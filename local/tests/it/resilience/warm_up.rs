@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 use shared::http::handler::{Handler, answer, warm_up};
 use shared::platform::clock::Clock;
 use shared::platform::config::Env;
+use testkit::kms::Fault;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
 use crate::support::app::bare_event;
 use crate::support::app::{App, PASSWORD, env};
-use crate::support::kms::Fault;
 use crate::support::stack::Stack;
 
 /// Stands before DynamoDB, and counts the connections.

@@ -22,7 +22,7 @@ use shared::platform::clock::Clock;
 
 use crate::support::app::bare_event;
 use crate::support::app::{App, PASSWORD, env, registration};
-use crate::support::kms::assert_lean;
+use testkit::headers::assert_lean;
 
 /// What is done to one request.
 #[derive(Debug, Clone, Copy)]

@@ -16,10 +16,10 @@ use local::functions::Functions;
 use serde_json::{Value, json};
 use shared::platform::clock::Clock;
 use shared::platform::config::{ConfigError, Env};
+use testkit::kms::Kms;
 
 use crate::support::app::{App, env, text};
 use crate::support::app::{bare_event, template_document};
-use crate::support::kms::StandIn;
 use local::template::Template;
 
 /// A stand-in for what waits for the answers of custom resources.
@@ -69,8 +69,8 @@ impl CloudFormation {
     }
 
     /// Asks the custom resource as CloudFormation does, and returns what it answered.
-    pub async fn ask(&self, kms: &StandIn, asked: Value) -> Value {
-        let lookup = |name: &str| aws(&kms.url, name);
+    pub async fn ask(&self, kms: &Kms, asked: Value) -> Value {
+        let lookup = |name: &str| kms.variable(name);
         let keys = Arc::new(Keys::from_env(&Env::new(&lookup)).pausing(Duration::ZERO));
         keys.answer(&self.event_of(asked)).await.unwrap();
         self.answer()
@@ -91,7 +91,7 @@ impl CloudFormation {
     }
 
     /// What the key set of these keys is, the first of which signs: `JWKS`, `SIGNING_KID`.
-    pub async fn key_set(&self, kms: &StandIn, keys: &[&str]) -> (String, String) {
+    pub async fn key_set(&self, kms: &Kms, keys: &[&str]) -> (String, String) {
         let asked = json!({
             "RequestType": "Create", "ResourceType": "Custom::LatchkeyKeySet",
             "ResourceProperties": {"Keys": keys},
@@ -103,7 +103,7 @@ impl CloudFormation {
     }
 
     /// A sealed key pair: its public half, and the `SIGNING_KEY` of its private one.
-    pub async fn sealed_key(&self, kms: &StandIn, wrapping: &str, spec: &str) -> (String, String) {
+    pub async fn sealed_key(&self, kms: &Kms, wrapping: &str, spec: &str) -> (String, String) {
         let asked = json!({
             "RequestType": "Create", "ResourceType": "Custom::LatchkeySealedKey",
             "ResourceProperties": {"WrappingKey": wrapping, "Spec": spec},
@@ -139,19 +139,10 @@ async fn take(State(waiting): State<Arc<CloudFormation>>, request: Request) -> R
         .unwrap()
 }
 
-/// What a function has of AWS.
-fn aws(kms: &str, name: &str) -> Option<String> {
-    match name {
-        "AWS_ENDPOINT_URL_KMS" => Some(kms.to_owned()),
-        "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" | "AWS_REGION" => Some("local".to_owned()),
-        _ => None,
-    }
-}
-
 /// The functions, each of which can be deployed anew while the others go on.
 pub struct Stack {
     pub app: App,
-    pub kms: Arc<StandIn>,
+    pub kms: Arc<Kms>,
     pub cloudformation: Arc<CloudFormation>,
     functions: RwLock<BTreeMap<String, Arc<Functions>>>,
     /// The stage that was deployed last.
@@ -181,7 +172,7 @@ impl Stack {
     pub async fn start() -> Self {
         Self {
             app: App::start().await,
-            kms: StandIn::start().await,
+            kms: Kms::start().await,
             cloudformation: CloudFormation::start().await,
             functions: RwLock::default(),
             deployed: Mutex::default(),
@@ -229,7 +220,9 @@ impl Stack {
             "SIGNING_KEY" => Some(stage.key.clone()),
             _ => {
                 let variables = &self.app.local.environment[function];
-                aws(&self.kms.url, name).or_else(|| variables.get(name).cloned())
+                self.kms
+                    .variable(name)
+                    .or_else(|| variables.get(name).cloned())
             }
         }
     }
