@@ -2,6 +2,7 @@
 //!
 //! # Layout
 //!
+//! - [`cloudformation`]: CloudFormation, as a custom resource sees it.
 //! - [`kms`]: KMS, with real keys and with faults.
 //! - [`runtime_api`]: Lambda's runtime API, which runs a function's binary as a process.
 
@@ -11,6 +12,7 @@
     reason = "a test ends if something is not as it should be"
 )]
 
+pub mod cloudformation;
 pub mod headers;
 pub mod kms;
 pub mod runtime_api;

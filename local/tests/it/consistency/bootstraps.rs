@@ -12,6 +12,7 @@ use std::time::Duration;
 use local::Local;
 use serde_json::{Value, json};
 use shared::observe::logging::NAMESPACE_VARIABLE;
+use testkit::cloudformation::CloudFormation;
 use testkit::kms::Kms;
 use testkit::runtime_api::Bootstrap;
 
@@ -19,7 +20,6 @@ use crate::support::app::{
     NAMESPACE, PASSWORD, options_of_processes, registration, root, segment, text,
 };
 use crate::support::emf;
-use crate::support::stack::CloudFormation;
 
 /// The binary of a function.
 fn binary(function: &str) -> PathBuf {

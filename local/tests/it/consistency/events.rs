@@ -7,10 +7,10 @@ use lambda_http::aws_lambda_events::apigw::{
     ApiGatewayV2CustomAuthorizerV2Request, ApiGatewayV2httpRequest,
 };
 use serde_json::Value;
+use testkit::cloudformation::CloudFormation;
 use testkit::kms::Kms;
 
 use crate::support::app::{App, root};
-use crate::support::stack::CloudFormation;
 
 /// The status of each outcome that is no problem.
 const SUCCESSES: [(&str, u16); 12] = [

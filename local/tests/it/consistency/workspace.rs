@@ -12,10 +12,10 @@ use serde_json::Value;
 use shared::observe::logging::{NAMESPACE_VARIABLE, OURS};
 use shared::platform::clock::Clock;
 use shared::platform::config::Env;
+use testkit::cloudformation::CloudFormation;
 use testkit::kms::Kms;
 
 use crate::support::app::{App, root, template_document, text};
-use crate::support::stack::CloudFormation;
 
 /// The routes that nobody needs a token for. A route is closed unless it is named here.
 const PUBLIC: [&str; 6] = [

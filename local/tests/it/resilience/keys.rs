@@ -8,10 +8,10 @@ use keys::Keys;
 use serde_json::{Value, json};
 use shared::platform::config::Env;
 use shared::tokens::jwks::KeySet;
+use testkit::cloudformation::CloudFormation;
 use testkit::kms::{Fault, Kms};
 
 use crate::support::app::text;
-use crate::support::stack::CloudFormation;
 
 fn create(keys: &[&str]) -> Value {
     json!({
