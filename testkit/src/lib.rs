@@ -3,6 +3,7 @@
 //! # Layout
 //!
 //! - [`cloudformation`]: CloudFormation, as a custom resource sees it.
+//! - [`dynamodb`]: a proxy before DynamoDB that counts, records and injects faults.
 //! - [`kms`]: KMS, with real keys and with faults.
 //! - [`runtime_api`]: Lambda's runtime API, which runs a function's binary as a process.
 
@@ -13,7 +14,8 @@
 )]
 
 pub mod cloudformation;
-pub mod headers;
+pub mod dynamodb;
+mod headers;
 pub mod kms;
 pub mod runtime_api;
 
