@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use local::Local;
-use local::runtime_api::Bootstrap;
 use serde_json::{Value, json};
+use testkit::cloudformation::CloudFormation;
+use testkit::kms::Kms;
+use testkit::runtime_api::Bootstrap;
 
 use crate::hash::Hash;
-use crate::kms::Kms;
 use crate::report::{Amount, Most, Report};
 use crate::{PASSWORD, beside_local, binaries, log_in, median};
 
@@ -103,8 +104,9 @@ struct Middle {
 pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
     build()?;
     beside_local(async |local| {
-        let kms = Kms::start().await?;
-        let mut functions = functions(local, &kms).await?;
+        // Its server runs as long as this process.
+        let signing = signing_with_kms().await;
+        let mut functions = functions(local, &signing).await?;
         let mut seen: Vec<_> = functions.iter().map(|_| Seen::default()).collect();
         let hash = Hash::new()?;
         for round in 0..STARTS {
@@ -323,8 +325,21 @@ fn build() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The functions of a Latchkey at work, each with a request that it grants.
-async fn functions(local: &Local, kms: &Kms) -> anyhow::Result<Vec<Function>> {
+/// Returns what a function reads that signs with a key in KMS, as it does by default in AWS.
+async fn signing_with_kms() -> [(String, String); 3] {
+    let kms = Kms::start().await;
+    let key = kms.make("RSA_2048");
+    let cloudformation = CloudFormation::start().await;
+    let (jwks, _) = cloudformation.key_set(&kms, &[&key]).await;
+    kms.signing_environment(&jwks, &key)
+}
+
+/// The functions of a Latchkey at work, each with a request that it grants; `signing` is the
+/// environment of those that ask KMS to sign.
+async fn functions(
+    local: &Local,
+    signing: &[(String, String); 3],
+) -> anyhow::Result<Vec<Function>> {
     // Whose list of sessions stays short, who logs in again and again, who stays in one session, and
     // whose password changes.
     let stays = log_in(local, "ada@example.com").await?;
@@ -429,7 +444,7 @@ async fn functions(local: &Local, kms: &Kms) -> anyhow::Result<Vec<Function>> {
             let mut environment = environment.unwrap_or_default();
             let signs = ["login", "session"].contains(&package);
             if signs && ![REFRESH_IN_MEMORY, LOGIN_IN_MEMORY].contains(&call) {
-                environment.extend(kms.environment());
+                environment.extend(signing.iter().cloned());
             }
             Function {
                 call,

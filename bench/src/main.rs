@@ -6,7 +6,6 @@ mod accounts;
 mod gateway;
 mod hash;
 mod inner;
-mod kms;
 mod lambda;
 mod others;
 mod ratchet;

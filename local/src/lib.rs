@@ -10,7 +10,6 @@
 //! - [`gateway`]: routes, authorizer and CORS as API Gateway has them.
 //! - [`openapi`]: the description of the API, docs/openapi.yaml.
 //! - [`docs`]: the description for people, as a page.
-//! - [`runtime_api`]: Lambda's runtime API, for tests and benchmarks of the real binaries.
 //!
 //! The functions are the ones that Lambda runs, reached through the same events.
 
@@ -21,7 +20,6 @@ pub mod functions;
 pub mod gateway;
 pub mod key;
 pub mod openapi;
-pub mod runtime_api;
 pub mod template;
 
 use std::collections::BTreeMap;

@@ -10,16 +10,16 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use local::Local;
-use local::runtime_api::Bootstrap;
 use serde_json::{Value, json};
 use shared::observe::logging::NAMESPACE_VARIABLE;
+use testkit::cloudformation::CloudFormation;
+use testkit::kms::Kms;
+use testkit::runtime_api::Bootstrap;
 
 use crate::support::app::{
     NAMESPACE, PASSWORD, options_of_processes, registration, root, segment, text,
 };
 use crate::support::emf;
-use crate::support::kms::StandIn;
-use crate::support::stack::CloudFormation;
 
 /// The binary of a function.
 fn binary(function: &str) -> PathBuf {
@@ -291,7 +291,7 @@ async fn an_account_is_opened_logged_into_and_read_by_the_real_binaries() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_keys_of_a_stack_are_read_by_the_real_binary_and_published_by_another() {
     let local = Local::start(options_of_processes()).await.unwrap();
-    let kms = StandIn::start().await;
+    let kms = Kms::start().await;
     let cloudformation = CloudFormation::start().await;
     let key = kms.make("RSA_2048");
     let mut environment = local.environment["keys"].clone();
@@ -323,11 +323,7 @@ async fn the_keys_of_a_stack_are_read_by_the_real_binary_and_published_by_anothe
     let asked = event("POST", "/register", registration("ada@example.com"), None);
     body(&register.invoke(asked).await.unwrap(), 201);
     let mut environment = local.environment["login"].clone();
-    environment.extend([
-        ("AWS_ENDPOINT_URL_KMS".to_owned(), kms.url.clone()),
-        ("JWKS".to_owned(), text(&made["Data"], "Jwks")),
-        ("SIGNING_KEY".to_owned(), key),
-    ]);
+    environment.extend(kms.signing_environment(&text(&made["Data"], "Jwks"), &key));
     let mut login = start("login", &environment).await;
     let credentials = json!({"email": "ada@example.com", "password": PASSWORD});
     let asked = event("POST", "/login", credentials, None);
@@ -340,7 +336,7 @@ async fn the_keys_of_a_stack_are_read_by_the_real_binary_and_published_by_anothe
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sealed_key_is_unsealed_before_the_first_event() {
     let local = Local::start(options_of_processes()).await.unwrap();
-    let kms = StandIn::start().await;
+    let kms = Kms::start().await;
     let cloudformation = CloudFormation::start().await;
     let wrapping = kms.make("SYMMETRIC_DEFAULT");
     let (public, key) = cloudformation
@@ -350,11 +346,7 @@ async fn a_sealed_key_is_unsealed_before_the_first_event() {
     kms.asked();
     for (function, path) in [("login", "/login"), ("session", "/refresh")] {
         let mut environment = local.environment[function].clone();
-        environment.extend([
-            ("AWS_ENDPOINT_URL_KMS".to_owned(), kms.url.clone()),
-            ("JWKS".to_owned(), jwks.clone()),
-            ("SIGNING_KEY".to_owned(), key.clone()),
-        ]);
+        environment.extend(kms.signing_environment(&jwks, &key));
         let mut signer = start(function, &environment).await;
         // Refused before a key would be needed: only the start can have asked for it.
         let asked = event("POST", path, json!({}), None);

@@ -7,10 +7,10 @@ use lambda_http::aws_lambda_events::apigw::{
     ApiGatewayV2CustomAuthorizerV2Request, ApiGatewayV2httpRequest,
 };
 use serde_json::Value;
+use testkit::cloudformation::CloudFormation;
+use testkit::kms::Kms;
 
 use crate::support::app::{App, root};
-use crate::support::kms::StandIn;
-use crate::support::stack::CloudFormation;
 
 /// The status of each outcome that is no problem.
 const SUCCESSES: [(&str, u16); 12] = [
@@ -98,7 +98,7 @@ async fn every_event_gives_what_its_name_says() {
 
 /// The status that CloudFormation gets for an event of a custom resource.
 async fn keys(event: String) -> Value {
-    let kms = StandIn::start().await;
+    let kms = Kms::start().await;
     let cloudformation = CloudFormation::start().await;
     let event = event
         .replace("WRAPPING_KEY_ARN", &kms.make("SYMMETRIC_DEFAULT"))

@@ -9,10 +9,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 use shared::observe::audit::AuditEvent;
 use shared::observe::emf::METRICS;
+use testkit::kms::Fault;
 
 use crate::support::app::{App, PASSWORD, logged, logged_events, logged_requests, root, text};
 use crate::support::emf::kept;
-use crate::support::kms::Fault;
 use crate::support::stack::Stack;
 
 const WRONG: &str = "not the password";

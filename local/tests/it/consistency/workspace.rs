@@ -12,10 +12,10 @@ use serde_json::Value;
 use shared::observe::logging::NAMESPACE_VARIABLE;
 use shared::platform::clock::Clock;
 use shared::platform::config::Env;
+use testkit::cloudformation::CloudFormation;
+use testkit::kms::Kms;
 
 use crate::support::app::{App, root, template_document, text};
-use crate::support::kms::StandIn;
-use crate::support::stack::CloudFormation;
 
 /// The routes that nobody needs a token for. A route is closed unless it is named here.
 const PUBLIC: [&str; 6] = [
@@ -265,7 +265,7 @@ const MAX_ENVIRONMENT: usize = 4096;
 
 #[tokio::test]
 async fn the_environment_of_every_function_fits_at_every_stage_of_a_rotation() {
-    let kms = StandIn::start().await;
+    let kms = Kms::start().await;
     let cloudformation = CloudFormation::start().await;
     let wrapping = kms.make("SYMMETRIC_DEFAULT");
     // The longest of what a stack can have at once: two RSA keys, the one that signs sealed.

@@ -3,11 +3,12 @@
 use local::functions::Functions;
 use serde_json::json;
 use shared::platform::clock::Clock;
+use testkit::dynamodb::Fault;
 
 use crate::support::app::bare_event;
 use crate::support::app::{App, PASSWORD, env, logged_requests, registration};
 use crate::support::emf;
-use crate::support::faulty_store::{Fault, FaultyStore, ask};
+use crate::support::faulty_store::{FaultyStore, ask};
 
 #[tokio::test]
 async fn a_registration_that_collides_is_tried_again() {
@@ -157,7 +158,7 @@ async fn a_login_whose_hash_cannot_be_made_anew_is_no_guess() {
     assert_eq!(faulty.login().await.0, 200);
     let variables = &faulty.app.local.environment["login"];
     let lookup = |variable: &str| match variable {
-        "AWS_ENDPOINT_URL_DYNAMODB" => Some(faulty.url.clone()),
+        "AWS_ENDPOINT_URL_DYNAMODB" => Some(faulty.proxy.url.clone()),
         "AWS_REGION" => Some("local-with-another-hash".to_owned()),
         "ARGON2_MEMORY_KIB" => Some("16".to_owned()),
         other => variables.get(other).cloned(),

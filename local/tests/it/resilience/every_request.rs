@@ -1,9 +1,10 @@
 //! Every fault, at every request of every call.
 
 use serde_json::{Value, json};
+use testkit::dynamodb::Fault;
 
 use crate::support::app::{App, PASSWORD, registration, text};
-use crate::support::faulty_store::{Fault, FaultyStore, call, event};
+use crate::support::faulty_store::{FaultyStore, call, event};
 
 /// A request that changes something, or shows something, and what it asks of DynamoDB.
 struct Operation {

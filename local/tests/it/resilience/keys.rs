@@ -8,10 +8,10 @@ use keys::Keys;
 use serde_json::{Value, json};
 use shared::platform::config::Env;
 use shared::tokens::jwks::KeySet;
+use testkit::cloudformation::CloudFormation;
+use testkit::kms::{Fault, Kms};
 
 use crate::support::app::text;
-use crate::support::kms::{Fault, StandIn};
-use crate::support::stack::CloudFormation;
 
 fn create(keys: &[&str]) -> Value {
     json!({
@@ -27,8 +27,8 @@ fn seal(wrapping: &str, spec: &str) -> Value {
     })
 }
 
-async fn stand_ins() -> (Arc<StandIn>, Arc<CloudFormation>) {
-    (StandIn::start().await, CloudFormation::start().await)
+async fn stand_ins() -> (Arc<Kms>, Arc<CloudFormation>) {
+    (Kms::start().await, CloudFormation::start().await)
 }
 
 /// The reason of a refusal, and that it is one that CloudFormation can do something with.

@@ -6,9 +6,10 @@ use shared::domain::session::{Presented, RefreshToken, Session, SessionPolicy};
 use shared::platform::clock::Clock;
 use shared::store::Store;
 use shared::store::sessions::Rotated;
+use testkit::dynamodb::Fault;
 
 use crate::support::app::{App, BEGINNING, PASSWORD, env, text};
-use crate::support::faulty_store::{Fault, FaultyStore, ask, call, event};
+use crate::support::faulty_store::{FaultyStore, ask, call, event};
 
 #[tokio::test]
 async fn a_fault_during_a_refresh_never_loses_the_session() {

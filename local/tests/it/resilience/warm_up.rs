@@ -1,7 +1,5 @@
 //! What a process does ahead of its first request, so that this need not wait for it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use login::Login;
@@ -10,33 +8,15 @@ use serde_json::{Value, json};
 use shared::http::handler::{Handler, answer, warm_up};
 use shared::platform::clock::Clock;
 use shared::platform::config::Env;
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
+use testkit::dynamodb::Proxy;
+use testkit::kms::Fault;
 use tokio::time::Instant;
 
 use crate::support::app::bare_event;
 use crate::support::app::{App, PASSWORD, env};
-use crate::support::kms::Fault;
 use crate::support::stack::Stack;
 
-/// Stands before DynamoDB, and counts the connections.
-async fn counted(app: &App) -> (String, Arc<AtomicUsize>) {
-    let upstream = app.local.dynamodb_url.replace("http://", "");
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let connections = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&connections);
-    tokio::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            count.fetch_add(1, Ordering::SeqCst);
-            let mut server = TcpStream::connect(&upstream).await.unwrap();
-            tokio::spawn(async move { copy_bidirectional(&mut client, &mut server).await });
-        }
-    });
-    (url, connections)
-}
-
-/// A function's environment with that DynamoDB.
+/// Has `work` read a function's environment, with its DynamoDB at `dynamodb`.
 fn with<T>(app: &App, function: &str, dynamodb: &str, work: impl FnOnce(&Env<'_>) -> T) -> T {
     let variables = &app.local.environment[function];
     let lookup = |name: &str| match name {
@@ -59,25 +39,28 @@ async fn ask(handler: &impl Handler, event: Value) -> u64 {
 async fn the_first_request_finds_the_connection_to_dynamodb_open() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
-    let (url, connections) = counted(&app).await;
+    let proxy = Proxy::start(&app.local.dynamodb_url).await;
     let clock = Clock::Manual(app.clock.clone());
-    let profile = with(&app, "profile", &url, |env| Profile::from_env(env, clock)).unwrap();
+    let profile = with(&app, "profile", &proxy.url, |env| {
+        Profile::from_env(env, clock)
+    })
+    .unwrap();
     warm_up(&profile).await;
-    assert_eq!(connections.load(Ordering::SeqCst), 1);
+    assert_eq!(proxy.connections(), 1);
     let event = bare_event(Some(&format!("Bearer {}", ada.access_token)));
     assert_eq!(ask(&profile, event).await, 200);
-    assert_eq!(connections.load(Ordering::SeqCst), 1, "the same one");
+    assert_eq!(proxy.connections(), 1, "the same one");
 }
 
 #[tokio::test]
 async fn a_login_from_a_new_source_finds_as_many_connections_open_as_it_asks_over_at_once() {
     let app = App::start().await;
     app.register("ada@example.com").await.expect(201);
-    let (url, connections) = counted(&app).await;
+    let proxy = Proxy::start(&app.local.dynamodb_url).await;
     let clock = Clock::Manual(app.clock.clone());
-    let login = with(&app, "login", &url, |env| Login::from_env(env, clock)).unwrap();
+    let login = with(&app, "login", &proxy.url, |env| Login::from_env(env, clock)).unwrap();
     warm_up(&login).await;
-    assert_eq!(connections.load(Ordering::SeqCst), 3);
+    assert_eq!(proxy.connections(), 3);
     let body = json!({"email": "ada@example.com", "password": PASSWORD});
     let mut event = bare_event(None);
     event["routeKey"] = "POST /login".into();
@@ -86,7 +69,7 @@ async fn a_login_from_a_new_source_finds_as_many_connections_open_as_it_asks_ove
     event["headers"]["content-type"] = "application/json".into();
     event["body"] = body.to_string().into();
     assert_eq!(ask(&login, event).await, 200);
-    assert_eq!(connections.load(Ordering::SeqCst), 3, "the same ones");
+    assert_eq!(proxy.connections(), 3, "the same ones");
 }
 
 #[tokio::test]

@@ -1,84 +1,45 @@
 //! Least privilege: what each function may do in DynamoDB is what it does, no less and no more.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
-use axum::http::{Method, Response};
-use http_body_util::BodyExt as _;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
+use axum::http::Method;
 use local::functions::Functions;
 use local::gateway::Gateway;
 use login::Login;
 use password::ChangePassword;
 use profile::Profile;
 use register::Register;
-use serde_json::{Value, json};
+use serde_json::json;
 use session::Sessions;
 use shared::http::handler::warm_up;
 use shared::platform::clock::Clock;
 use shared::platform::config::Env;
+use testkit::dynamodb::{Fault, Proxy, Recorded};
 
 use crate::support::app::{App, PASSWORD, User, env, root, text};
 
-/// The actions of IAM that the requests of each function needed, by function.
-type Actions = Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>;
-
-/// Stands between one function and DynamoDB, and notes what is asked.
-#[derive(Clone)]
-struct RecordingProxy {
-    function: String,
-    upstream: String,
-    actions: Actions,
-    /// Whether an account is to go just before a login is noted in it.
-    deletes: Arc<AtomicBool>,
-}
-
-impl RecordingProxy {
-    fn note(&self, needed: Vec<String>) {
-        let mut actions = self.actions.lock().unwrap();
-        actions.get_mut(&self.function).unwrap().extend(needed);
-    }
-}
-
-/// The app, with a proxy before each function's DynamoDB.
-async fn witnessed() -> (App, Actions, Arc<AtomicBool>) {
+/// The app, with a proxy before each function's DynamoDB, by function.
+async fn behind_proxies() -> (App, BTreeMap<String, Arc<Proxy>>) {
     let mut app = App::start().await;
-    let actions = Actions::default();
-    let deletes = Arc::new(AtomicBool::new(false));
+    let mut proxies = BTreeMap::new();
     let clock = Clock::Manual(app.clock.clone());
     let mut functions = Functions::default();
     for (name, variables) in &app.local.environment {
-        actions
-            .lock()
-            .unwrap()
-            .insert(name.clone(), BTreeSet::new());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let proxy = RecordingProxy {
-            function: name.clone(),
-            upstream: app.local.dynamodb_url.clone(),
-            actions: Arc::clone(&actions),
-            deletes: Arc::clone(&deletes),
-        };
-        let router = Router::new().fallback(pass).with_state(proxy);
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let proxy = Proxy::start(&app.local.dynamodb_url).await;
         let lookup = |variable: &str| match variable {
-            "AWS_ENDPOINT_URL_DYNAMODB" => Some(url.clone()),
+            "AWS_ENDPOINT_URL_DYNAMODB" => Some(proxy.url.clone()),
             other => variables.get(other).cloned(),
         };
         let env = env(&lookup);
         assert!(functions.add(name, &env, &clock).unwrap());
         start(name, &env, &clock).await;
+        proxies.insert(name.clone(), proxy);
     }
     let template = crate::support::app::template([]);
     let gateway = Gateway::new(&template, Arc::new(functions), clock).unwrap();
     app.local.gateway = Arc::new(gateway);
-    (app, actions, deletes)
+    (app, proxies)
 }
 
 /// Does what a process of the function does ahead of its first request.
@@ -95,49 +56,20 @@ async fn start(name: &str, env: &Env<'_>, clock: &Clock) {
     }
 }
 
-async fn pass(State(proxy): State<RecordingProxy>, request: Request) -> Response<Body> {
-    let (mut head, body) = request.into_parts();
-    let body: Bytes = body.collect().await.unwrap().to_bytes();
-    let target = head.headers["x-amz-target"].to_str().unwrap();
-    let operation = target.rsplit('.').next().unwrap().to_owned();
-    let needed: Vec<String> = match &*operation {
-        // A transaction has no action of its own, but those of its parts.
-        "TransactWriteItems" => {
-            let request: Value = serde_json::from_slice(&body).unwrap();
-            let parts = request["TransactItems"].as_array().unwrap().iter();
-            let kinds = parts.flat_map(|part| part.as_object().unwrap().keys());
-            kinds
-                .map(|kind| match kind.as_str() {
-                    "ConditionCheck" => "ConditionCheckItem".to_owned(),
-                    kind => format!("{kind}Item"),
-                })
-                .collect()
-        }
-        _ => vec![operation.clone()],
-    };
-    let asked: Value = serde_json::from_slice(&body).unwrap();
-    if proxy.function == "register" && operation == "GetItem" {
-        // Its role may look for this one item, and for no other.
-        assert_eq!(asked["Key"]["pk"]["S"], "NOTHING");
+/// Returns the actions of IAM that a request needs.
+fn needed(request: &Recorded) -> Vec<String> {
+    // A transaction has no action of its own, but those of its parts.
+    if request.operation != "TransactWriteItems" {
+        return vec![request.operation.clone()];
     }
-    let of_login = needed == ["UpdateItem"] && proxy.function == "login";
-    proxy.note(needed);
-    head.uri = format!("{}/", proxy.upstream).parse().unwrap();
-    let client = Client::builder(TokioExecutor::new()).build_http();
-    let of_account = asked["Key"]["sk"]["S"] == "ACCOUNT";
-    if of_login && of_account && proxy.deletes.swap(false, Ordering::SeqCst) {
-        let delete = json!({"TableName": asked["TableName"], "Key": asked["Key"]});
-        let mut head = head.clone();
-        let target = "DynamoDB_20120810.DeleteItem".parse().unwrap();
-        head.headers.insert("x-amz-target", target);
-        head.headers.remove("content-length");
-        let delete = Request::from_parts(head, Body::from(delete.to_string()));
-        client.request(delete).await.unwrap();
-    }
-    let answer = client
-        .request(Request::from_parts(head, Body::from(body)))
-        .await;
-    answer.unwrap().map(Body::new)
+    let parts = request.body["TransactItems"].as_array().unwrap().iter();
+    let kinds = parts.flat_map(|part| part.as_object().unwrap().keys());
+    kinds
+        .map(|kind| match kind.as_str() {
+            "ConditionCheck" => "ConditionCheckItem".to_owned(),
+            kind => format!("{kind}Item"),
+        })
+        .collect()
 }
 
 /// What the template lets each function do in DynamoDB.
@@ -168,7 +100,7 @@ async fn change(user: &User<'_>, from: &str, to: &str) {
 
 #[tokio::test]
 async fn every_function_may_do_what_it_does_and_nothing_else() {
-    let (app, actions, deletes) = witnessed().await;
+    let (app, proxies) = behind_proxies().await;
     let ada = app.user("ada@example.com").await;
     app.register("ada@example.com").await.expect(409);
     app.login("ada@example.com", "not the password")
@@ -220,11 +152,24 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         .await
         .expect(204);
     app.register("bob@example.com").await.expect(201);
-    deletes.store(true, Ordering::SeqCst);
+    // The account goes just before the login is noted in it.
+    proxies["login"].will_at("UpdateItem", "ACCOUNT", Fault::ItemGone);
     app.login("bob@example.com", PASSWORD).await.expect(401);
     app.get("/.well-known/jwks.json").send().await.expect(200);
 
-    assert_eq!(*actions.lock().unwrap(), allowed());
+    let mut actions = BTreeMap::new();
+    for (function, proxy) in &proxies {
+        let requests = proxy.requests();
+        for request in &requests {
+            if function == "register" && request.operation == "GetItem" {
+                // Its role may look for this one item, and for no other.
+                assert_eq!(request.body["Key"]["pk"]["S"], "NOTHING");
+            }
+        }
+        let needed: BTreeSet<_> = requests.iter().flat_map(needed).collect();
+        actions.insert(function.clone(), needed);
+    }
+    assert_eq!(actions, allowed());
 }
 
 #[test]

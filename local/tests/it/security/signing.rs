@@ -2,9 +2,9 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
+use testkit::kms::Fault;
 
 use crate::support::app::{PASSWORD, logged, registration, segment, text};
-use crate::support::kms::Fault;
 use crate::support::stack::{Stack, Stage};
 
 fn credentials() -> Value {

@@ -1,6 +1,5 @@
 pub mod app;
 pub mod emf;
 pub mod faulty_store;
-pub mod kms;
 pub mod openapi;
 pub mod stack;

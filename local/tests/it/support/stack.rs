@@ -2,156 +2,22 @@
 //! resource, and the functions with what it gave.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
-use std::time::Duration;
 
-use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Response};
-use http_body_util::BodyExt as _;
-use keys::Keys;
 use local::functions::Functions;
+use local::template::Template;
 use serde_json::{Value, json};
 use shared::platform::clock::Clock;
 use shared::platform::config::{ConfigError, Env};
+use testkit::cloudformation::CloudFormation;
+use testkit::kms::Kms;
 
-use crate::support::app::{App, env, text};
-use crate::support::app::{bare_event, template_document};
-use crate::support::kms::StandIn;
-use local::template::Template;
-
-/// A stand-in for what waits for the answers of custom resources.
-pub struct CloudFormation {
-    pub url: String,
-    taken: Mutex<Vec<(HeaderMap, Bytes)>>,
-    /// How many answers are refused before one is taken.
-    pub refusals: AtomicUsize,
-    /// Whether nobody is ever told how that went.
-    pub silent: AtomicBool,
-}
-
-impl CloudFormation {
-    pub async fn start() -> Arc<Self> {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let stand_in = Arc::new(Self {
-            url: format!(
-                "http://{}/answer?signature=of-no-body",
-                listener.local_addr().unwrap()
-            ),
-            taken: Mutex::default(),
-            refusals: AtomicUsize::new(0),
-            silent: AtomicBool::new(false),
-        });
-        let router = Router::new()
-            .fallback(take)
-            .with_state(Arc::clone(&stand_in));
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        stand_in
-    }
-
-    /// How many answers have come since the last time.
-    pub fn answers(&self) -> usize {
-        std::mem::take(&mut *self.taken.lock().unwrap()).len()
-    }
-
-    /// The one answer that was taken since the last time, as CloudFormation reads it.
-    pub fn answer(&self) -> Value {
-        let mut taken = std::mem::take(&mut *self.taken.lock().unwrap());
-        assert_eq!(taken.len(), 1, "answers");
-        let (headers, body) = taken.remove(0);
-        // The URL is signed for a request without a content type, and S3 takes no chunks.
-        assert!(!headers.contains_key("content-type"), "{headers:?}");
-        assert_eq!(headers["content-length"], body.len().to_string());
-        assert!(body.len() <= 4096);
-        serde_json::from_slice(&body).unwrap()
-    }
-
-    /// Asks the custom resource as CloudFormation does, and returns what it answered.
-    pub async fn ask(&self, kms: &StandIn, asked: Value) -> Value {
-        let lookup = |name: &str| aws(&kms.url, name);
-        let keys = Arc::new(Keys::from_env(&Env::new(&lookup)).pausing(Duration::ZERO));
-        keys.answer(&self.event_of(asked)).await.unwrap();
-        self.answer()
-    }
-
-    /// With what CloudFormation puts into each event.
-    pub fn event_of(&self, mut asked: Value) -> Value {
-        let always = json!({
-            "ResponseURL": self.url,
-            "ServiceToken": "arn:aws:lambda:local:000000000000:function:latchkey-Keys",
-            "StackId": "arn:aws:cloudformation:local:000000000000:stack/latchkey/1",
-            "RequestId": "5678",
-            "LogicalResourceId": "KeySet",
-        });
-        let always = always.as_object().unwrap().clone();
-        asked.as_object_mut().unwrap().extend(always);
-        asked
-    }
-
-    /// What the key set of these keys is, the first of which signs: `JWKS`, `SIGNING_KID`.
-    pub async fn key_set(&self, kms: &StandIn, keys: &[&str]) -> (String, String) {
-        let asked = json!({
-            "RequestType": "Create", "ResourceType": "Custom::LatchkeyKeySet",
-            "ResourceProperties": {"Keys": keys},
-        });
-        let answer = self.ask(kms, asked).await;
-        assert_eq!(answer["Status"], "SUCCESS", "{answer}");
-        let data = &answer["Data"];
-        (text(data, "Jwks"), text(data, "SigningKid"))
-    }
-
-    /// A sealed key pair: its public half, and the `SIGNING_KEY` of its private one.
-    pub async fn sealed_key(&self, kms: &StandIn, wrapping: &str, spec: &str) -> (String, String) {
-        let asked = json!({
-            "RequestType": "Create", "ResourceType": "Custom::LatchkeySealedKey",
-            "ResourceProperties": {"WrappingKey": wrapping, "Spec": spec},
-        });
-        let answer = self.ask(kms, asked).await;
-        assert_eq!(answer["Status"], "SUCCESS", "{answer}");
-        let data = &answer["Data"];
-        (text(data, "PublicKey"), text(data, "SigningKey"))
-    }
-}
-
-async fn take(State(waiting): State<Arc<CloudFormation>>, request: Request) -> Response<Body> {
-    let (head, body) = request.into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
-    assert_eq!(head.method, "PUT");
-    assert_eq!(head.uri.query(), Some("signature=of-no-body"));
-    if waiting.silent.load(Ordering::SeqCst) {
-        waiting.taken.lock().unwrap().push((head.headers, body));
-        return std::future::pending().await;
-    }
-    let refused = waiting
-        .refusals
-        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
-            left.checked_sub(1)
-        });
-    let status = if refused.is_ok() { 503 } else { 200 };
-    if refused.is_err() {
-        waiting.taken.lock().unwrap().push((head.headers, body));
-    }
-    Response::builder()
-        .status(status)
-        .body(Body::empty())
-        .unwrap()
-}
-
-/// What a function has of AWS.
-fn aws(kms: &str, name: &str) -> Option<String> {
-    match name {
-        "AWS_ENDPOINT_URL_KMS" => Some(kms.to_owned()),
-        "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" | "AWS_REGION" => Some("local".to_owned()),
-        _ => None,
-    }
-}
+use crate::support::app::{App, bare_event, env, template_document};
 
 /// The functions, each of which can be deployed anew while the others go on.
 pub struct Stack {
     pub app: App,
-    pub kms: Arc<StandIn>,
+    pub kms: Arc<Kms>,
     pub cloudformation: Arc<CloudFormation>,
     functions: RwLock<BTreeMap<String, Arc<Functions>>>,
     /// The stage that was deployed last.
@@ -181,7 +47,7 @@ impl Stack {
     pub async fn start() -> Self {
         Self {
             app: App::start().await,
-            kms: StandIn::start().await,
+            kms: Kms::start().await,
             cloudformation: CloudFormation::start().await,
             functions: RwLock::default(),
             deployed: Mutex::default(),
@@ -229,7 +95,9 @@ impl Stack {
             "SIGNING_KEY" => Some(stage.key.clone()),
             _ => {
                 let variables = &self.app.local.environment[function];
-                aws(&self.kms.url, name).or_else(|| variables.get(name).cloned())
+                self.kms
+                    .variable(name)
+                    .or_else(|| variables.get(name).cloned())
             }
         }
     }

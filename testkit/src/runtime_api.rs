@@ -1,5 +1,5 @@
-//! A Lambda runtime API for one function: starts a real bootstrap as a process and asks it, as
-//! Lambda does. For tests of the binaries, and for benchmarks.
+//! A Lambda runtime API for one function: it starts the function's binary as a process and sends it
+//! events, as Lambda does.
 //!
 //! The interface: "Using the Lambda runtime API for custom runtimes" in the Lambda developer guide.
 
@@ -23,7 +23,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{OwnedMutexGuard, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-/// A function's process, and the API that it asks for events.
+/// A function's process, and the runtime API from which it takes events.
 pub struct Bootstrap {
     child: Child,
     api: Arc<Api>,
@@ -46,12 +46,12 @@ struct Api {
 }
 
 impl Bootstrap {
-    /// Starts the binary at `path` with `environment` and what Lambda adds to it, and nothing of
-    /// this process's own.
+    /// Starts the binary at `path`. Its environment is `environment` and the variables that Lambda
+    /// adds; it inherits no variable of this process.
     ///
     /// # Errors
     ///
-    /// Where there is no such binary.
+    /// Returns an error if the binary cannot be started.
     pub async fn start(
         path: &Path,
         environment: &BTreeMap<String, String>,
@@ -102,11 +102,11 @@ impl Bootstrap {
         })
     }
 
-    /// Asks the function, and waits for its answer.
+    /// Sends the function an event and returns its answer.
     ///
     /// # Errors
     ///
-    /// Where the function fails, or its process ends: then with what it printed.
+    /// Returns an error if the function fails, or if its process ends: then with its output.
     pub async fn invoke(&mut self, event: Value) -> anyhow::Result<Value> {
         self.asked += 1;
         let id = format!("00000000-0000-4000-8000-{:012}", self.asked);
@@ -122,8 +122,7 @@ impl Bootstrap {
         }
     }
 
-    /// Lets the function wait after its answer, for as long as this is kept: the answer is not
-    /// acknowledged.
+    /// Does not acknowledge the function's answers for as long as the returned guard exists.
     pub async fn hold_acknowledgement(&self) -> OwnedMutexGuard<()> {
         Arc::clone(&self.api.acknowledging).lock_owned().await
     }
@@ -132,7 +131,7 @@ impl Bootstrap {
     ///
     /// # Errors
     ///
-    /// Where its process ends: then with what it printed.
+    /// Returns an error, with the output of the process, if the process ends.
     pub async fn idle(&mut self) -> anyhow::Result<()> {
         let mut idle = self.api.idle.subscribe();
         tokio::select! {
@@ -141,22 +140,22 @@ impl Bootstrap {
         }
     }
 
-    /// Waits until the process ends, and tells how and with what output.
+    /// Waits until the process ends, and returns its exit status and its output as text.
     ///
     /// # Errors
     ///
-    /// Where it cannot be waited for.
+    /// Returns an error if the process cannot be waited for.
     pub async fn end(&mut self) -> anyhow::Result<String> {
         let status = self.child.wait().await?;
         Ok(self.ended(status).await.to_string())
     }
 
-    /// What the process has printed so far, and what it reported of a failed start.
+    /// Returns what the process has printed so far, and its report of a failed start.
     pub fn output(&self) -> String {
         lock(&self.api.output).clone()
     }
 
-    /// How long the process took from its start until it asked for an event.
+    /// Returns the time from the start of the process until it first asked for an event.
     pub fn time_to_ready(&self) -> Option<Duration> {
         self.api
             .ready
@@ -164,12 +163,12 @@ impl Bootstrap {
             .map(|ready| ready.duration_since(self.started))
     }
 
-    /// How long ago the process was started.
+    /// Returns the time since the process was started.
     pub fn age(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// The most memory that the process has had so far, in KiB. Linux only.
+    /// Returns the most memory that the process has had so far, in KiB. Linux only.
     pub fn peak_memory_kib(&self) -> Option<u64> {
         let status = format!("/proc/{}/status", self.child.id()?);
         let status = std::fs::read_to_string(status).ok()?;
@@ -177,13 +176,13 @@ impl Bootstrap {
         line.split_whitespace().nth(1)?.parse().ok()
     }
 
-    /// The processor time that the process has had so far, in all its threads. Linux only.
+    /// Returns the processor time that all threads of the process have had so far. Linux only.
     pub fn processor_time(&self) -> Option<Duration> {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id()?)).ok()?;
         tasks.map(|task| scheduled(&task.ok()?.path())).sum()
     }
 
-    /// The processor time that its first thread has had so far: a function answers on this one, and
+    /// Returns the processor time that the first thread has had so far: a function answers on it and
     /// hashes on others. Linux only.
     pub fn processor_time_of_first_thread(&self) -> Option<Duration> {
         let id = self.child.id()?;
@@ -191,7 +190,7 @@ impl Bootstrap {
     }
 
     async fn ended(&self, status: std::process::ExitStatus) -> anyhow::Error {
-        /// Long enough for the pipes to be read to their ends.
+        /// Long enough to read both pipes to their ends.
         const PIPES: Duration = Duration::from_millis(100);
         tokio::time::sleep(PIPES).await;
         anyhow!("the process ended ({status}): {}", self.output().trim())
@@ -204,7 +203,7 @@ impl Drop for Bootstrap {
     }
 }
 
-/// How long a thread, by its folder under /proc, has run.
+/// Returns how long a thread has run; `task` is the thread's folder under /proc.
 fn scheduled(task: &Path) -> Option<Duration> {
     let stat = std::fs::read_to_string(task.join("schedstat")).ok()?;
     let nanos = stat.split_whitespace().next()?.parse().ok()?;
@@ -272,7 +271,7 @@ async fn error(
     answer(&api, &id, Err(body))
 }
 
-/// A runtime that fails to start says why, and then ends: the reason goes with its output.
+/// A runtime that fails to start reports why, and then ends: the reason is added to its output.
 async fn init_error(State(api): State<Arc<Api>>, body: Bytes) -> StatusCode {
     lock(&api.output).push_str(&String::from_utf8_lossy(&body));
     StatusCode::ACCEPTED

@@ -1,0 +1,280 @@
+//! A proxy before DynamoDB: it counts the connections, records the requests, and injects faults.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{Response, StatusCode};
+use axum::serve::ListenerExt as _;
+use http_body::{Body as HttpBody, Frame};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+
+use crate::headers::assert_lean;
+use crate::listen;
+
+/// What the proxy does to one request.
+#[derive(Debug, Clone, Copy)]
+pub enum Fault {
+    /// Cancels the transaction, since another transaction holds an item.
+    Conflict,
+    /// Refuses a single write that collides with a transaction.
+    WriteConflict,
+    /// Refuses the request: there were too many.
+    Throttled,
+    /// Fails with a fault of DynamoDB's own.
+    Broken,
+    /// Carries the request out, and loses the answer.
+    AnswerLost,
+    /// Never answers.
+    Silence,
+    /// Removes the item, and then carries the request out.
+    ItemGone,
+    /// Does nothing of a batch.
+    Unprocessed,
+    /// Looks up the first key of a batch only.
+    OnlyFirst,
+    /// Ends the connection in the middle of the answer.
+    Cut,
+    /// Carries the request out: the fault is for a later request.
+    Passes,
+}
+
+/// A fault, and the requests that it waits for.
+struct Planned {
+    fault: Fault,
+    /// Only for a request with this sort key; otherwise for any.
+    sort_key: Option<&'static str>,
+}
+
+/// A request as it has come.
+#[derive(Debug)]
+pub struct Recorded {
+    /// The operation, such as `GetItem`.
+    pub operation: String,
+    /// The body.
+    pub body: Value,
+}
+
+/// A proxy between functions and DynamoDB.
+#[derive(Default)]
+pub struct Proxy {
+    /// The base URL.
+    pub url: String,
+    upstream: String,
+    connections: AtomicUsize,
+    /// By operation, in turn.
+    faults: Mutex<BTreeMap<&'static str, VecDeque<Planned>>>,
+    requests: Mutex<Vec<Recorded>>,
+    done: Mutex<Vec<String>>,
+}
+
+impl Proxy {
+    /// Starts a proxy before the DynamoDB at `upstream`.
+    pub async fn start(upstream: &str) -> Arc<Self> {
+        let (listener, url) = listen().await;
+        let proxy = Arc::new(Self {
+            url,
+            upstream: upstream.to_owned(),
+            ..Self::default()
+        });
+        let router = Router::new().fallback(pass).with_state(Arc::clone(&proxy));
+        let counting = Arc::clone(&proxy);
+        let listener = listener.tap_io(move |_| {
+            counting.connections.fetch_add(1, Ordering::SeqCst);
+        });
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        proxy
+    }
+
+    /// Has the next requests for `operation` meet these faults, one each. They replace the faults
+    /// that are left of the last call.
+    pub fn will(&self, operation: &'static str, faults: &[Fault]) {
+        let sort_key = None;
+        let planned = faults.iter().map(|&fault| Planned { fault, sort_key });
+        self.plan(operation, planned.collect());
+    }
+
+    /// Has the next request for `operation` on an item with this sort key meet this fault.
+    pub fn will_at(&self, operation: &'static str, sort_key: &'static str, fault: Fault) {
+        let sort_key = Some(sort_key);
+        self.plan(operation, [Planned { fault, sort_key }].into());
+    }
+
+    fn plan(&self, operation: &'static str, planned: VecDeque<Planned>) {
+        self.faults.lock().unwrap().insert(operation, planned);
+    }
+
+    /// Returns how many connections were opened.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+
+    /// Returns the requests that have come since the last call.
+    pub fn requests(&self) -> Vec<Recorded> {
+        std::mem::take(&mut *self.requests.lock().unwrap())
+    }
+
+    /// Returns the operations that were done or refused since the last call, sorted, each with the
+    /// capacity units that it consumed.
+    pub fn seen(&self) -> Vec<String> {
+        let mut done = std::mem::take(&mut *self.done.lock().unwrap());
+        done.sort();
+        done
+    }
+
+    fn fault(&self, operation: &str, body: &Value) -> Option<Fault> {
+        let mut faults = self.faults.lock().unwrap();
+        let planned = faults.get_mut(operation)?.pop_front_if(|planned| {
+            let of_item = |key| body["Key"]["sk"]["S"] == key;
+            planned.sort_key.is_none_or(of_item)
+        });
+        planned.map(|planned| planned.fault)
+    }
+
+    /// Has DynamoDB carry the request out, and notes what it consumed.
+    async fn forward(&self, mut head: Parts, mut body: Value, operation: &str) -> Response<Body> {
+        body["ReturnConsumedCapacity"] = json!("TOTAL");
+        let body = body.to_string();
+        head.uri = format!("{}/", self.upstream).parse().unwrap();
+        head.headers.insert("content-length", body.len().into());
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let request = Request::from_parts(head, Body::from(body));
+        let (head, body) = client.request(request).await.unwrap().into_parts();
+        let body = to_bytes(Body::new(body), usize::MAX).await.unwrap();
+        let answer: Value = serde_json::from_slice(&body).unwrap();
+        // One object, or one a table.
+        let consumed = &answer["ConsumedCapacity"];
+        let units = consumed.get(0).unwrap_or(consumed)["CapacityUnits"].as_f64();
+        let seen = match units {
+            Some(units) => format!("{operation} {units}"),
+            None => operation.to_owned(),
+        };
+        self.done.lock().unwrap().push(seen);
+        Response::from_parts(head, Body::from(body))
+    }
+
+    /// Removes the item that the request is about.
+    async fn remove(&self, mut head: Parts, body: &Value) {
+        let remove = json!({"TableName": body["TableName"], "Key": body["Key"]});
+        let target = "DynamoDB_20120810.DeleteItem".parse().unwrap();
+        head.headers.insert("x-amz-target", target);
+        self.forward(head, remove, "removed").await;
+    }
+}
+
+async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    assert_lean(&head.headers);
+    let target = head.headers["x-amz-target"].to_str().unwrap();
+    let operation = target.rsplit('.').next().unwrap().to_owned();
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    let mut body: Value = serde_json::from_slice(&body).unwrap();
+    proxy.requests.lock().unwrap().push(Recorded {
+        operation: operation.clone(),
+        body: body.clone(),
+    });
+    let fault = proxy.fault(&operation, &body);
+    if !matches!(
+        fault,
+        None | Some(Fault::AnswerLost | Fault::ItemGone | Fault::Passes)
+    ) {
+        proxy.done.lock().unwrap().push(operation.clone());
+    }
+    match fault {
+        None | Some(Fault::Passes) => proxy.forward(head, body, &operation).await,
+        Some(Fault::AnswerLost) => {
+            proxy.forward(head, body, &operation).await;
+            answer(
+                500,
+                json!({"__type": "InternalServerError", "message": "lost"}),
+            )
+        }
+        Some(Fault::ItemGone) => {
+            proxy.remove(head.clone(), &body).await;
+            proxy.forward(head, body, &operation).await
+        }
+        Some(Fault::Unprocessed) => {
+            let items = &body["RequestItems"];
+            let left =
+                json!({"Responses": {}, "UnprocessedKeys": items, "UnprocessedItems": items});
+            answer(200, left)
+        }
+        Some(Fault::OnlyFirst) => {
+            let mut left = body["RequestItems"].clone();
+            for (table, wanted) in left.as_object_mut().unwrap() {
+                let keys = wanted["Keys"].as_array_mut().unwrap();
+                body["RequestItems"][table]["Keys"] = json!([keys.remove(0)]);
+            }
+            let first = proxy.forward(head, body, &operation).await.into_body();
+            let first = to_bytes(first, usize::MAX).await.unwrap();
+            let mut first: Value = serde_json::from_slice(&first).unwrap();
+            first["UnprocessedKeys"] = left;
+            answer(200, first)
+        }
+        Some(Fault::Silence) => std::future::pending().await,
+        Some(Fault::Conflict) => answer(
+            400,
+            json!({
+                "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+                "message": "Transaction cancelled [TransactionConflict, None]",
+                "CancellationReasons": [
+                    {"Code": "TransactionConflict", "Message": "Transaction is ongoing for the item"},
+                    {"Code": "None"},
+                ],
+            }),
+        ),
+        Some(Fault::WriteConflict) => answer(
+            400,
+            json!({
+                "__type": "com.amazonaws.dynamodb.v20120810#TransactionConflictException",
+                "message": "Transaction is ongoing for the item",
+            }),
+        ),
+        Some(Fault::Throttled) => answer(
+            400,
+            json!({
+                "__type": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",
+                "message": "The level of configured provisioned throughput was exceeded",
+            }),
+        ),
+        Some(Fault::Cut) => {
+            let response = Response::builder().header("content-length", 100);
+            response.body(Body::new(Cut)).unwrap()
+        }
+        Some(Fault::Broken) => answer(
+            500,
+            json!({"__type": "InternalServerError", "message": "broken"}),
+        ),
+    }
+}
+
+fn answer(status: u16, body: Value) -> Response<Body> {
+    let response = Response::builder()
+        .status(StatusCode::from_u16(status).unwrap())
+        .header("content-type", "application/x-amz-json-1.0");
+    response.body(Body::from(body.to_string())).unwrap()
+}
+
+/// A body of which nothing comes.
+struct Cut;
+
+impl HttpBody for Cut {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        Poll::Ready(Some(Err(io::ErrorKind::ConnectionReset.into())))
+    }
+}

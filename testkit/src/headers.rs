@@ -1,0 +1,17 @@
+//! The headers of a request to AWS.
+
+use axum::http::HeaderMap;
+
+/// Checks that a request to AWS names its sender in one word and has none of the SDK's other headers:
+/// another version of the SDK might add them again.
+pub(crate) fn assert_lean(headers: &HeaderMap) {
+    let agents: Vec<_> = headers.get_all("user-agent").iter().collect();
+    assert_eq!(agents, [concat!("latchkey/", env!("CARGO_PKG_VERSION"))]);
+    for name in [
+        "x-amz-user-agent",
+        "amz-sdk-invocation-id",
+        "amz-sdk-request",
+    ] {
+        assert!(!headers.contains_key(name), "{name} was sent");
+    }
+}

@@ -1,0 +1,29 @@
+//! Stand-ins for what the functions have in AWS, for tests and benchmarks.
+//!
+//! # Layout
+//!
+//! - [`cloudformation`]: CloudFormation, as a custom resource sees it.
+//! - [`dynamodb`]: a proxy before DynamoDB that counts, records and injects faults.
+//! - [`kms`]: KMS, with real keys and with faults.
+//! - [`runtime_api`]: Lambda's runtime API, which runs a function's binary as a process.
+
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends if something is not as it should be"
+)]
+
+pub mod cloudformation;
+pub mod dynamodb;
+mod headers;
+pub mod kms;
+pub mod runtime_api;
+
+use tokio::net::TcpListener;
+
+/// Returns a listener on a free port of this machine, and its URL.
+async fn listen() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    (listener, url)
+}
