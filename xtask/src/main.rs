@@ -1,0 +1,49 @@
+//! Chores of the repository, as `cargo xtask`.
+
+mod new_function;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use new_function::FunctionName;
+
+/// Chores of the repository.
+#[derive(Parser)]
+#[command(name = "xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Adds a function with one protected route, GET /NAME, to every place that names functions.
+    NewFunction {
+        /// The name of the crate, the binary and the route: lower-case letters, such as notes.
+        name: FunctionName,
+    },
+}
+
+fn main() -> ExitCode {
+    let Arguments { chore } = Arguments::parse();
+    let done = root().and_then(|root| match chore {
+        Chore::NewFunction { name } => new_function::add(&root, &name),
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Returns the root of the repository.
+fn root() -> anyhow::Result<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    Ok(root
+        .context("the crate has no folder above it")?
+        .to_path_buf())
+}

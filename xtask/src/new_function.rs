@@ -1,0 +1,255 @@
+//! `cargo xtask new-function NAME`: a function in every place that names functions.
+
+use std::fs;
+use std::path::Path;
+use std::str::FromStr;
+
+use anyhow::{Context as _, bail, ensure};
+
+/// The name of a function: that of its crate, its binary, its route and its folder of events.
+#[derive(Debug, Clone)]
+pub struct FunctionName(String);
+
+impl FromStr for FunctionName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_plain = text.bytes().all(|octet| octet.is_ascii_lowercase());
+        if is_plain && (2..=32).contains(&text.len()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("a function's name has 2 to 32 letters from a to z, such as notes")
+        }
+    }
+}
+
+impl FunctionName {
+    /// Returns the name of its type and of its resource in template.yaml.
+    fn type_name(&self) -> String {
+        let (first, rest) = self.0.split_at(1);
+        first.to_ascii_uppercase() + rest
+    }
+
+    /// Fills in a template.
+    fn fill(&self, template: &str) -> String {
+        let filled = template.replace("{{name}}", &self.0);
+        filled.replace("{{Name}}", &self.type_name())
+    }
+}
+
+/// New files, by their paths.
+const FILES: [(&str, &str); 6] = [
+    (
+        "functions/{{name}}/Cargo.toml",
+        include_str!("../templates/Cargo.toml.txt"),
+    ),
+    (
+        "functions/{{name}}/src/lib.rs",
+        include_str!("../templates/lib.rs.txt"),
+    ),
+    (
+        "functions/{{name}}/src/main.rs",
+        include_str!("../templates/main.rs.txt"),
+    ),
+    (
+        "events/{{name}}/shown.json",
+        include_str!("../templates/shown.json.txt"),
+    ),
+    (
+        "events/{{name}}/missing-token.json",
+        include_str!("../templates/missing-token.json.txt"),
+    ),
+    (
+        "local/tests/it/routes/{{name}}.rs",
+        include_str!("../templates/test.rs.txt"),
+    ),
+];
+
+/// Where a text goes in a file that is there.
+enum Place {
+    /// Before the first line that begins so.
+    Before(&'static str),
+    /// Behind the last line that begins so.
+    Behind(&'static str),
+    /// Among the lines that begin so, in the order of the alphabet.
+    Among(&'static str),
+}
+
+/// What is added to files that are there.
+const ADDITIONS: [(&str, Place, &str); 11] = [
+    (
+        "Cargo.toml",
+        Place::Before("local = { path"),
+        "{{name}} = { path = \"functions/{{name}}\" }\n",
+    ),
+    (
+        "Cargo.toml",
+        Place::Behind("\"/.well-known/openid-configuration\""),
+        "\"/{{name}}\" = [{ method = \"GET\", function = \"{{name}}\" }]\n",
+    ),
+    (
+        "local/Cargo.toml",
+        Place::Before("matchit.workspace"),
+        "{{name}}.workspace = true\n",
+    ),
+    (
+        "local/src/functions.rs",
+        Place::Before("use password::"),
+        "use {{name}}::{{Name}};\n",
+    ),
+    (
+        "local/src/functions.rs",
+        Place::Before("    login => "),
+        "    {{name}} => |env, clock| in_process({{Name}}::from_env(env, clock)?),\n",
+    ),
+    (
+        "local/tests/it/routes/mod.rs",
+        Place::Among("mod "),
+        "mod {{name}};\n",
+    ),
+    (
+        "template.yaml",
+        Place::Before("  # cargo xtask new-function adds functions here."),
+        include_str!("../templates/resource.yaml.txt"),
+    ),
+    (
+        "docs/openapi.yaml",
+        Place::Behind("    description: Publishes the keys"),
+        include_str!("../templates/openapi-tag.yaml.txt"),
+    ),
+    (
+        "docs/openapi.yaml",
+        Place::Before("components:"),
+        include_str!("../templates/openapi-path.yaml.txt"),
+    ),
+    (
+        "docs/openapi.yaml",
+        Place::Behind("  schemas:"),
+        include_str!("../templates/openapi-schema.yaml.txt"),
+    ),
+    (
+        "docs/openapi.yaml",
+        Place::Behind("  examples:"),
+        include_str!("../templates/openapi-example.yaml.txt"),
+    ),
+];
+
+/// Adds the function to the repository at `root`.
+///
+/// # Errors
+///
+/// Returns an error if there is such a function already, or if a file is not as it is expected to
+/// be. Nothing is written then.
+pub fn add(root: &Path, name: &FunctionName) -> anyhow::Result<()> {
+    let folder = root.join("functions").join(&name.0);
+    ensure!(!folder.exists(), "there is a function {} already", name.0);
+    let mut changed: Vec<(String, String)> = Vec::new();
+    for (path, template) in FILES {
+        let path = name.fill(path);
+        ensure!(!root.join(&path).exists(), "{path} is there already");
+        changed.push((path, name.fill(template)));
+    }
+    for (path, place, template) in &ADDITIONS {
+        let known = changed.iter().position(|(changed, _)| changed == path);
+        let text = match known {
+            Some(place) => changed.swap_remove(place).1,
+            None => fs::read_to_string(root.join(path))
+                .with_context(|| format!("cannot read {path}"))?,
+        };
+        let inserted = insert(&text, place, &name.fill(template));
+        let inserted = inserted.with_context(|| format!("{path} is not as expected"))?;
+        changed.push(((*path).to_owned(), inserted));
+    }
+    for (path, text) in &changed {
+        let path = root.join(path);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    println!(
+        "GET /{name} is there: begin in functions/{name}/src/lib.rs.\n\n  cargo run\n  cargo test --workspace",
+        name = name.0
+    );
+    Ok(())
+}
+
+/// Returns `text` with `addition` at that place.
+fn insert(text: &str, place: &Place, addition: &str) -> anyhow::Result<String> {
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let begins = |prefix: &str| {
+        let begins = move |line: &&str| line.starts_with(prefix);
+        let of_them: Vec<usize> = lines
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| begins(line))
+            .map(|(n, _)| n)
+            .collect();
+        of_them
+    };
+    let at = match place {
+        Place::Before(prefix) => begins(prefix).first().copied(),
+        Place::Behind(prefix) => begins(prefix).last().map(|n| n + 1),
+        Place::Among(prefix) => {
+            let of_them = begins(prefix);
+            let next = of_them
+                .iter()
+                .find(|n| lines.get(**n).is_some_and(|line| *line > addition));
+            next.copied().or(of_them.last().map(|n| n + 1))
+        }
+    };
+    let Some(at) = at else {
+        let (Place::Before(prefix) | Place::Behind(prefix) | Place::Among(prefix)) = place;
+        bail!("it has no line that begins with \"{}\"", prefix.trim());
+    };
+    let (before, behind) = lines.split_at(at);
+    Ok([&before.concat(), addition, &behind.concat()].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_word_that_a_crate_a_type_and_a_route_can_have() {
+        assert_eq!(
+            "notes".parse::<FunctionName>().unwrap().type_name(),
+            "Notes"
+        );
+        for text in ["", "n", "Notes", "my-notes", "notes2", "../x", "n o"] {
+            assert!(text.parse::<FunctionName>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn additions_find_their_place() {
+        let text = "mod a;\nmod c;\nend\n";
+        let inserted = |place| insert(text, &place, "mod b;\n").unwrap();
+        assert_eq!(
+            inserted(Place::Among("mod ")),
+            "mod a;\nmod b;\nmod c;\nend\n"
+        );
+        assert_eq!(
+            inserted(Place::Before("end")),
+            "mod a;\nmod c;\nmod b;\nend\n"
+        );
+        assert_eq!(
+            inserted(Place::Behind("mod ")),
+            "mod a;\nmod c;\nmod b;\nend\n"
+        );
+        let error = insert(text, &Place::Before("  nothing"), "x").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "it has no line that begins with \"nothing\""
+        );
+    }
+
+    #[test]
+    fn every_file_of_the_repository_has_the_places() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        for (path, place, _) in &ADDITIONS {
+            let text = fs::read_to_string(root.join(path)).unwrap();
+            assert!(insert(&text, place, "").is_ok(), "{path}");
+        }
+    }
+}
