@@ -1,4 +1,4 @@
-//! Who sends a request.
+//! Identifies the sender of a request.
 
 use std::collections::HashMap;
 
@@ -17,33 +17,33 @@ use crate::tokens::bearer;
 use crate::tokens::context::AuthorizerContext;
 use crate::tokens::verifier::{TokenError, Verifier};
 
-/// Who sends a request, as a verified access token says.
+/// The sender of a request, according to a verified access token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The account (`sub`).
     pub user_id: UserId,
     /// The session (`sid`).
     pub session_id: SessionId,
-    /// What its owner may do, as of the token's issue.
+    /// The roles of the account when the token was issued.
     pub roles: Vec<Role>,
 }
 
-/// Finds out who sends a request: from what the gateway's authorizer has handed on, or, where no
-/// authorizer stands before the function, by verifying the Bearer token itself.
+/// Identifies the sender of a request: from the context that the gateway's authorizer passes, or,
+/// if there is no authorizer before the function, by verifying the Bearer token itself.
 ///
-/// So a route that was deployed without the authorizer is as closed as one with it. Headers, path
-/// and body say nothing about identity.
+/// A route that is deployed without the authorizer is therefore as closed as one with it. Headers,
+/// path and body say nothing about identity.
 pub struct Authenticator {
     verifier: Verifier,
     clock: Clock,
 }
 
 impl Authenticator {
-    /// Reads what [`Verifier::from_env`] reads.
+    /// Reads the same settings as [`Verifier::from_env`].
     ///
     /// # Errors
     ///
-    /// Where any of it is missing or unusable.
+    /// Returns an error if one of them is missing or unusable.
     pub fn from_env(env: &Env<'_>, clock: Clock) -> Result<Self, ConfigError> {
         Ok(Self {
             verifier: Verifier::from_env(env)?,
@@ -51,11 +51,11 @@ impl Authenticator {
         })
     }
 
-    /// Who sends `request`.
+    /// Returns the sender of `request`.
     ///
     /// # Errors
     ///
-    /// 401 with `WWW-Authenticate` where nobody is known to.
+    /// Returns 401 with `WWW-Authenticate` if the request carries no valid identity.
     pub fn identify(&self, request: &Request) -> Result<Identity, Problem> {
         let identity = self.find(request)?;
         request_log::record_user(identity.user_id);
@@ -76,7 +76,7 @@ impl Authenticator {
         if request.headers().get_all(AUTHORIZATION).iter().count() > 1 {
             return Err(TokenRejection::Token(TokenError::NotBearer).into());
         }
-        // Octets outside ASCII make no token; an empty text is refused as one.
+        // A header with octets outside ASCII holds no token; the empty string is refused as one.
         let token = bearer::token(header.to_str().unwrap_or_default())?;
         let domain_name = context.and_then(|context| context.domain_name.as_deref());
         let claims = self.verifier.verify(token, domain_name, now)?;
@@ -88,7 +88,7 @@ impl Authenticator {
     }
 }
 
-/// What API Gateway says of a request, or `None` where it did not come through one.
+/// Returns API Gateway's context of a request, or `None` if the request did not come through it.
 pub fn gateway_context(request: &Request) -> Option<&ApiGatewayV2httpRequestContext> {
     match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV2(context)) => Some(context),
@@ -96,12 +96,12 @@ pub fn gateway_context(request: &Request) -> Option<&ApiGatewayV2httpRequestCont
     }
 }
 
-/// Reads what our authorizer has handed on.
+/// Reads the identity from the context that the authorizer passed.
 ///
 /// # Errors
 ///
-/// Returns an error if it is not ours, or if the token has ended: the gateway may have cached it past
-/// the token's end.
+/// Returns an error if this service's authorizer did not write the context, or if the token has
+/// expired: the gateway may cache the context past the token's end.
 fn from_context(fields: &HashMap<String, Value>, now: u64) -> Result<Identity, TokenRejection> {
     let context = AuthorizerContext::parse(fields)?;
     if context.exp.saturating_add(Verifier::LEEWAY) <= now {

@@ -6,20 +6,20 @@ use lambda_http::http::header::IF_MATCH;
 use super::problem::Problem;
 use crate::store::accounts::AtVersion;
 
-/// More tags than anybody sends; DynamoDB's `IN` takes no more than 100.
+/// The limit on the tags that are read; DynamoDB's `IN` takes at most 100 operands.
 const MAX_TAGS: usize = 100;
 
-/// The entity tag of a version.
+/// Returns the entity tag of a version.
 pub fn etag(version: u64) -> String {
     format!("\"{version}\"")
 }
 
-/// At which versions a request wants its change made.
+/// Returns the versions at which the request allows its change.
 ///
 /// # Errors
 ///
-/// 412 where none of the tags is one that we would give: comparison is strong, so weak tags match
-/// nothing.
+/// Returns 412 if none of the tags is one that this service issues. The comparison is strong, so
+/// weak tags match nothing.
 pub fn at_version(headers: &HeaderMap) -> Result<AtVersion, Problem> {
     let mut values = headers.get_all(IF_MATCH).iter().peekable();
     if values.peek().is_none() {

@@ -1,4 +1,4 @@
-//! Reads the members of a JSON body, and names all that is wrong with them at once.
+//! Reads the members of a JSON body and reports everything that is wrong with them at once.
 
 use lambda_http::http::header::CONTENT_TYPE;
 use lambda_http::{Body, Request};
@@ -7,20 +7,20 @@ use super::json_body::{JsonBody, Member};
 use super::problem::Problem;
 use crate::domain::field_error::{FieldError, Violation};
 
-/// The longest body that is read, in octets.
+/// The length of the longest body that is read, in octets.
 pub const MAX_BODY: usize = 16 * 1024;
 
 /// The members of a request's body, taken one by one.
 ///
 /// Take each with [`Fields::required`] or [`Fields::optional`], then build the value with
-/// [`Fields::finish`]: it answers with every fault, and counts what was not taken as one, so that
-/// no member is assigned that nobody meant to be.
+/// [`Fields::finish`]. It returns every field error, and every member that was not taken is one, so
+/// no member is assigned by accident.
 pub struct Fields {
     members: Vec<(String, Member)>,
     faults: Vec<FieldError>,
 }
 
-/// Which media types a body may have.
+/// The media types that a body may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Media {
     /// `application/json`.
@@ -37,7 +37,7 @@ impl Media {
         }
     }
 
-    /// Whether `content_type` (RFC 9110 section 8.3) is one of them, in UTF-8.
+    /// Returns whether `content_type` (RFC 9110 section 8.3) is one of them, in UTF-8.
     fn includes(self, content_type: &str) -> bool {
         let mut parts = content_type.split(';').map(str::trim);
         let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
@@ -63,7 +63,8 @@ impl Fields {
     ///
     /// # Errors
     ///
-    /// 413, 415, 400, in this order; 422 where the body is JSON but no object.
+    /// Returns 413, 415 or 400, checked in this order, or 422 if the body is JSON but not an
+    /// object.
     pub fn read(request: &Request, media: Media) -> Result<Self, Problem> {
         let body: &[u8] = match request.body() {
             Body::Text(text) => text.as_bytes(),
@@ -95,14 +96,14 @@ impl Fields {
                 "too-many-members",
                 "has more members than are read",
             ))),
-            // The library's own words may quote the text, which may be a password.
+            // The library's error message may quote the text, which may be a password.
             Err(error) => Err(Problem::MalformedJson {
                 place: format!("line {}, column {}", error.line(), error.column()),
             }),
         }
     }
 
-    /// Takes a member that must be there. `None` where anything is wrong with it.
+    /// Takes a member that must be present. Returns `None` if anything is wrong with it.
     pub fn required<T>(
         &mut self,
         name: &str,
@@ -115,7 +116,7 @@ impl Fields {
         value
     }
 
-    /// Takes a member that may be missing; where it is there, it must be right.
+    /// Takes a member that may be missing. Returns `None` if it is missing or invalid.
     pub fn optional<T>(
         &mut self,
         name: &str,
@@ -124,12 +125,12 @@ impl Fields {
         self.take(name, parse)
     }
 
-    /// Builds the value from what was taken: `build` gives `None` only where something required
-    /// was not.
+    /// Builds the value from the members that were taken. `build` returns `None` only if a required
+    /// member is missing or invalid.
     ///
     /// # Errors
     ///
-    /// 422 with every fault, members that nobody took among them.
+    /// Returns 422 with every field error, including the members that were not taken.
     pub fn finish<T>(mut self, build: impl FnOnce() -> Option<T>) -> Result<T, Problem> {
         for (name, _) in std::mem::take(&mut self.members) {
             self.fault(

@@ -1,4 +1,4 @@
-//! From a Lambda event to a handler and back.
+//! Turns a Lambda event into a request for a handler, and its result into a response.
 
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
@@ -21,30 +21,31 @@ use crate::observe::request_log::{RequestLog, in_ms};
 use crate::platform::clock::Clock;
 use crate::platform::config::{ConfigError, Env, process_env};
 
-/// How long a process that starts waits until all is ready ahead of its first request.
+/// The time limit for warming up before the first request.
 const WARMING: Duration = Duration::from_secs(2);
 
-/// What a function does with a request. Lambda, `cargo run` and the tests all call the same one.
+/// The handler of a function's requests. Lambda, `cargo run` and the tests all call the same one.
 pub trait Handler: Send + Sync + 'static {
     /// Answers a request.
     ///
     /// # Errors
     ///
-    /// The [`Problem`] that the client is told of.
+    /// Returns the [`Problem`] that the client is told about.
     fn handle(
         &self,
         request: Request,
     ) -> impl Future<Output = Result<Response<Body>, Problem>> + Send;
 
-    /// Does ahead of the first request what it would otherwise wait for. What fails here is tried
-    /// again when it is needed.
+    /// Does work in advance that the first request would otherwise wait for. Work that fails here
+    /// is repeated when it is needed.
     fn warm_up(&self) -> impl Future<Output = ()> + Send {
         async {}
     }
 }
 
-/// Serves the handler of the function `name` in Lambda until the process is ended. `from_env` makes
-/// it from the environment of the process; the log shows what the crates `name` and `shared` say.
+/// Serves the handler of the function `name` in Lambda until the process ends. `from_env` builds
+/// the handler from the environment of the process; the log shows the events of the crates `name`
+/// and `shared`.
 ///
 /// # Errors
 ///
@@ -62,9 +63,9 @@ pub async fn serve<H: Handler>(
     runtime.run().await
 }
 
-/// Lets a handler do ahead of its first request what that would wait for. Before the first event,
-/// Lambda gives a function more processor time than it pays for. A service that does not answer must
-/// not hold up the start for long: requests find out by themselves.
+/// Warms up a handler before its first request, while Lambda gives the function more processor time
+/// than it pays for. The time limit keeps a service that does not answer from delaying the start
+/// for long; the requests will report it.
 pub async fn warm_up(handler: &impl Handler) {
     if timeout(WARMING, handler.warm_up()).await.is_err() {
         tracing::warn!("not everything was ready before the first request");
@@ -75,7 +76,7 @@ pub async fn warm_up(handler: &impl Handler) {
 ///
 /// # Errors
 ///
-/// None: whatever goes wrong is an answer too.
+/// Never returns an error: every failure becomes a response.
 pub async fn answer<H: Handler>(
     handler: &H,
     event: LambdaEvent<LambdaRequest>,
@@ -86,8 +87,8 @@ pub async fn answer<H: Handler>(
     Ok(payload(respond(handler, request).await))
 }
 
-/// A response in the form of payload format 2.0. lambda_http's own way there can turn texts from any
-/// encoding into UTF-8, and brings the tables for it; ours are UTF-8 from the start.
+/// Converts a response to payload format 2.0. lambda_http's own conversion can transcode any
+/// encoding to UTF-8 and links the tables for that; the responses here are always UTF-8.
 fn payload(response: Response<Body>) -> ApiGatewayV2httpResponse {
     let (head, body) = response.into_parts();
     let mut payload = ApiGatewayV2httpResponse::default();
@@ -98,13 +99,13 @@ fn payload(response: Response<Body>) -> ApiGatewayV2httpResponse {
     payload
 }
 
-/// Answers a request with what the handler makes of it: whatever goes wrong becomes a problem, and
-/// one line in the log.
+/// Answers a request with the handler's result. A failure becomes a problem response. Each request
+/// writes one line to the log.
 pub async fn respond(handler: &impl Handler, request: Request) -> Response<Body> {
     let started = Instant::now();
     let request_id = request_id(&request);
     let log = RequestLog::new(request_id.clone(), route(&request));
-    // On the heap: the compiler refuses to look as deep as the SDK's futures go from here.
+    // On the heap: the futures of the SDK are nested too deeply for the compiler to inline here.
     let handled = Box::pin(handler.handle(request));
     let (outcome, log) = log.during(handled).await;
     let (mut response, problem) = match outcome {
@@ -121,7 +122,7 @@ pub async fn respond(handler: &impl Handler, request: Request) -> Response<Body>
     response
 }
 
-/// The one line of a request. What is a metric in it, [`crate::observe::emf`] says.
+/// Writes the log line of a request. [`crate::observe::emf`] says which of its fields are metrics.
 fn write_line(status: u16, problem: Option<&Problem>, duration_ms: f64, log: RequestLog) {
     let code = problem.map(Problem::code);
     let cause = problem.and_then(Problem::cause).map(logging::chain);
@@ -142,7 +143,7 @@ fn write_line(status: u16, problem: Option<&Problem>, duration_ms: f64, log: Req
         kms_ms,
         kms_faults,
     } = log;
-    // A level is part of where a line is written, so there are two places.
+    // A tracing level must be a constant, so each level has its own call.
     macro_rules! write_at {
         ($level:ident, $message:literal) => {
             tracing::$level!(
@@ -176,11 +177,11 @@ fn write_line(status: u16, problem: Option<&Problem>, duration_ms: f64, log: Req
     }
 }
 
-/// A JSON answer.
+/// Returns a JSON response.
 ///
 /// # Errors
 ///
-/// 500 where `body` cannot be written, which no type of ours causes.
+/// Returns 500 if `body` cannot be serialized. No type in this project causes that.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Result<Response<Body>, Problem> {
     let body = serde_json::to_string(body).map_err(|error| Problem::Internal(error.into()))?;
     let mut response = Response::new(Body::from(body));
@@ -191,15 +192,15 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Result<Response<Body>,
     Ok(response)
 }
 
-/// An answer without a body.
+/// Returns a response without a body.
 pub fn no_content() -> Response<Body> {
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::NO_CONTENT;
     response
 }
 
-/// The route, as the template has it. Under `cargo lambda watch` nobody says which it is: there the
-/// method and the path stand in for it.
+/// Returns the route key as written in the template. `cargo lambda watch` sends none; there the
+/// method and the path replace it.
 fn route(request: &Request) -> String {
     let gateway = gateway_context(request).and_then(|context| context.route_key.as_deref());
     match gateway.filter(|route| route.contains('/')) {
@@ -208,7 +209,7 @@ fn route(request: &Request) -> String {
     }
 }
 
-/// The name under which an operator finds the request: the gateway's, which the client sees as
+/// Returns the id by which an operator finds the request: the gateway's, which the client sees as
 /// `apigw-requestid`, or Lambda's own.
 fn request_id(request: &Request) -> String {
     let gateway = gateway_context(request).and_then(|context| context.request_id.clone());

@@ -1,18 +1,19 @@
-//! A JSON text, read so that nothing of it is lost that a client should be told of.
+//! A JSON text, read without losing anything that the client must be told about.
 
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A member's value. Requests have texts only; of anything else the kind is enough.
+/// The value of a member. Requests contain only strings; of any other value only the kind is
+/// stored.
 pub(super) enum Member {
     Text(String),
     Null,
     Other(&'static str),
 }
 
-/// A JSON text: an object with all its members, repeated ones too, or something else.
+/// A JSON text: an object with all its members, including repeated ones, or something else.
 pub(super) enum JsonBody {
     Object(Vec<(String, Member)>),
     /// An object with more members than any request has.
@@ -35,7 +36,7 @@ impl<'de> Deserialize<'de> for Member {
     }
 }
 
-/// The scalar visits, for both visitors.
+/// The visits of scalars and arrays, for both visitors.
 macro_rules! visit_scalars {
     ($value:ident: $other:expr) => {
         fn visit_bool<E>(self, _: bool) -> Result<$value, E> {
@@ -69,7 +70,7 @@ impl<'de> Visitor<'de> for JsonBodyVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JsonBody, A::Error> {
-        /// More members than any request has: a body full of them need not be answered in full.
+        /// More members than any request has. A body with more is not answered member by member.
         const MAX_MEMBERS: usize = 64;
         let mut members = Vec::new();
         while let Some(member) = map.next_entry()? {

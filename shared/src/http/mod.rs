@@ -1,4 +1,4 @@
-//! The one place that knows HTTP.
+//! HTTP: requests, responses, problems. No other layer knows HTTP.
 
 pub mod authenticate;
 pub mod etag;

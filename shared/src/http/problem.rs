@@ -1,7 +1,7 @@
-//! What a client is told when something is wrong: `application/problem+json` (RFC 9457).
+//! Error responses: `application/problem+json` (RFC 9457).
 //!
-//! Each variant is one `code` of the contract. What the client reads and what the operator reads
-//! are different fields; the second has no way out.
+//! Each variant is one `code` of the contract. The text for the client and the cause for the
+//! operator are different fields, and the cause is never sent.
 
 use std::error::Error;
 
@@ -18,71 +18,72 @@ use crate::tokens::issuer::IssueError;
 use crate::tokens::signer::SignError;
 use crate::tokens::verifier::TokenError;
 
-/// What is wrong, as the contract names it.
+/// An error, as the contract names it.
 #[derive(Debug)]
 pub enum Problem {
     /// 400: the body is not JSON.
     MalformedJson {
-        /// Where, in words.
+        /// The line and column, in words.
         place: String,
     },
     /// 401: the address and the password are not those of an account that may be used.
     InvalidCredentials,
-    /// 401: there is no token.
+    /// 401: the request carries no token.
     MissingToken,
-    /// 401: there is a token, and it is refused. The reason is for the log.
+    /// 401: the token is refused. The reason is for the log.
     InvalidToken(TokenRejection),
-    /// 401: the refresh token is unknown, expired, revoked or used before: one answer.
+    /// 401: the refresh token is unknown, expired, revoked or used before. The response is the same
+    /// for each.
     InvalidRefreshToken,
     /// 403: the password is not the account's.
     WrongPassword,
-    /// 404: there is no such thing.
+    /// 404: the resource does not exist.
     NotFound,
-    /// 405: something is at this path, but not with this method.
+    /// 405: the path exists, but not with this method.
     MethodNotAllowed {
-        /// The methods that are, as in the `Allow` header.
+        /// The methods that the path allows, as in the `Allow` header.
         allow: &'static str,
     },
-    /// 409: the address has an account.
+    /// 409: the address already has an account.
     EmailTaken,
     /// 412: the profile is not at the version that `If-Match` names.
     PreconditionFailed,
     /// 413: the body is too long.
     BodyTooLarge {
-        /// The longest body that is read, in octets.
+        /// The length of the longest body that is read, in octets.
         most: usize,
     },
-    /// 415: the body is declared to be something else than what is read here.
+    /// 415: the declared media type of the body is not accepted.
     UnsupportedMediaType {
-        /// What is read here.
+        /// The media types that are accepted.
         expected: &'static str,
     },
-    /// 422: members are missing, unknown or malformed; all of them are named.
+    /// 422: members are missing, unknown or malformed. Each of them is listed.
     InvalidFields(Vec<FieldError>),
-    /// 429: too many passwords were tried, at this address or from this source.
+    /// 429: too many passwords were tried, for this address or from this source.
     TooManyAttempts {
-        /// After how many seconds the next may be.
+        /// The number of seconds until the next attempt is allowed.
         seconds: u64,
     },
-    /// 500: a fault that trying again will not mend. The cause is for the log.
+    /// 500: a fault that a retry does not mend. The cause is for the log.
     Internal(Box<dyn Error + Send + Sync>),
-    /// 503: AWS does not answer; trying again may help. The cause is for the log.
+    /// 503: AWS does not answer; a retry may help. The cause is for the log.
     Unavailable(Box<dyn Error + Send + Sync>),
 }
 
-/// Why a token that was presented is refused.
+/// The reason why a token was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenRejection {
-    /// The token itself.
+    /// The token itself is invalid.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// The context that the authorizer handed on.
+    /// The context from the authorizer is invalid.
     #[error(transparent)]
     Context(#[from] ForeignContext),
-    /// The gateway's cached answer has outlived the token.
+    /// The authorizer's cached response has outlived the token.
     #[error("the token has expired since the authorizer saw it")]
     Expired,
-    /// The account is gone or disabled.
+    /// The account was deleted or is disabled.
     #[error("the account is gone or disabled")]
     Account,
     /// The session has ended.
@@ -90,7 +91,7 @@ pub enum TokenRejection {
     Session,
 }
 
-/// The body of a problem (RFC 9457 section 3.1, and the members of ours).
+/// The body of a problem (RFC 9457 section 3.1, and this API's own members).
 #[derive(Serialize)]
 struct ProblemDocument<'a> {
     r#type: String,
@@ -104,20 +105,20 @@ struct ProblemDocument<'a> {
 }
 
 impl Problem {
-    /// After how many seconds a client may try again where AWS did not answer.
+    /// The number of seconds after which a client may try again if AWS did not answer.
     pub const RETRY_AFTER_SECONDS: u16 = 2;
 
-    /// The stable name of the problem.
+    /// Returns the stable code of the problem.
     pub fn code(&self) -> &'static str {
         self.contract().1
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     pub fn status(&self) -> StatusCode {
         self.contract().0
     }
 
-    /// The cause, for the log: what the client is not told.
+    /// Returns the cause, which is for the log and not for the client.
     pub fn cause(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Internal(cause) | Self::Unavailable(cause) => Some(cause.as_ref()),
@@ -126,7 +127,7 @@ impl Problem {
         }
     }
 
-    /// Status, code and title: the contract in one table.
+    /// Returns status, code and title: the contract in one table.
     fn contract(&self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::MalformedJson { .. } => (
@@ -242,7 +243,7 @@ impl Problem {
         }
     }
 
-    /// The response that tells of the problem; `request_id` lets an operator find its log lines.
+    /// Returns the response for the problem. `request_id` lets an operator find its log lines.
     pub fn to_response(&self, request_id: &str) -> Response<Body> {
         let (status, code, title) = self.contract();
         let document = ProblemDocument {
@@ -257,7 +258,7 @@ impl Problem {
                 _ => &[],
             },
         };
-        // Strings and numbers are always written.
+        // Strings and numbers always serialize.
         let body = serde_json::to_string(&document).unwrap_or_default();
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = status;

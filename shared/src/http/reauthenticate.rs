@@ -1,4 +1,4 @@
-//! Asks for the password again, before what a token alone may not do.
+//! Asks for the password again, before operations that a token alone does not authorize.
 
 use lambda_http::Request;
 
@@ -10,27 +10,28 @@ use crate::domain::password::hasher::Hasher;
 use crate::observe::audit::AuditEvent;
 use crate::store::Store;
 
-/// A password that the owner of an account was asked for again. It is verified behind the same
-/// throttle as at a login: a stolen token must not open a second door to guess at.
+/// A request for the account's password from a client that is already logged in. The password is
+/// verified behind the same throttle as at login, so a stolen token gives no second place to guess
+/// passwords.
 pub struct Reauthentication<'a> {
     /// The table.
     pub store: &'a Store,
-    /// What verifies the password.
+    /// The hasher that verifies the password.
     pub hasher: &'a Hasher,
-    /// What bounds the guesses.
+    /// The limit on the guesses.
     pub throttle: &'a Throttle,
-    /// The account, as it was read before.
+    /// The account, as read earlier in this request.
     pub account: &'a Account,
     /// The password that was presented.
     pub password: &'a Password,
     /// The request that presents it.
     pub request: &'a Request,
-    /// What time it is, in seconds since the epoch.
+    /// The current time, in seconds since the epoch.
     pub now: u64,
 }
 
 impl Reauthentication<'_> {
-    /// Verifies that the password is the one that the account had when it was read.
+    /// Verifies that the password is the account's, as of when the account was read.
     ///
     /// # Errors
     ///
@@ -41,7 +42,7 @@ impl Reauthentication<'_> {
             .throttle
             .admit(self.store, &account.email, self.request, self.now);
         let (admitted, credential) = admitted.await?;
-        // Another account may have the address by now, if this one has given it up.
+        // Another account may own the address by now, if this one has given it up.
         let credential = credential.filter(|credential| {
             credential.user_id == account.id && credential.password_epoch == account.password_epoch
         });

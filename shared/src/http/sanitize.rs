@@ -1,7 +1,8 @@
-//! Events as API Gateway passes them, made fit for lambda_http.
+//! Makes the events that API Gateway passes safe for lambda_http.
 //!
-//! lambda_http builds a URL of what is in the event and panics where that is none: of the headers
-//! `Host` and `X-Forwarded-Proto`, which are the client's, and of the query as it was sent. Found by
+//! lambda_http builds a URL from the event and panics if the result is not valid. Three of its
+//! parts come from the client: the headers `Host` and `X-Forwarded-Proto`, and the raw query
+//! string. Found by fuzzing.
 //! fuzzing.
 
 use lambda_http::http::Uri;
@@ -9,8 +10,9 @@ use lambda_http::http::header::HOST;
 use lambda_http::request::LambdaRequest;
 use url::Url;
 
-/// Takes from an event what lambda_http cannot take, and nothing that is used here: the domain is in
-/// the gateway's own context, and the query as it was sent is in no use but to be parsed.
+/// Removes from an event what lambda_http cannot process. Nothing removed is used here: the domain
+/// is in the gateway's own context. A raw query string that is not valid in a URL is
+/// percent-encoded.
 pub fn sanitize(event: &mut LambdaRequest) {
     let LambdaRequest::ApiGatewayV2(event) = event else {
         return;
@@ -34,19 +36,19 @@ pub fn sanitize(event: &mut LambdaRequest) {
     }
 }
 
-/// Whether a text is a host, with or without a port, in a URL too.
+/// Returns whether `name` is a host, with or without a port, that is valid in a URL.
 fn is_host(name: &str) -> bool {
     let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.:[]".contains(&octet);
     name.bytes().all(plain) && Url::parse(&format!("https://{name}/")).is_ok()
 }
 
-/// Whether a text is a name as stages have it.
+/// Returns whether `name` has the characters of a stage name.
 fn is_plain(name: &str) -> bool {
     let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
     !name.is_empty() && name.bytes().all(plain) && !name.starts_with('.')
 }
 
-/// A query whose odd octets are percent-encoded (RFC 3986 section 2.1).
+/// Percent-encodes the octets of a query that are not allowed there (RFC 3986 section 2.1).
 fn encoded(query: &str) -> String {
     let octets = query.bytes().map(|octet| match octet {
         b'%' | b'&' | b'=' | b'+' | b'-' | b'_' | b'.' | b'~' => char::from(octet).to_string(),

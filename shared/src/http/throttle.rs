@@ -1,4 +1,4 @@
-//! Stands before every place where a password can be guessed.
+//! Limits password guessing. Every operation that verifies a password goes through it.
 
 use lambda_http::Request;
 
@@ -13,12 +13,12 @@ use crate::store::attempts::{LoginRecords, Reserved, VersionedAttempts};
 use crate::store::credentials::Credential;
 use crate::store::{Store, StoreError};
 
-/// Bounds how often passwords are guessed: by address, by source, and by both.
+/// The limit on how often passwords are guessed: by address, by source, and by both.
 pub struct Throttle {
     policy: AttemptPolicy,
 }
 
-/// An attempt that may go on to the password.
+/// An attempt that may go on to verify the password.
 pub struct AdmittedAttempt<'a> {
     throttle: &'a Throttle,
     store: &'a Store,
@@ -27,31 +27,32 @@ pub struct AdmittedAttempt<'a> {
     seen: VersionedAttempts,
 }
 
-/// An attempt that counts: its outcome may be told.
+/// An attempt that has been counted. Its outcome may be disclosed.
 pub struct ReservedAttempt<'a> {
     attempt: AdmittedAttempt<'a>,
-    /// How many the source has made at all addresses, where that was counted.
+    /// The number of attempts that the source has made at all addresses; 0 if they were not
+    /// counted.
     of_source: u64,
 }
 
 impl Throttle {
-    /// Reads what [`AttemptPolicy::from_env`] reads.
+    /// Reads the same settings as [`AttemptPolicy::from_env`].
     ///
     /// # Errors
     ///
-    /// Where it is unusable.
+    /// Returns an error if a setting is unusable.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
             policy: AttemptPolicy::from_env(env)?,
         })
     }
 
-    /// Begins an attempt at the password of `email`, at `now`, and gives what the address logs in with,
-    /// if it has an account. Nothing is hashed for an attempt that has to wait.
+    /// Starts an attempt at the password of `email` at `now`, and returns it with the credential of
+    /// the address, if it has an account. If the attempt has to wait, no password is hashed.
     ///
     /// # Errors
     ///
-    /// 429 where it has to wait.
+    /// Returns 429 if the attempt has to wait.
     pub async fn admit<'a>(
         &'a self,
         store: &'a Store,
@@ -86,12 +87,12 @@ impl Throttle {
 }
 
 impl<'a> AdmittedAttempt<'a> {
-    /// Counts the attempt, at an account with that last login, if it has one. It is to run beside
-    /// the hash, and what the hash says is to be looked at only when it has counted.
+    /// Counts this attempt. `login` is the last login of the account, if there is one. Run it
+    /// concurrently with the hash, and look at the hash's result only after this has returned `Ok`.
     ///
     /// # Errors
     ///
-    /// 429 where others have used up what was left meanwhile.
+    /// Returns 429 if concurrent attempts have used up the limit.
     pub async fn reserve(
         mut self,
         login: Option<LastLogin>,
@@ -99,7 +100,7 @@ impl<'a> AdmittedAttempt<'a> {
         let Throttle { policy } = self.throttle;
         let seen = std::mem::take(&mut self.seen);
         let mut of_source = 0;
-        // A source that has logged in here before is nobody who tries one address after the other.
+        // A source that has logged in here before is not trying one address after the other.
         if !seen.attempts.is_known(&self.key, self.now) {
             let counted = self.store.count_source(&self.key, policy, self.now);
             of_source = counted
@@ -120,7 +121,8 @@ impl<'a> AdmittedAttempt<'a> {
 }
 
 impl ReservedAttempt<'_> {
-    /// What is to be noted in the account where this was a login: it tells the next attempt so.
+    /// Returns the last login to store in the account if this attempt was a login. The next attempt
+    /// reads it to reset the count.
     pub fn login(&self) -> LastLogin {
         let AdmittedAttempt { seen, key, now, .. } = &self.attempt;
         LastLogin {
@@ -129,11 +131,12 @@ impl ReservedAttempt<'_> {
         }
     }
 
-    /// The password was right: the source starts anew at this address, and is known there.
+    /// Records that the password was right: resets the source's count at this address, where the
+    /// source becomes known.
     ///
     /// # Errors
     ///
-    /// Where DynamoDB does not answer.
+    /// Returns an error if DynamoDB does not answer.
     pub async fn succeeded(&self) -> Result<(), StoreError> {
         let AdmittedAttempt {
             throttle,
@@ -143,8 +146,8 @@ impl ReservedAttempt<'_> {
             seen,
         } = &self.attempt;
         let give_back = async {
-            // A source in good standing is spared the write; one that many people share would
-            // otherwise be shut for their logins.
+            // Sources with few attempts skip the write. Without it, a source that many people share
+            // would be locked out by their logins.
             if self.of_source > throttle.policy.of_source / 2 {
                 store.uncount_source(key, *now).await?;
             }
@@ -154,8 +157,9 @@ impl ReservedAttempt<'_> {
         tokio::try_join!(give_back, reset).map(|_| ())
     }
 
-    /// The password was right, and then something of ours failed: whoever tries again until that is
-    /// over must not be made to wait as if they guessed. Where this fails too, the attempt counts.
+    /// Gives the attempt back if the password was right and a later step failed on the server, so
+    /// that a client that retries is not throttled as if it guessed. If this fails too, the attempt
+    /// still counts.
     pub async fn refund(&self) {
         if let Err(error) = self.succeeded().await {
             let cause = logging::chain(&error);
@@ -169,7 +173,7 @@ fn waits(wait: Wait) -> Problem {
     refused(wait.seconds, by)
 }
 
-/// `by` is what has too many attempts: the address, the source, or the source at this address.
+/// `by` names what has too many attempts: the address, the source, or the source at this address.
 fn refused(seconds: u64, by: &'static str) -> Problem {
     AuditEvent::AttemptRefused
         .of_nobody()

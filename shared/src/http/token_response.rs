@@ -1,4 +1,4 @@
-//! The answer that carries tokens.
+//! The response that carries tokens.
 
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Response};
@@ -9,7 +9,7 @@ use super::problem::Problem;
 use crate::domain::session::{RefreshToken, Session};
 use crate::tokens::issuer::AccessToken;
 
-/// RFC 6749 section 5.1, and how long the refresh token is good for.
+/// The token response of RFC 6749 section 5.1, with the lifetime of the refresh token.
 #[derive(Serialize)]
 struct Tokens<'a> {
     access_token: &'a str,
@@ -21,11 +21,11 @@ struct Tokens<'a> {
     refresh_expires_in: u64,
 }
 
-/// The tokens of `session` at `now`.
+/// Returns the response with the tokens of `session` at `now`.
 ///
 /// # Errors
 ///
-/// As [`json`].
+/// Returns the same error as [`json`].
 pub fn tokens(
     access_token: &AccessToken,
     refresh_token: &RefreshToken,

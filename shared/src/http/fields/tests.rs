@@ -96,7 +96,7 @@ fn json_that_is_no_object_is_a_fault_of_the_whole_body() {
         "[]", "null", "true", "1", "-1", "1.5", "1e400", "\"text\"", "[{}]",
     ] {
         match json(body) {
-            // serde_json cannot hold 1e400; that is a matter of its numbers, not of ours.
+            // serde_json cannot represent 1e400.
             Err(Problem::MalformedJson { .. }) if body == "1e400" => {}
             Err(problem) => assert_eq!(faults(problem), [(String::new(), "wrong-type")]),
             Ok(_) => panic!("{body} was read"),
