@@ -1,9 +1,11 @@
-//! Holds the layers of the crate's head against the `use crate::` lines of its files.
+//! Checks the `use crate::` lines of all files against the layers in the documentation of the
+//! crate.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A file may use its own layer and those before it. (`properties` is for tests alone.)
+/// The layers in order. A file may use its own layer and those before it. (`properties` is only for
+/// tests.)
 const LAYERS: [&str; 8] = [
     "properties",
     "platform",
@@ -15,7 +17,7 @@ const LAYERS: [&str; 8] = [
     "http",
 ];
 
-/// Directions that the order would allow and the design forbids.
+/// Dependencies that the order would allow and the design forbids.
 const FORBIDDEN: [(&str, &str); 2] = [("domain", "aws"), ("store", "tokens")];
 
 fn layer_of(module: &str) -> usize {

@@ -1,20 +1,20 @@
-//! What every Latchkey function shares.
+//! The code that all Latchkey functions share.
 //!
 //! # Layout
 //!
-//! Seven layers. Each may use those above it in this list and none below; `domain` and `aws` do not
-//! know each other, nor do `store` and `tokens`.
+//! There are seven layers. Each may use the layers above it in this list and none below. `domain`
+//! and `aws` do not use each other, and neither do `store` and `tokens`.
 //!
 //! - [`platform`]: configuration, time, random octets.
-//! - [`observe`]: the log: security events, the line of a request, its metrics.
-//! - `aws`: what the SDK needs, and KMS.
-//! - [`domain`]: what an account is. No HTTP, no AWS, no JOSE.
+//! - [`observe`]: the log: security events, the log line of a request, its metrics.
+//! - `aws`: the configuration of the SDK, and KMS.
+//! - [`domain`]: accounts, sessions, passwords. No HTTP, no AWS, no JOSE.
 //! - [`tokens`]: access tokens (RFC 9068), the keys that sign and verify them (RFC 7517).
-//! - `store`: the one place that knows DynamoDB.
-//! - `http`: the one place that knows HTTP.
+//! - `store`: DynamoDB. No other layer knows it.
+//! - `http`: HTTP. No other layer knows it.
 //!
-//! Without the feature `accounts` only what the authorizer needs is left: no AWS SDK, no HTTP, no
-//! password hashing.
+//! Without the feature `accounts`, only the code that the authorizer needs is compiled: no AWS SDK,
+//! no HTTP, no password hashing.
 
 pub mod platform;
 

@@ -1,9 +1,9 @@
-//! How properties are tried: always alike, so that a failure can be repeated. What failed once is
-//! written into a test by whoever mends it, and into no file beside it.
+//! The configuration of property tests. The seed is fixed, so that a failure can be repeated. Write
+//! an input that failed into a test; nothing is saved to a file.
 
 use proptest::test_runner::{Config, RngSeed};
 
-/// The configuration of every property.
+/// Returns the configuration of every property test.
 pub(crate) fn cases() -> Config {
     Config {
         cases: 256,
