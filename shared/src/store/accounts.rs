@@ -19,44 +19,46 @@ use crate::domain::name::Name;
 use crate::domain::password::hash::PasswordHash;
 use crate::domain::throttle::LastLogin;
 
-/// What became of a new account.
+/// The outcome of creating an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Created {
-    /// It is there.
+    /// The account was created.
     Done,
-    /// Its address has an account already, and nothing was written.
+    /// The address already has an account, and nothing was written.
     EmailTaken,
 }
 
-/// What became of a change to a profile.
+/// The outcome of changing a profile.
 #[derive(Debug)]
 #[must_use]
 pub enum Changed {
-    /// It is made; the account as it is now.
+    /// The profile was changed. This is the account after the change.
     Done(Box<Account>),
-    /// The profile is at none of the versions that were asked for, and nothing was written.
+    /// The profile is at none of the requested versions, and nothing was written.
     Stale,
-    /// There is no such account that may be used.
+    /// There is no active account with this id.
     Gone,
 }
 
-/// At which versions of the profile a change is to be made.
+/// The versions of a profile at which a change is allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AtVersion {
-    /// At whatever version it is.
+    /// Any version.
     Any,
-    /// At one of these.
+    /// One of these.
     OneOf(Vec<u64>),
 }
 
 impl Store {
-    /// Creates an account and its credential, both or neither. Of any number of registrations of
-    /// one address, one succeeds: DynamoDB holds the condition on the credential's key.
+    /// Creates an account and its credential, both or neither. If an address is registered several
+    /// times at once, only one registration succeeds: the condition is on the key of the
+    /// credential.
     ///
     /// # Errors
     ///
-    /// Where DynamoDB does not answer; then the account may be there or not, whole either way.
+    /// Returns an error if DynamoDB does not answer. The account may then exist or not, but never
+    /// in part.
     pub async fn create_account(
         &self,
         account: &Account,
@@ -84,8 +86,8 @@ impl Store {
         match retry_conflicts(|| request.clone().send()).await {
             Ok(_) => Ok(Created::Done),
             Err(fault) => match fault.as_service_error() {
-                // What stands there is this very account: an earlier try was carried out, and its
-                // answer was lost.
+                // The existing item is this very account: an earlier try succeeded, and its answer
+                // was lost.
                 Some(refused) if found_user(refused) == Some(account.id) => Ok(Created::Done),
                 Some(refused) if refused_by_condition(refused) => Ok(Created::EmailTaken),
                 _ => Err(unavailable("create the account")(fault)),
@@ -93,12 +95,12 @@ impl Store {
         }
     }
 
-    /// An account, if it is there. Strongly consistent: whoever has just changed it sees the
-    /// change.
+    /// Returns an account, if it exists. The read is strongly consistent, so a client that has just
+    /// changed the account sees the change.
     ///
     /// # Errors
     ///
-    /// Where DynamoDB does not answer, or the item is unreadable.
+    /// Returns an error if DynamoDB does not answer or the item is unreadable.
     pub async fn account(&self, id: UserId) -> Result<Option<Account>, StoreError> {
         let request = self
             .client
@@ -111,12 +113,12 @@ impl Store {
         item.map(|item| read_account(id, &item)).transpose()
     }
 
-    /// Changes a profile, and counts the change.
+    /// Changes a profile and increments its version.
     ///
     /// # Errors
     ///
-    /// Where DynamoDB does not answer, or the item is unreadable. Then the change may be made or
-    /// not; making it again does no harm.
+    /// Returns an error if DynamoDB does not answer or the item is unreadable. The change may then
+    /// be made or not; repeating it does no harm.
     pub async fn change_profile(
         &self,
         id: UserId,
@@ -177,12 +179,12 @@ impl Store {
         }
     }
 
-    /// Notes that the owner of `account` has logged in; `false` where the account may no longer be
-    /// used, or has got another password since it was read.
+    /// Records the login of the owner of `account`. Returns `false` if the account is no longer
+    /// active, or its password has changed since it was read.
     ///
     /// # Errors
     ///
-    /// Where DynamoDB does not answer.
+    /// Returns an error if DynamoDB does not answer.
     pub async fn record_login(
         &self,
         account: &Account,
@@ -205,7 +207,7 @@ impl Store {
     }
 }
 
-/// What became of a change whose condition did not hold, as `found` tells.
+/// Returns the outcome of a change whose condition did not hold, from the account that was `found`.
 fn refused_change(found: Account, change: &ProfileChange, at: &AtVersion) -> Changed {
     if found.status != Status::Active {
         return Changed::Gone;
@@ -214,7 +216,8 @@ fn refused_change(found: Account, change: &ProfileChange, at: &AtVersion) -> Cha
     let as_wanted =
         is(&change.first_name, &found.first_name) && is(&change.last_name, &found.last_name);
     match at {
-        // One version on and as it was to be: an earlier try was carried out, its answer lost.
+        // One version later, with the wanted values: an earlier try succeeded, and its answer was
+        // lost.
         AtVersion::OneOf(versions)
             if as_wanted
                 && versions
@@ -277,7 +280,7 @@ pub(super) fn read_account(id: UserId, attributes: &Attributes) -> Result<Accoun
     })
 }
 
-/// Whose credential stood where a transaction was to put another.
+/// Returns the owner of the credential that kept a transaction from writing another.
 fn found_user(fault: &TransactWriteItemsError) -> Option<UserId> {
     let credential = reasons(fault).first()?.item()?;
     credential.get("user_id")?.as_s().ok()?.parse().ok()

@@ -1,5 +1,5 @@
-//! Counters of attempts. Each is reserved by one conditional write before anybody learns how it
-//! ended, so that parallel guesses never get more tries than there are.
+//! Counters of attempts. Each attempt is reserved by one conditional write before its outcome is
+//! disclosed, so parallel guesses never get more tries than the limit.
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
@@ -11,51 +11,51 @@ use super::{Store, StoreError, unavailable};
 use crate::domain::throttle::{AttemptKey, AttemptPolicy, Attempts, LastLogin, Wait};
 use crate::platform::random;
 
-/// The attempts at an address as they were read, and what tells whether they have changed.
+/// The attempts at an address as they were read, and a stamp that tells whether they have changed.
 #[derive(Debug, Clone, Default)]
 pub struct VersionedAttempts {
-    /// What was read.
+    /// The attempts that were read.
     pub attempts: Attempts,
     stamp: Option<[u8; 16]>,
 }
 
-/// What is known of an address before a password is tried at it.
+/// The records of an address and a source that are read before a password is tried.
 #[derive(Debug, Default)]
 pub struct LoginRecords {
-    /// What it logs in with, if it has an account.
+    /// The credential of the address, if it has an account.
     pub credential: Option<Credential>,
-    /// The attempts at it.
+    /// The attempts at the address.
     pub at_address: VersionedAttempts,
-    /// How many attempts the source has made in this window, whatever the address.
-    /// [`Store::count_source`] decides.
+    /// The number of attempts that the source has made in this window, at any address.
+    /// [`Store::count_source`] decides whether there may be another.
     pub of_source: u64,
 }
 
 const COUNT_SOURCE: &str = "count the source's attempts";
 
-/// What became of a reservation.
+/// The outcome of a reservation.
 #[derive(Debug)]
 #[must_use]
 pub enum Reserved {
-    /// It counts, and may be told how it ended.
+    /// The attempt is counted, and its outcome may be disclosed.
     Granted(VersionedAttempts),
-    /// It has to wait.
+    /// The attempt has to wait.
     Refused(Wait),
 }
 
 impl Store {
-    /// How often a write is tried that others overtake. Each time somebody else has got one of the
-    /// attempts, of which a source has at most 20.
+    /// The number of tries for a write that concurrent requests overtake. Each of those requests
+    /// has reserved an attempt, and a source has at most 20.
     const ATTEMPTS_TO_RESERVE: u32 = 24;
 
-    /// What is to be known of an address before a password is tried at it from `source`: its
-    /// credential, what has been tried at it, and how many attempts the source has made in this window
-    /// at any. One request, whether there is an account or not, and strongly consistent: whoever has just
-    /// registered can log in.
+    /// Reads the records that are needed before a password is tried: the credential of the address,
+    /// the attempts at it, and the number of attempts of the source in this window at any address.
+    /// This takes one request, whether there is an account or not. It is strongly consistent, so a
+    /// client that has just registered can log in.
     ///
     /// # Errors
     ///
-    /// Where DynamoDB does not answer, or an item is unreadable.
+    /// Returns an error if DynamoDB does not answer or an item is unreadable.
     pub async fn login_records(
         &self,
         key: &AttemptKey,
@@ -80,12 +80,12 @@ impl Store {
         Ok(records)
     }
 
-    /// Counts one more attempt at an address, from `seen` on. `login` is the account's last, if it
-    /// has one.
+    /// Counts one more attempt at an address whose attempts were read as `seen`. `login` is the
+    /// account's last login, if there is one.
     ///
     /// # Errors
     ///
-    /// Where DynamoDB does not answer.
+    /// Returns an error if DynamoDB does not answer.
     pub async fn reserve_attempt(
         &self,
         key: &AttemptKey,
@@ -97,7 +97,7 @@ impl Store {
         Ok(match self.change_attempts(key, seen, one_more).await? {
             Some(Ok(written)) => Reserved::Granted(written),
             Some(Err(wait)) => Reserved::Refused(wait),
-            // So many at once are no person's.
+            // No person makes so many attempts at once.
             None => Reserved::Refused(Wait {
                 seconds: 1,
                 of_account: true,
@@ -105,11 +105,11 @@ impl Store {
         })
     }
 
-    /// Notes that an attempt, `reserved` before, was a login.
+    /// Records that the attempt `reserved` was a login.
     ///
     /// # Errors
     ///
-    /// Where DynamoDB does not answer.
+    /// Returns an error if DynamoDB does not answer.
     pub async fn reset_attempts(
         &self,
         key: &AttemptKey,
@@ -117,18 +117,19 @@ impl Store {
         now: u64,
     ) -> Result<(), StoreError> {
         let after_login = |attempts: &Attempts| attempts.after_login(key, now).ok_or(());
-        // Overtaken again and again: others go on guessing. These are their own attempts, and the
-        // next login resets this source's.
+        // If concurrent requests overtake every try, others are still guessing. Those attempts are
+        // their own, and the next login resets this source's.
         let changed = self.change_attempts(key, reserved.clone(), after_login);
         changed.await.map(drop)
     }
 
-    /// Counts one more attempt of a source, whatever the address, and returns how many it has made
-    /// in this window; where it may make no more, for how many seconds.
+    /// Counts one more attempt of a source, at any address, and returns how many it has made in
+    /// this window. If it may make no more, returns the number of seconds to wait as the inner
+    /// error.
     ///
     /// # Errors
     ///
-    /// Where DynamoDB does not answer.
+    /// Returns an error if DynamoDB does not answer.
     pub async fn count_source(
         &self,
         key: &AttemptKey,
@@ -153,11 +154,11 @@ impl Store {
         }
     }
 
-    /// Takes an attempt of a source back, which was a login.
+    /// Takes back an attempt of a source because it was a login.
     ///
     /// # Errors
     ///
-    /// Where DynamoDB does not answer.
+    /// Returns an error if DynamoDB does not answer.
     pub async fn uncount_source(&self, key: &AttemptKey, now: u64) -> Result<(), StoreError> {
         let (window, _) = AttemptPolicy::window(now);
         let request = self
@@ -172,9 +173,9 @@ impl Store {
         carried_out(request.send().await, COUNT_SOURCE).map(drop)
     }
 
-    /// Puts what `change` makes of an address's attempts in their place, made anew of what is there
-    /// as often as somebody else was quicker: either the change, or why `change` makes none. `None`
-    /// where others were quicker each time.
+    /// Applies `change` to the attempts at an address with optimistic locking: if another request
+    /// wrote first, re-reads and retries. Returns the written attempts, or the error of `change`,
+    /// or `None` if other requests were faster each time.
     async fn change_attempts<R>(
         &self,
         key: &AttemptKey,
@@ -194,7 +195,7 @@ impl Store {
         Ok(None)
     }
 
-    /// Puts `next` in the place of `seen`; the error is what is there instead.
+    /// Replaces `seen` with `next`. The inner error holds the attempts that are stored instead.
     async fn replace_attempts(
         &self,
         key: &AttemptKey,
@@ -232,7 +233,7 @@ impl Store {
             Some(PutItemError::ConditionalCheckFailedException(refused)) => {
                 let found = refused.item.as_ref();
                 let found = found.map_or(Ok(VersionedAttempts::default()), read)?;
-                // An earlier try of this very write was carried out, and its answer lost.
+                // An earlier try of this very write succeeded, and its answer was lost.
                 let ours = found.stamp == Some(stamp);
                 Ok(if ours { Ok(written) } else { Err(found) })
             }
@@ -241,7 +242,7 @@ impl Store {
     }
 }
 
-/// How many attempts a source's counter holds.
+/// Returns the number of attempts in a source's counter.
 fn made(attributes: &Attributes) -> Result<u64, StoreError> {
     reader(attributes).number("made")
 }

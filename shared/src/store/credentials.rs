@@ -1,5 +1,5 @@
-//! Credentials: what addresses log in with, and the writes that change them together with their
-//! accounts.
+//! Credentials: the password hashes of addresses, and the writes that change them together with
+//! their accounts.
 
 use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
 
@@ -12,36 +12,36 @@ use crate::domain::email::Email;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::password::hash::PasswordHash;
 
-/// What an address logs in with.
+/// The credential with which an address logs in.
 #[derive(Debug, Clone)]
 pub struct Credential {
-    /// Whose it is.
+    /// The account that owns it.
     pub user_id: UserId,
     /// The hash of the password.
     pub password: PasswordHash,
-    /// How often the password has changed; the account says the same.
+    /// The number of times that the password has changed; the account stores the same number.
     pub password_epoch: u64,
 }
 
-/// What became of a write that only the owner of a password may make.
+/// The outcome of a write that requires the account's password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum OwnerWrite {
-    /// It is done.
+    /// The write was made.
     Done,
     /// The password is no longer the one that was verified, and nothing was written.
     PasswordChanged,
-    /// The account may not be used, or the session has ended, and nothing was written.
+    /// The account is not active, or the session has ended, and nothing was written.
     Gone,
 }
 
 impl Store {
-    /// Puts `new` in the place of the hash `old`, both of the password that was just verified. A
-    /// password that has been changed meanwhile stays.
+    /// Replaces the hash `old` with `new`, another hash of the password that was just verified.
+    /// Changes nothing if the stored hash is no longer `old`.
     ///
     /// # Errors
     ///
-    /// Where DynamoDB does not answer.
+    /// Returns an error if DynamoDB does not answer.
     pub async fn replace_hash(
         &self,
         email: &Email,
@@ -61,13 +61,13 @@ impl Store {
         carried_out(answer, "replace the password's hash").map(drop)
     }
 
-    /// Puts `new` in the place of the password that was just verified, and ends all sessions of the
-    /// account but `session`, at once: they carry another epoch than the account from here on.
-    /// Their items may be removed later.
+    /// Replaces the password that was just verified with `new`, and ends all sessions of the
+    /// account except `session`. They end at once, because their epoch differs from the account's
+    /// from then on; their items may be removed later.
     ///
     /// # Errors
     ///
-    /// Where DynamoDB does not answer; then all of it is done or nothing.
+    /// Returns an error if DynamoDB does not answer. Either all of it is then done or nothing.
     pub async fn change_password(
         &self,
         account: &Account,
@@ -119,7 +119,7 @@ impl Store {
             Some([credential, others @ ..]) => {
                 let found = credential.item().and_then(|item| item.get("password"));
                 if refuses(credential) && found == Some(&item::text(new.to_phc())) {
-                    // An earlier try was carried out, and its answer was lost.
+                    // An earlier try succeeded, and its answer was lost.
                     Ok(OwnerWrite::Done)
                 } else if refuses(credential) {
                     Ok(OwnerWrite::PasswordChanged)

@@ -13,16 +13,17 @@ use crate::domain::account::Account;
 use crate::domain::id::UserId;
 
 impl Store {
-    /// How long what is left of an account waits for its deletion to be finished, in seconds.
+    /// The time after which the time to live removes an account whose deletion was not finished, in
+    /// seconds.
     const DELETION_SECONDS: u64 = 24 * 60 * 60;
 
-    /// Begins to delete an account whose password was just verified: nobody can log in or refresh
-    /// from here on, and the address is free. [`Store::finish_deletion`] does the rest; where nobody
-    /// asks for it, the account's time to live does.
+    /// Begins to delete an account whose password was just verified. From then on nobody can log in
+    /// or refresh, and the address is free. [`Store::finish_deletion`] does the rest; if nobody
+    /// calls it, the account's time to live removes the account.
     ///
     /// # Errors
     ///
-    /// Where DynamoDB does not answer; then all of it is done or nothing.
+    /// Returns an error if DynamoDB does not answer. Either all of it is then done or nothing.
     pub async fn begin_deletion(
         &self,
         account: &Account,
@@ -75,16 +76,16 @@ impl Store {
         }
     }
 
-    /// Removes all that lies in the partition of an account whose deletion has begun, then the
-    /// account. It can be called again until it is done.
+    /// Removes all other items from the partition of an account whose deletion has begun, then the
+    /// account itself. It can be called again until it succeeds.
     ///
     /// # Errors
     ///
-    /// Where DynamoDB does not answer.
+    /// Returns an error if DynamoDB does not answer.
     pub async fn finish_deletion(&self, user: UserId) -> Result<(), StoreError> {
         const OPERATION: &str = "delete the account";
-        // Whatever lies in the partition, kinds of a later version too. The account goes last: as
-        // long as it is there, the deletion can be asked for again.
+        // Every item of the partition is removed, even of kinds that a later version adds. The
+        // account goes last: as long as it exists, the deletion can be requested again.
         let is_account = |key: &Attributes| matches!(ItemKind::of(key), ItemKind::Account);
         self.delete_of_partition(user, None, is_account, OPERATION)
             .await?;
@@ -97,7 +98,7 @@ impl Store {
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":deleting", item::text(DELETING));
         let answer = retry_conflicts(|| request.clone().send()).await;
-        // Where the condition does not hold, another call was quicker.
+        // If the condition does not hold, another call has removed the account.
         carried_out(answer, OPERATION).map(drop)
     }
 }

@@ -1,4 +1,4 @@
-//! Keys and attributes: the names under which things lie in the table.
+//! Keys and attributes: the names in the table.
 //!
 //! Keys hold no personal data: they show up in CloudTrail and Contributor Insights.
 
@@ -24,9 +24,9 @@ pub(super) const SK: &str = "sk";
 pub(super) const ACCOUNT: &str = "ACCOUNT";
 /// The sort key of a credential.
 const CREDENTIAL: &str = "CREDENTIAL";
-/// The sort key of what has been tried at an address.
+/// The sort key of the attempts at an address.
 const ATTEMPTS: &str = "ATTEMPTS";
-/// With what the sort key of a session begins.
+/// The prefix of a session's sort key.
 pub(super) const SESSION: &str = "SESSION#";
 
 /// The key of an item.
@@ -37,7 +37,7 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// The credential of an address, by the address's fingerprint.
+    /// The key of the credential of an address, from the address's fingerprint.
     pub(super) fn credential(address: &str) -> Self {
         Self {
             pk: format!("EMAIL#{address}"),
@@ -45,8 +45,8 @@ impl Key {
         }
     }
 
-    /// Of an item that is never there. The template names its partition where a function may look
-    /// at no other.
+    /// The key of an item that never exists. The template names its partition for functions that
+    /// may read no other.
     pub(super) fn nothing() -> Self {
         Self {
             pk: "NOTHING".to_owned(),
@@ -54,7 +54,7 @@ impl Key {
         }
     }
 
-    /// An account.
+    /// The key of an account.
     pub(super) fn account(user: UserId) -> Self {
         Self {
             pk: Self::partition(user),
@@ -62,7 +62,7 @@ impl Key {
         }
     }
 
-    /// One of an account's sessions.
+    /// The key of one of an account's sessions.
     pub(super) fn session(user: UserId, session: SessionId) -> Self {
         Self {
             pk: Self::partition(user),
@@ -70,7 +70,7 @@ impl Key {
         }
     }
 
-    /// What has been tried at an address, whether it has an account or not.
+    /// The key of the attempts at an address, whether it has an account or not.
     pub(super) fn attempts(key: &AttemptKey) -> Self {
         Self {
             pk: format!("LIMIT#EMAIL#{}", key.address()),
@@ -78,7 +78,8 @@ impl Key {
         }
     }
 
-    /// What a source has tried in the window that begins so, in seconds since the epoch.
+    /// The key of the attempts of a source in the window that begins at `window`, in seconds since
+    /// the epoch.
     pub(super) fn source(key: &AttemptKey, window: u64) -> Self {
         Self {
             pk: format!("LIMIT#SOURCE#{}", key.source()),
@@ -86,12 +87,12 @@ impl Key {
         }
     }
 
-    /// The partition of an account: itself and its sessions.
+    /// The partition of an account: the account and its sessions.
     pub(super) fn partition(user: UserId) -> String {
         format!("USER#{user}")
     }
 
-    /// The key's two attributes.
+    /// Returns the two attributes of the key.
     pub(super) fn attributes(self) -> Attributes {
         HashMap::from([
             (PK.to_owned(), AttributeValue::S(self.pk)),
@@ -100,28 +101,28 @@ impl Key {
     }
 }
 
-/// What an item is, as its sort key says.
+/// The kind of an item, which its sort key tells.
 ///
-/// Whoever reads a partition matches all of these by name, so that a new kind does not compile until
-/// each reader says what it means to them.
+/// Every reader of a partition matches all of these by name. A new kind therefore does not compile
+/// until each reader handles it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ItemKind {
-    /// What an address logs in with.
+    /// The credential of an address.
     Credential,
     /// An account.
     Account,
     /// One of an account's sessions.
     Session(SessionId),
-    /// What has been tried at an address.
+    /// The attempts at an address.
     Attempts,
-    /// What a source has tried, in one window.
+    /// The attempts of a source in one window.
     SourceAttempts,
-    /// None of these: another version of Latchkey, or somebody else, has put it there.
+    /// None of these: written by another version of Latchkey, or by someone else.
     Unknown,
 }
 
 impl ItemKind {
-    /// Returns the kind of an item of which the key, at least, is known.
+    /// Returns the kind of an item. Only the key attributes are needed.
     pub(super) fn of(item: &Attributes) -> Self {
         let sk = item.get(SK).and_then(|sk| sk.as_s().ok());
         match sk.map_or("", String::as_str) {
@@ -141,22 +142,22 @@ impl ItemKind {
 pub(super) struct Writer(Attributes);
 
 impl Writer {
-    /// Begins with the key.
+    /// Starts an item with its key.
     pub(super) fn new(key: Key) -> Self {
         Self(key.attributes())
     }
 
-    /// A text.
+    /// Adds a text.
     pub(super) fn text(self, name: &str, value: impl Into<String>) -> Self {
         self.attribute(name, text(value))
     }
 
-    /// A number.
+    /// Adds a number.
     pub(super) fn number(self, name: &str, value: u64) -> Self {
         self.attribute(name, number(value))
     }
 
-    /// A number that may be missing.
+    /// Adds a number if there is one.
     pub(super) fn optional_number(self, name: &str, value: Option<u64>) -> Self {
         match value {
             Some(value) => self.number(name, value),
@@ -164,12 +165,12 @@ impl Writer {
         }
     }
 
-    /// Octets.
+    /// Adds octets.
     pub(super) fn octets(self, name: &str, value: &[u8]) -> Self {
         self.attribute(name, octets(value))
     }
 
-    /// A list of texts.
+    /// Adds a list of texts.
     pub(super) fn texts(self, name: &str, values: impl Iterator<Item = String>) -> Self {
         self.attribute(
             name,
@@ -177,7 +178,7 @@ impl Writer {
         )
     }
 
-    /// The item.
+    /// Returns the item.
     pub(super) fn finish(self) -> Attributes {
         self.0
     }
@@ -188,7 +189,8 @@ impl Writer {
     }
 }
 
-/// Reads an item, attribute by attribute; what cannot be read is named, and never shown.
+/// Reads an item, attribute by attribute. An error names the attribute that cannot be read and
+/// never shows its value.
 pub(super) struct Reader<'a> {
     /// The kind of item, for the error.
     pub(super) item: &'static str,
@@ -197,7 +199,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// A text that `parse` understands.
+    /// Reads a text with `parse`.
     pub(super) fn text<T, E>(
         &self,
         name: &'static str,
@@ -209,12 +211,12 @@ impl Reader<'_> {
         }
     }
 
-    /// A text in the one form of its type.
+    /// Reads a text in the canonical form of its type.
     pub(super) fn parsed<T: FromStr>(&self, name: &'static str) -> Result<T, StoreError> {
         self.text(name, str::parse)
     }
 
-    /// A text that may be missing, in the one form of its type.
+    /// Reads a text that may be missing, in the canonical form of its type.
     pub(super) fn optional_text<T: FromStr>(
         &self,
         name: &'static str,
@@ -225,13 +227,13 @@ impl Reader<'_> {
         }
     }
 
-    /// A number.
+    /// Reads a number.
     pub(super) fn number(&self, name: &'static str) -> Result<u64, StoreError> {
         self.optional_number(name)?
             .ok_or_else(|| self.corrupt(name))
     }
 
-    /// A number that may be missing.
+    /// Reads a number that may be missing.
     pub(super) fn optional_number(&self, name: &'static str) -> Result<Option<u64>, StoreError> {
         match self.attributes.get(name) {
             None => Ok(None),
@@ -243,7 +245,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Octets of a fixed number.
+    /// Reads exactly `N` octets.
     pub(super) fn octets<const N: usize>(&self, name: &'static str) -> Result<[u8; N], StoreError> {
         let octets = match self.attributes.get(name) {
             Some(AttributeValue::B(octets)) => octets.as_ref().try_into().ok(),
@@ -252,7 +254,7 @@ impl Reader<'_> {
         octets.ok_or_else(|| self.corrupt(name))
     }
 
-    /// A list of texts in the one form of their type.
+    /// Reads a list of texts in the canonical form of their type.
     pub(super) fn list<T: FromStr>(&self, name: &'static str) -> Result<Vec<T>, StoreError> {
         let Some(AttributeValue::L(values)) = self.attributes.get(name) else {
             return Err(self.corrupt(name));
@@ -272,17 +274,17 @@ impl Reader<'_> {
     }
 }
 
-/// Octets as an attribute.
+/// Returns octets as an attribute.
 pub(super) fn octets(value: &[u8]) -> AttributeValue {
     AttributeValue::B(Blob::new(value))
 }
 
-/// A text as an attribute.
+/// Returns a text as an attribute.
 pub(super) fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }
 
-/// A number as an attribute.
+/// Returns a number as an attribute.
 pub(super) fn number(value: u64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }

@@ -1,7 +1,7 @@
-//! The table: the one place that knows DynamoDB.
+//! The table. No other layer knows DynamoDB.
 //!
-//! One operation, one method; the database decides (uniqueness, versions) in one conditional write.
-//! A refusal that the rules foresee is a value; only a fault is an error.
+//! Each operation is one method, and the database decides (uniqueness, versions) in one conditional
+//! write. A refusal that the rules foresee is a value; only a fault is an error.
 
 pub mod accounts;
 pub mod attempts;
@@ -27,22 +27,22 @@ use crate::platform::config::{ConfigError, Env};
 use item::{Attributes, Key};
 use write::unprocessed;
 
-/// The table and the client that reaches it.
+/// The table and the client that accesses it.
 #[derive(Clone)]
 pub struct Store {
     client: Client,
     table: String,
 }
 
-/// The store did not do what was asked of it.
+/// A failed operation of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// DynamoDB did not answer, or answered with a fault.
     #[error("DynamoDB did not {operation}")]
     Unavailable {
-        /// What was to be done, in words.
+        /// The operation, in words.
         operation: &'static str,
-        /// Why it was not.
+        /// The cause.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
@@ -51,18 +51,18 @@ pub enum StoreError {
     Corrupt {
         /// The kind of item.
         item: &'static str,
-        /// The attribute's name; its value is not for the log.
+        /// The name of the attribute. Its value is never logged.
         attribute: &'static str,
     },
 }
 
 impl Store {
-    /// Reads `TABLE_NAME`; `AWS_ENDPOINT_URL_DYNAMODB` where DynamoDB is not AWS's own; and what
-    /// [`aws::config`] reads.
+    /// Reads `TABLE_NAME`, `AWS_ENDPOINT_URL_DYNAMODB` if DynamoDB is not AWS's own, and the
+    /// settings of [`aws::config`].
     ///
     /// # Errors
     ///
-    /// Where one of them is missing.
+    /// Returns an error if a required setting is missing.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         let config = aws::config(env, "AWS_ENDPOINT_URL_DYNAMODB")?;
         let stopwatch = Stopwatch::adding(|log, took| {
@@ -79,23 +79,25 @@ impl Store {
         })
     }
 
-    /// Opens connections to DynamoDB ahead of the first request, as many as a request asks over at once,
-    /// by looking for an item that is never there: half a read unit each. A small function's handshake
-    /// takes hundreds of milliseconds, but far less before the first event, when Lambda gives it more
-    /// processor. Where this fails, requests try again.
+    /// Opens `connections` connections to DynamoDB ahead of the first request, as many as one
+    /// request uses at once, by reading an item that never exists. Each read costs half a read
+    /// unit. In a small function a handshake takes hundreds of milliseconds, but far less before
+    /// the first event, when Lambda gives the function more processor time. If this fails, requests
+    /// try again.
     pub async fn warm_up(&self, connections: usize) {
         let mut asked = JoinSet::new();
         (0..connections).for_each(|_| self.reach(&mut asked));
         while let Some(answer) = asked.join_next().await {
             if let Ok(Err(fault)) = answer {
                 tracing::warn!(cause = chain(&fault), "DynamoDB is not reached yet");
-                // The others would say the same.
+                // The other connections would fail in the same way.
                 return;
             }
         }
     }
 
-    /// What is there of `keys`, in any order and strongly consistent, in one request.
+    /// Returns those of the items `keys` that exist, in any order, read strongly consistent in one
+    /// request.
     async fn get_all(
         &self,
         keys: impl IntoIterator<Item = Key>,
@@ -135,7 +137,7 @@ impl Store {
     }
 }
 
-/// A fault of DynamoDB while it was to `operation`.
+/// Returns a function that makes a [`StoreError`] of a fault in `operation`.
 fn unavailable<E>(operation: &'static str) -> impl FnOnce(SdkError<E>) -> StoreError
 where
     E: Error + ProvideErrorMetadata + Send + Sync + 'static,

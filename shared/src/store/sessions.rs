@@ -12,43 +12,46 @@ use crate::domain::account::Account;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::session::{Device, RefreshToken, Session};
 
-/// What became of a session's rotation.
+/// The outcome of rotating a session.
 #[derive(Debug)]
 #[must_use]
 pub enum Rotated {
-    /// The session is as it was to be.
+    /// The session was rotated.
     Done,
-    /// The session is not as it was read, and nothing was written; as it is now, if it is there.
+    /// The session has changed since it was read, and nothing was written. This is the session as
+    /// it is now, if it exists.
     Refused(Option<Box<Session>>),
 }
 
-/// What became of the end of a session whose refresh token was presented.
+/// The outcome of ending a session by its refresh token.
 #[derive(Debug)]
 #[must_use]
 pub enum Ended {
     /// The session has ended.
     Done,
-    /// The token is not its current one, and nothing was written; as it is, if it is there.
+    /// The token is not the session's current one, and nothing was written. This is the session, if
+    /// it exists.
     Refused(Option<Box<Session>>),
 }
 
-/// A part of an account's sessions, and where the next part begins.
+/// A page of an account's sessions.
 #[derive(Debug)]
 pub struct SessionPage {
-    /// The account itself, if it is there.
+    /// The account itself, if it exists.
     pub account: Option<Account>,
-    /// The latest first; ended ones that are not removed yet are among them.
+    /// The sessions, latest first. Ended ones that are not removed yet are among them.
     pub sessions: Vec<Session>,
-    /// The last session of this part, where others may follow.
+    /// The last session of this page, if others may follow.
     pub last: Option<SessionId>,
 }
 
 impl Store {
-    /// Keeps a new session: the hash of its refresh token, never the token.
+    /// Stores a new session. Its refresh token is stored only as a hash.
     ///
     /// # Errors
     ///
-    /// Where DynamoDB does not answer; then the session may be there, and nobody has its token.
+    /// Returns an error if DynamoDB does not answer. The session may then exist, but nobody has its
+    /// token.
     pub async fn create_session(&self, session: &Session) -> Result<(), StoreError> {
         let item = Writer::new(Key::session(session.user_id, session.id))
             .octets("refresh_hash", &session.refresh_hash)
@@ -74,12 +77,12 @@ impl Store {
         Ok(())
     }
 
-    /// The session that a refresh token claims to be of and its account, in one request, both
-    /// strongly consistent.
+    /// Returns the session that a refresh token claims and its account, read strongly consistent in
+    /// one request.
     ///
     /// # Errors
     ///
-    /// Where DynamoDB does not answer, or an item is unreadable.
+    /// Returns an error if DynamoDB does not answer or an item is unreadable.
     pub async fn session_and_account(
         &self,
         token: &RefreshToken,
@@ -102,13 +105,13 @@ impl Store {
         Ok((session, account))
     }
 
-    /// Puts `next` in the place of `current`, if that is how the session still is and it is live:
-    /// of any number of rotations of one token, one is carried out.
+    /// Replaces `current` with `next` if the session is unchanged and live. If one token is rotated
+    /// several times at once, only one rotation succeeds.
     ///
     /// # Errors
     ///
-    /// Where DynamoDB does not answer, or the item is unreadable. Then the rotation may be carried
-    /// out or not; presenting the token again finds out.
+    /// Returns an error if DynamoDB does not answer or the item is unreadable. The rotation may
+    /// then be made or not; presenting the token again tells which.
     pub async fn rotate_session(
         &self,
         current: &Session,
@@ -153,12 +156,12 @@ impl Store {
         }
     }
 
-    /// Ends the session whose current refresh token is `token`; otherwise leaves it, and gives it
-    /// as it is.
+    /// Ends the session whose current refresh token is `token`. If the session has another current
+    /// token, returns the session unchanged.
     ///
     /// # Errors
     ///
-    /// Where DynamoDB does not answer, or the item is unreadable.
+    /// Returns an error if DynamoDB does not answer or the item is unreadable.
     pub async fn end_session_of(&self, token: &RefreshToken) -> Result<Ended, StoreError> {
         let request = self
             .client
@@ -188,11 +191,11 @@ impl Store {
         }
     }
 
-    /// Ends a session; whether it was there and live at `now`.
+    /// Ends a session, and returns whether it existed and was live at `now`.
     ///
     /// # Errors
     ///
-    /// Where DynamoDB does not answer.
+    /// Returns an error if DynamoDB does not answer.
     pub async fn end_session(
         &self,
         user: UserId,
@@ -210,13 +213,13 @@ impl Store {
         Ok(carried_out(answer, "end the session")?.is_some())
     }
 
-    /// Returns at most `most` of an account's sessions, those behind `after`, and the account. This
-    /// takes one request if the part is the last one, since the account lies behind its sessions;
-    /// otherwise two.
+    /// Returns a page of at most `most` of an account's sessions, those after `after`, and the
+    /// account. This takes one request for the last page, since the account follows its sessions,
+    /// and two for any other.
     ///
     /// # Errors
     ///
-    /// Where DynamoDB does not answer, or an item is unreadable.
+    /// Returns an error if DynamoDB does not answer or an item is unreadable.
     pub async fn sessions(
         &self,
         user: UserId,
@@ -227,8 +230,8 @@ impl Store {
             .client
             .query()
             .table_name(&self.table)
-            // The latest session comes first, and the account last. Items of other kinds lie between
-            // the two, or outside.
+            // The latest session comes first, and the account last. Items of other kinds lie
+            // between them or outside the range.
             .key_condition_expression("pk = :pk AND sk BETWEEN :account AND :end")
             .expression_attribute_values(":pk", item::text(Key::partition(user)))
             .expression_attribute_values(":account", item::text(ACCOUNT))
@@ -243,7 +246,7 @@ impl Store {
         let mut page = SessionPage {
             account: None,
             sessions: Vec::new(),
-            // If the part ends at another item, all sessions have been read.
+            // If the page ends at another item, all sessions have been read.
             last: match answer.last_evaluated_key.as_ref().map(ItemKind::of) {
                 Some(ItemKind::Session(id)) => Some(id),
                 _ => None,
@@ -265,11 +268,12 @@ impl Store {
         Ok(page)
     }
 
-    /// Ends all sessions of an account but `except`, however many there are.
+    /// Ends all sessions of an account except `except`, however many there are.
     ///
     /// # Errors
     ///
-    /// Returns an error if DynamoDB does not answer; then some may have ended and others not.
+    /// Returns an error if DynamoDB does not answer; some sessions may then have ended and others
+    /// not.
     pub async fn end_sessions(
         &self,
         user: UserId,
@@ -277,7 +281,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let is_spared = |key: &Attributes| match ItemKind::of(key) {
             ItemKind::Session(id) => except == Some(id),
-            // Nothing else begins like a session, but one whose id cannot be read.
+            // Of these, only a session whose id cannot be read has this prefix.
             ItemKind::Account
             | ItemKind::Credential
             | ItemKind::Attempts

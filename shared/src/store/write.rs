@@ -1,4 +1,4 @@
-//! What writes have in common: conflicts and their retries, refused conditions, batches.
+//! The common parts of writes: conflicts and their retries, refused conditions, batches.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -16,11 +16,11 @@ use crate::domain::id::UserId;
 use crate::observe::request_log::{one_more, record};
 use crate::platform::random;
 
-/// How often a write that collides with a transaction, or a batch, is tried.
+/// The number of tries for a write that conflicts with a transaction, and for a batch.
 const CONFLICT_ATTEMPTS: u32 = 5;
 
-/// Tries `attempt` again while it collides with another transaction on the same item. DynamoDB
-/// cancels such writes at once, and the SDK does not try a cancelled transaction again.
+/// Retries `attempt` while it conflicts with another transaction on the same item. DynamoDB cancels
+/// such writes at once, and the SDK does not retry a cancelled transaction.
 pub(super) async fn retry_conflicts<T, E, F>(attempt: impl Fn() -> F) -> Result<T, SdkError<E>>
 where
     F: Future<Output = Result<T, SdkError<E>>>,
@@ -35,16 +35,16 @@ where
     attempt().await
 }
 
-/// Whether a fault says that another transaction held an item, and nothing else was wrong.
+/// Errors that can tell whether the only failure was that another transaction held an item.
 pub(super) trait Conflicts {
     fn conflicts(&self) -> bool;
 }
 
-/// Waits before what DynamoDB left undone of a batch is asked for again.
+/// Waits before the unprocessed part of a batch is requested again.
 ///
 /// # Errors
 ///
-/// Where that has been tried often enough.
+/// Returns an error if the maximum number of tries has been reached.
 pub(super) async fn unprocessed(attempt: u32, operation: &'static str) -> Result<(), StoreError> {
     if attempt + 1 == CONFLICT_ATTEMPTS {
         record(|log| one_more(&mut log.store_faults));
@@ -55,8 +55,8 @@ pub(super) async fn unprocessed(attempt: u32, operation: &'static str) -> Result
     Ok(())
 }
 
-/// Waits a random while, longer for later attempts. Full jitter: two callers that collided once
-/// shall not collide again in step.
+/// Waits for a random time, longer for later attempts. Full jitter keeps two callers that collided
+/// once from colliding again in step.
 pub(super) async fn jitter(attempt: u32) {
     let ceiling_ms = 20_u64 << attempt;
     let draw = u64::from(u16::from_be_bytes(random::octets()));
@@ -66,11 +66,11 @@ pub(super) async fn jitter(attempt: u32) {
     .await;
 }
 
-/// What a write answered that was carried out; `None` where its condition did not hold.
+/// Returns the answer to a conditional write, or `None` if the condition did not hold.
 ///
 /// # Errors
 ///
-/// Where it failed for another reason.
+/// Returns an error if the write failed for another reason.
 pub(super) fn carried_out<T, E>(
     answer: Result<T, SdkError<E>>,
     operation: &'static str,
@@ -92,17 +92,17 @@ where
     }
 }
 
-/// Whether a condition of the transaction did not hold.
+/// Returns whether a condition of the transaction did not hold.
 pub(super) fn refused_by_condition(fault: &TransactWriteItemsError) -> bool {
     reasons(fault).iter().any(refuses)
 }
 
-/// Whether this action's condition did not hold.
+/// Returns whether the condition of this action did not hold.
 pub(super) fn refuses(reason: &CancellationReason) -> bool {
     reason.code() == Some("ConditionalCheckFailed")
 }
 
-/// One reason an action, in their order; none where the transaction was not cancelled.
+/// Returns one reason per action, in their order, or none if the transaction was not cancelled.
 pub(super) fn reasons(fault: &TransactWriteItemsError) -> &[CancellationReason] {
     match fault {
         TransactWriteItemsError::TransactionCanceledException(cancelled) => {
@@ -115,7 +115,7 @@ pub(super) fn reasons(fault: &TransactWriteItemsError) -> &[CancellationReason] 
 impl Conflicts for TransactWriteItemsError {
     fn conflicts(&self) -> bool {
         let conflict = |reason: &CancellationReason| reason.code() == Some("TransactionConflict");
-        // Where a condition does not hold either, trying again will not mend it.
+        // If a condition does not hold either, a retry cannot succeed.
         !refused_by_condition(self)
             && (reasons(self).iter().any(conflict) || self.is_transaction_in_progress_exception())
     }
@@ -133,7 +133,7 @@ impl Conflicts for UpdateItemError {
     }
 }
 
-/// A request that cannot even be built; none of ours.
+/// Makes a [`StoreError`] of a request that cannot be built, which no request here causes.
 pub(super) fn incomplete(operation: &'static str) -> impl Fn(BuildError) -> StoreError {
     move |error| StoreError::Unavailable {
         operation,
@@ -142,7 +142,7 @@ pub(super) fn incomplete(operation: &'static str) -> impl Fn(BuildError) -> Stor
 }
 
 impl Store {
-    /// Carries all of `actions` out, or none.
+    /// Executes all of `actions` or none.
     pub(super) async fn transact(
         &self,
         actions: Vec<TransactWriteItem>,
@@ -153,12 +153,12 @@ impl Store {
             .set_transact_items(Some(actions));
         retry_conflicts(|| request.clone().send()).await.map(|_| ())
     }
-    /// Deletes what `keep` does not spare of those items of an account's partition whose sort key
-    /// begins with `prefix`, however many there are.
+    /// Deletes the items of an account's partition whose sort key begins with `prefix`, except
+    /// those for which `keep` returns true, however many there are.
     ///
     /// # Errors
     ///
-    /// Returns an error if DynamoDB does not answer; then some may be gone and others not.
+    /// Returns an error if DynamoDB does not answer; some items may then be deleted and others not.
     pub(super) async fn delete_of_partition(
         &self,
         user: UserId,
@@ -166,7 +166,7 @@ impl Store {
         keep: impl Fn(&Attributes) -> bool,
         operation: &'static str,
     ) -> Result<(), StoreError> {
-        /// The most that one `BatchWriteItem` takes.
+        /// The limit of `BatchWriteItem`.
         const BATCH: usize = 25;
         let mut start = None;
         loop {
