@@ -107,22 +107,28 @@ impl Local {
         };
         let database = dynamodb::open(&storage, template.table(), dynamodb::TABLE)?;
 
-        let mut here = BTreeMap::from([
+        // Values of a laptop for variables that the template gives a function. It gives them, or the
+        // function does not start here either.
+        let of_template = BTreeMap::from([
             ("TABLE_NAME", dynamodb::TABLE.to_owned()),
-            ("ISSUER", url.clone()),
             ("SIGNING_KEY", signing_key.display().to_string()),
             ("SIGNING_KID", String::new()),
             ("JWKS", jwks.display().to_string()),
         ]);
-        here.extend(dynamodb::environment(&dynamodb_url));
+        // In AWS the issuer is the domain that a request reached, and Lambda sets the others.
+        let mut of_lambda = BTreeMap::from([("ISSUER", url.clone())]);
+        of_lambda.extend(dynamodb::environment(&dynamodb_url));
         let mut environment = BTreeMap::new();
         let mut functions = Functions::default();
-        for (name, of_template) in template.environments() {
-            let mut variables = of_template.clone();
-            variables.extend(
-                here.iter()
-                    .map(|(name, value)| ((*name).to_owned(), value.clone())),
-            );
+        for (name, given) in template.environments() {
+            let mut variables = given.clone();
+            for (variable, value) in &of_template {
+                if let Some(given) = variables.get_mut(*variable) {
+                    given.clone_from(value);
+                }
+            }
+            let of_lambda = of_lambda.iter();
+            variables.extend(of_lambda.map(|(name, value)| ((*name).to_owned(), value.clone())));
             match &options.functions {
                 Some(url) => functions.add_remote(name, url)?,
                 None => {

@@ -355,3 +355,19 @@ async fn a_route_of_the_template_wins_over_the_page() {
     assert_eq!(status, 200);
     local.stop().await;
 }
+
+#[tokio::test]
+async fn a_function_has_no_variable_that_the_template_does_not_give_it() {
+    let template = std::fs::read_to_string(root().join("template.yaml")).unwrap();
+    let profile = template.find("CodeUri: functions/profile").unwrap();
+    let (before, after) = template.split_at(profile);
+    let without = after.replacen("          JWKS: !GetAtt KeySet.Jwks\n", "", 1);
+    let path = folder("variables").join("template.yaml");
+    std::fs::write(&path, before.to_owned() + &without).unwrap();
+    let sentence = failure(Options {
+        template: Document::read(&path).unwrap(),
+        ..options()
+    })
+    .await;
+    assert!(sentence.starts_with("JWKS is not set"), "{sentence}");
+}
