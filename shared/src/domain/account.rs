@@ -1,4 +1,4 @@
-//! Accounts, and what clients see of them.
+//! Accounts, and their public view.
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -9,57 +9,57 @@ use super::id::{Role, UserId};
 use super::name::Name;
 use super::throttle::{AttemptId, LastLogin};
 
-/// What a person gives to open an account, but for the password.
+/// The data that a person gives to open an account, except the password.
 #[derive(Debug, Clone)]
 pub struct NewAccount {
     /// The address to log in with.
     pub email: Email,
-    /// As written.
+    /// The first name, as written.
     pub first_name: Name,
-    /// As written.
+    /// The last name, as written.
     pub last_name: Name,
 }
 
-/// An account as it is stored. Times are seconds since the epoch.
+/// A stored account. Times are seconds since the epoch.
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// Never reassigned.
+    /// The identifier, never reassigned.
     pub id: UserId,
     /// The address to log in with.
     pub email: Email,
-    /// As written.
+    /// The first name, as written.
     pub first_name: Name,
-    /// As written.
+    /// The last name, as written.
     pub last_name: Name,
-    /// When the account was opened.
+    /// The time when the account was opened.
     pub date_joined: u64,
-    /// When a login last succeeded.
+    /// The time of the last successful login.
     pub last_login: Option<u64>,
-    /// Which attempt that was.
+    /// The attempt that was the last successful login.
     pub login_attempt: Option<AttemptId>,
-    /// Given by operators only; no request sets them.
+    /// The roles. Only operators assign them; no request sets them.
     pub roles: Vec<Role>,
-    /// Whether it may be used.
+    /// Whether the account may be used.
     pub status: Status,
-    /// How often the profile has changed: the number behind its `ETag`.
+    /// The version of the profile, which its `ETag` shows. Each change increments it.
     pub version: u64,
-    /// How often the password has changed. Credential, account and sessions carry it, and what
-    /// carries another than the account has ended.
+    /// The number of passwords that the account has had. Credential, account and sessions store it;
+    /// a session whose number differs from the account's has ended.
     pub password_epoch: u64,
 }
 
 /// Whether an account may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// It may.
+    /// The account may be used.
     Active,
-    /// An operator has shut it.
+    /// An operator has disabled the account.
     Disabled,
-    /// Its owner is deleting it; what is left of it is about to go.
+    /// The owner is deleting the account; its remaining items are about to be removed.
     Deleting,
 }
 
-/// A change to a profile; what is `None` stays as it is.
+/// A change to a profile. A member that is `None` stays unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProfileChange {
     /// The new first name.
@@ -81,7 +81,7 @@ pub struct AccountView<'a> {
 }
 
 impl Account {
-    /// Opens an account at `millis` milliseconds since the epoch, under a new identifier.
+    /// Opens an account at `millis` milliseconds since the epoch, with a new identifier.
     pub fn open(new: NewAccount, millis: u64) -> Self {
         Self {
             id: UserId::new(millis),
@@ -98,7 +98,7 @@ impl Account {
         }
     }
 
-    /// The last login, if there was one.
+    /// Returns the last login, if there was one.
     pub fn login(&self) -> Option<LastLogin> {
         Some(LastLogin {
             at: self.last_login?,
@@ -106,7 +106,7 @@ impl Account {
         })
     }
 
-    /// The account as its owner sees it.
+    /// Returns the account as its owner sees it.
     pub fn view(&self) -> AccountView<'_> {
         AccountView {
             id: self.id,
@@ -121,14 +121,14 @@ impl Account {
 }
 
 impl ProfileChange {
-    /// Whether it leaves everything as it is.
+    /// Returns whether the change leaves everything as it is.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// Seconds since the epoch as RFC 3339 writes them in UTC. Seconds past the year 9999, which no
-/// clock gives, are shown as the epoch.
+/// Formats seconds since the epoch as RFC 3339 in UTC. Times past the year 9999, which no clock
+/// returns, are formatted as the epoch.
 pub fn rfc3339(seconds: u64) -> String {
     i64::try_from(seconds)
         .ok()

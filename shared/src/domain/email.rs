@@ -1,4 +1,4 @@
-//! E-mail addresses, as people type them and as accounts are told apart by them.
+//! E-mail addresses, as typed, and in the canonical form that identifies an account.
 
 use std::fmt;
 
@@ -6,28 +6,29 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::domain::field_error::Violation;
 
-/// An address in ASCII with an unquoted local part, as typed but for blanks around it.
+/// An address in ASCII with an unquoted local part, as typed except for surrounding blanks.
 ///
-/// Two addresses that differ only in letter case are one account's ([`Email::canonical`]); nothing
-/// else is folded: no Unicode case mapping, no dropping of dots or `+tags`, each of which has let
-/// somebody into another's account elsewhere.
+/// Two addresses that differ only in letter case belong to one account ([`Email::canonical`]).
+/// Nothing else is folded: no Unicode case mapping, no dropping of dots or `+tags`. Each of these
+/// has let somebody into another's account elsewhere.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email(String);
 
 impl Email {
-    /// The longest address, in octets (RFC 5321 section 4.5.3.1.3, less the angle brackets).
+    /// The length of the longest address, in octets (RFC 5321 section 4.5.3.1.3, less the angle
+    /// brackets).
     pub const MAX_LENGTH: usize = 254;
-    /// The longest local part, in octets (RFC 5321 section 4.5.3.1.1).
+    /// The length of the longest local part, in octets (RFC 5321 section 4.5.3.1.1).
     const MAX_LOCAL_LENGTH: usize = 64;
-    /// The longest label of a domain, in octets (RFC 1035 section 2.3.4).
+    /// The length of the longest label of a domain, in octets (RFC 1035 section 2.3.4).
     const MAX_LABEL_LENGTH: usize = 63;
 
-    /// Parses an address: a dot-atom, `@`, and a domain of at least two labels, which is in its
-    /// ASCII form (`xn--...`) where it has other letters.
+    /// Parses an address: a dot-atom, `@`, and a domain of at least two labels. A domain with other
+    /// letters must be in its ASCII form (`xn--...`).
     ///
     /// # Errors
     ///
-    /// The [`Violation`] for people where the text is not such an address.
+    /// Returns a [`Violation`] if the text is not such an address.
     pub fn parse(text: &str) -> Result<Self, Violation> {
         let text = text.trim_matches(' ');
         if text.len() > Self::MAX_LENGTH {
@@ -48,17 +49,17 @@ impl Email {
         }
     }
 
-    /// The address as typed.
+    /// Returns the address as typed.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The form by which accounts are told apart: ASCII letters in lower case.
+    /// Returns the form that identifies an account: ASCII letters in lower case.
     pub fn canonical(&self) -> String {
         self.0.to_ascii_lowercase()
     }
 
-    /// SHA-256 of the canonical form, in hexadecimal: a key without personal data in it.
+    /// Returns SHA-256 of the canonical form, in hexadecimal: a key without personal data.
     pub fn fingerprint(&self) -> String {
         let octets = digest(&SHA256, self.canonical().as_bytes());
         octets
@@ -76,7 +77,7 @@ impl fmt::Debug for Email {
     }
 }
 
-/// A dot-atom (RFC 5322 section 3.2.3) of ASCII.
+/// Returns whether `text` is a dot-atom (RFC 5322 section 3.2.3) of ASCII.
 fn is_local_part(text: &str) -> bool {
     let atext = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b);
     text.len() <= Email::MAX_LOCAL_LENGTH
@@ -85,8 +86,8 @@ fn is_local_part(text: &str) -> bool {
             .all(|atom| !atom.is_empty() && atom.bytes().all(atext))
 }
 
-/// At least two labels of letters, digits and inner hyphens; the last is not all digits, so that
-/// no IP address passes (RFC 1123 section 2.1).
+/// Returns whether `text` has at least two labels of letters, digits and inner hyphens. The last
+/// must not be all digits, so that no IP address passes (RFC 1123 section 2.1).
 fn is_domain(text: &str) -> bool {
     let is_label = |label: &str| {
         (1..=Email::MAX_LABEL_LENGTH).contains(&label.len())

@@ -1,22 +1,22 @@
-//! What is wrong with one piece of input.
+//! Errors in one piece of input.
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 
-/// Why a parser refused a text: a stable code for programs, a sentence for people.
+/// The reason why a parser refused a text: a stable code for programs, a sentence for people.
 ///
-/// The sentence never quotes the text: it may be a password.
+/// The sentence never quotes the text, because it may be a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Stable, kebab-case.
+    /// The code: stable, in kebab-case.
     pub code: &'static str,
-    /// Completes "the value ...", for people.
+    /// The predicate of the sentence that begins with "the value".
     pub detail: Cow<'static, str>,
 }
 
 impl Violation {
-    /// A reason with its code and sentence.
+    /// Returns a violation with this code and sentence.
     pub fn new(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code,
@@ -28,16 +28,16 @@ impl Violation {
 /// A [`Violation`] and the place in the request it concerns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FieldError {
-    /// JSON pointer into the request's body (RFC 6901).
+    /// A JSON pointer into the request's body (RFC 6901).
     pub pointer: String,
-    /// As in [`Violation`].
+    /// The code, as in [`Violation`].
     pub code: &'static str,
-    /// As in [`Violation`].
+    /// The sentence, as in [`Violation`].
     pub detail: Cow<'static, str>,
 }
 
 impl FieldError {
-    /// A fault of the body's member `name`.
+    /// Returns an error in the body's member `name`.
     pub fn of_member(name: &str, reason: Violation) -> Self {
         // RFC 6901 section 3: "~" and "/" are escaped, in this order.
         let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
@@ -48,7 +48,7 @@ impl FieldError {
         }
     }
 
-    /// A fault of the body as a whole.
+    /// Returns an error in the body as a whole.
     pub fn of_body(reason: Violation) -> Self {
         Self {
             pointer: String::new(),

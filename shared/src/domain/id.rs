@@ -1,4 +1,4 @@
-//! Names that the server gives: of users, sessions, roles.
+//! Identifiers that the server assigns: of users, sessions and roles.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A text is not the identifier it should be.
+/// An error: the text is not a valid identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not a valid identifier")]
 pub struct InvalidId;
@@ -19,20 +19,20 @@ macro_rules! id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// An identifier made at `millis` milliseconds since the epoch: a UUIDv7 (RFC 9562
-            /// section 5.7), 74 of its bits random.
+            /// Returns a new identifier for `millis` milliseconds since the epoch: a UUIDv7 (RFC
+            /// 9562 section 5.7) with 74 random bits.
             #[cfg(feature = "accounts")]
             pub fn new(millis: u64) -> Self {
                 let random = crate::platform::random::octets();
                 Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
             }
 
-            /// The identifier of 16 octets.
+            /// Returns the identifier with these 16 octets.
             pub fn from_bytes(octets: [u8; 16]) -> Self {
                 Self(Uuid::from_bytes(octets))
             }
 
-            /// The 16 octets.
+            /// Returns the 16 octets.
             pub fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()
             }
@@ -41,8 +41,8 @@ macro_rules! id {
         impl FromStr for $name {
             type Err = InvalidId;
 
-            /// Takes the one form that the server writes (lower case, with hyphens), so that one
-            /// identifier has one text.
+            /// Accepts only the form that the server writes (lower case, with hyphens), so that
+            /// each identifier has one text.
             fn from_str(text: &str) -> Result<Self, InvalidId> {
                 let id = Self(Uuid::try_parse(text).map_err(|_| InvalidId)?);
                 if id.to_string() == text { Ok(id) } else { Err(InvalidId) }
@@ -72,11 +72,12 @@ macro_rules! id {
 }
 
 id! {
-    /// An account's identifier, the `sub` of its tokens: never reassigned, and not the address.
+    /// The identifier of an account, the `sub` of its tokens. It is never reassigned, and it is not
+    /// the address.
     UserId
 }
 id! {
-    /// A session's identifier, the `sid` of its tokens.
+    /// The identifier of a session, the `sid` of its tokens.
     SessionId
 }
 
@@ -86,10 +87,10 @@ id! {
 pub struct Role(String);
 
 impl Role {
-    /// The longest role, in octets.
+    /// The length of the longest role, in octets.
     pub const MAX_LENGTH: usize = 64;
 
-    /// The role's text.
+    /// Returns the role's text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -98,8 +99,8 @@ impl Role {
 impl FromStr for Role {
     type Err = InvalidId;
 
-    /// Takes 1 to 64 of `a-z 0-9 . _ : -`: none of them needs escaping in the space-separated list
-    /// that the authorizer hands on.
+    /// Accepts 1 to 64 of the characters `a-z 0-9 . _ : -`. None of them needs escaping in the
+    /// space-separated list that the authorizer passes on.
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let plain = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b':' | b'-');
         if (1..=Self::MAX_LENGTH).contains(&text.len()) && text.bytes().all(plain) {

@@ -1,4 +1,5 @@
-//! What an account is: its values, each parsed once at the edge and then trusted.
+//! The values of accounts, sessions and passwords. Each is parsed once, when it enters, and then
+//! trusted.
 
 pub mod id;
 

@@ -4,19 +4,19 @@ use std::fmt;
 
 use crate::domain::field_error::Violation;
 
-/// A first or last name, kept as written.
+/// A first or last name, stored as written.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Name(String);
 
 impl Name {
-    /// The longest name, in code points.
+    /// The length of the longest name, in code points.
     pub const MAX_LENGTH: usize = 100;
 
     /// Parses a name: 1 to 100 code points, not blank, without control characters.
     ///
     /// # Errors
     ///
-    /// The [`Violation`] for people where the text is no such name.
+    /// Returns a [`Violation`] if the text is not such a name.
     pub fn parse(text: &str) -> Result<Self, Violation> {
         if text.trim().is_empty() {
             return Err(Violation::new("blank", "is blank"));
@@ -37,7 +37,7 @@ impl Name {
         Ok(Self(text.to_owned()))
     }
 
-    /// The name as written.
+    /// Returns the name as written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -50,8 +50,8 @@ impl fmt::Debug for Name {
     }
 }
 
-/// Control characters, those that reorder the text around them, and those that show nothing
-/// (Unicode TR 36 section 2.5). Joiners stay: some scripts and emoji need them.
+/// Returns whether `c` is a control character, reorders the text around it, or shows nothing
+/// (Unicode TR 36 section 2.5). Joiners are allowed: some scripts and emoji need them.
 pub(super) fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(

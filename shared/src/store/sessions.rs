@@ -73,7 +73,7 @@ impl Store {
         request
             .send()
             .await
-            .map_err(unavailable("keep the session"))?;
+            .map_err(unavailable("store the session"))?;
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! What is stored of a password.
+//! Stored password hashes.
 
 use std::fmt;
 
@@ -7,17 +7,18 @@ use argon2::{Algorithm, Params, Version};
 
 use super::hasher::Hasher;
 
-/// What is kept of a password: an Argon2id hash as a PHC string. It cannot be printed by accident.
+/// The stored form of a password: an Argon2id hash as a PHC string. It cannot be printed by
+/// accident.
 #[derive(Clone, PartialEq)]
 pub struct PasswordHash(pub(super) phc::PasswordHash);
 
 impl PasswordHash {
-    /// Reads a kept hash.
+    /// Parses a stored hash.
     ///
     /// # Errors
     ///
-    /// Where the text is no PHC string, not of Argon2id version 19, without salt or hash, or more
-    /// costly than any that we write.
+    /// Returns an error if the text is not a PHC string of Argon2id version 19, has no salt or
+    /// hash, or costs more than any hash that [`Hasher`] writes.
     pub fn from_phc(text: &str) -> Result<Self, UnusableHash> {
         let hash = phc::PasswordHash::new(text).map_err(|_| UnusableHash)?;
         let kept = Self(hash);
@@ -34,7 +35,7 @@ impl PasswordHash {
         }
     }
 
-    /// The PHC string, to be kept.
+    /// Returns the PHC string to store.
     pub fn to_phc(&self) -> String {
         self.0.to_string()
     }
@@ -53,7 +54,7 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// A kept hash cannot be used.
+/// An error: the stored hash cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not an Argon2id hash of a cost that is computed here")]
 pub struct UnusableHash;

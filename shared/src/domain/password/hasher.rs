@@ -1,4 +1,4 @@
-//! The work of hashing passwords.
+//! Hashing and verification of passwords.
 
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,19 +18,19 @@ use crate::platform::random;
 use super::hash::{PasswordHash, UnusableHash};
 use super::hash_memory::{MEMORY, MOST_KIB, touch};
 
-/// The work of hashing failed: not the password's fault.
+/// A failure of the hashing itself, not due to the password.
 #[derive(Debug, thiserror::Error)]
 pub enum HashError {
     /// Argon2 refused its input.
     #[error("argon2 failed")]
     Argon2(#[from] argon2::Error),
-    /// A salt or an output is not as a PHC string has it.
+    /// A salt or an output is not valid in a PHC string.
     #[error("the hash cannot be written")]
     Phc(#[from] phc::Error),
-    /// The kept hash cannot be verified.
-    #[error("the kept hash")]
+    /// The stored hash cannot be used.
+    #[error("the stored hash")]
     Kept(#[from] UnusableHash),
-    /// The thread that hashed is gone.
+    /// The hashing thread has ended.
     #[error("the hashing task failed")]
     Task(#[source] task::JoinError),
     /// The hasher is shutting down.
@@ -40,15 +40,15 @@ pub enum HashError {
 
 /// Hashes and verifies passwords with Argon2id (RFC 9106).
 ///
-/// The memory of a hash is got from the system once and reused: the first hash of a process takes half as long
-/// again. Hashes run on threads of their own, so that a handler can wait for DynamoDB meanwhile, and no more of them at once
-/// than there are processors.
+/// The memory of a hash is allocated once and reused, since the first hash of a process takes half
+/// as long again. Hashes run on threads of their own, so that a handler can wait for DynamoDB at
+/// the same time. At most as many run at once as there are processors.
 #[derive(Clone)]
 pub struct Hasher {
     params: Params,
     written_params: ParamsString,
     permits: Arc<Semaphore>,
-    /// The memory of hashes that run while another one has [`MEMORY`].
+    /// The memory of hashes that run while another hash uses [`MEMORY`].
     spare: Arc<Mutex<Vec<Vec<Block>>>>,
 }
 
@@ -59,13 +59,13 @@ impl Hasher {
     /// The equivalent sets of OWASP's Password Storage Cheat Sheet: memory in KiB, and passes.
     const LEAST: [(u32, u32); 5] = [(47104, 1), (19456, 2), (12288, 3), (9216, 4), (7168, 5)];
 
-    /// Reads `ARGON2_MEMORY_KIB` (7168 to 65536, 19456 without it) and `ARGON2_ITERATIONS` (1 to
-    /// 10, 2 without it). `p` is 1, since a Lambda function has about one processor.
+    /// Reads `ARGON2_MEMORY_KIB` (7168 to 65536, default 19456) and `ARGON2_ITERATIONS` (1 to 10,
+    /// default 2). `p` is 1, since a Lambda function has about one processor.
     ///
     /// # Errors
     ///
-    /// Where one of them is not such a number, or both together are weaker than what OWASP asks
-    /// for.
+    /// Returns an error if one of them is not a number in its range, or if both together are weaker
+    /// than OWASP requires.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         let most = *Self::MEMORY_KIB.end();
         let memory_range = match env.has_weak_hashes() {
@@ -97,35 +97,36 @@ impl Hasher {
         })
     }
 
-    /// Begins to get the memory of the first hash from the system, on two threads, and returns at once.
+    /// Starts to touch the memory of the first hash, on two threads, and returns at once.
     pub fn start_warm_up(&self) {
         let blocks = self.params.block_count();
-        // Where there is no thread for it, [`Hasher::warm_up`] or the first hash does it.
+        // If the thread cannot be started, [`Hasher::warm_up`] or the first hash touches the
+        // memory.
         let _ = thread::Builder::new().spawn(move || touch(blocks));
     }
 
-    /// Waits until the memory of the first hash is there.
+    /// Waits until the memory of the first hash is available.
     pub async fn warm_up(&self) {
         let blocks = self.params.block_count();
         let _ = task::spawn_blocking(move || touch(blocks)).await;
     }
 
-    /// Hashes a password under a fresh salt.
+    /// Hashes a password with a fresh salt.
     ///
     /// # Errors
     ///
-    /// Where the work itself fails.
+    /// Returns an error if the hashing itself fails.
     pub async fn hash(&self, password: &Password) -> Result<PasswordHash, HashError> {
         let salt = Salt::new(&random::octets::<16>())?;
         let hash = self.derive(&self.params, password, salt).await?;
         Ok(self.assemble(salt, hash))
     }
 
-    /// Whether `password` is the one that `kept` was made from.
+    /// Returns whether `password` is the one that `kept` is the hash of.
     ///
     /// # Errors
     ///
-    /// Where the work itself fails.
+    /// Returns an error if the hashing itself fails.
     pub async fn verify(
         &self,
         password: &Password,
@@ -136,19 +137,19 @@ impl Hasher {
         Ok(self.derive(&params, password, salt).await? == hash)
     }
 
-    /// A hash that no password matches and that takes as long to verify as any other: for
+    /// Returns a hash that no password matches and that takes as long to verify as any other, for
     /// addresses that have no account.
     ///
     /// # Errors
     ///
-    /// As [`Hasher::hash`]; it does no work.
+    /// Returns the same errors as [`Hasher::hash`], without hashing.
     pub fn unmatchable(&self) -> Result<PasswordHash, HashError> {
         let hash = Output::new(&random::octets::<{ Params::DEFAULT_OUTPUT_LEN }>())?;
         Ok(self.assemble(Salt::new(&random::octets::<16>())?, hash))
     }
 
-    /// Whether `kept` was made with other parameters than are configured now, and should be made
-    /// anew while the password is at hand.
+    /// Returns whether `kept` was made with other parameters than the configured ones. If so,
+    /// replace it while the password is at hand.
     pub fn is_obsolete(&self, kept: &PasswordHash) -> bool {
         kept.0.params != self.written_params
     }
@@ -189,7 +190,7 @@ impl Hasher {
             let took = if let Ok(mut memory) = MEMORY.try_lock() {
                 fill(&mut memory[..blocks])?
             } else {
-                // Another hash has it, or `touch`.
+                // Another hash or `touch` is using it.
                 let free = || spare.lock().unwrap_or_else(PoisonError::into_inner);
                 let mut memory = free().pop().unwrap_or_default();
                 if memory.len() < blocks {
@@ -300,7 +301,7 @@ mod tests {
     #[test]
     fn the_memory_of_hashes_at_the_same_time_is_reused_and_grows_for_costlier_ones() {
         let small = hasher("7168");
-        // As while another hash is at work.
+        // The lock simulates another hash at work.
         let busy = MEMORY.lock();
         block_on(async {
             let kept = hasher("8192")

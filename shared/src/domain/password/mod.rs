@@ -1,4 +1,4 @@
-//! Passwords, and what a new one must be.
+//! Passwords, and the policy for new ones.
 
 pub mod hash;
 mod hash_memory;
@@ -17,38 +17,38 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use crate::domain::field_error::Violation;
 
-/// A password as somebody typed it, in Unicode normalisation form C (NIST SP 800-63B-4 section
-/// 3.1.1.2), neither trimmed nor folded. It cannot be printed, and is wiped when dropped.
+/// A password as typed, in Unicode normalisation form C (NIST SP 800-63B-4 section 3.1.1.2),
+/// neither trimmed nor folded. It cannot be printed, and is wiped when dropped.
 #[derive(Clone)]
 pub struct Password(SecretString);
 
 impl Password {
-    /// The longest password, in code points. Longer ones are refused before anything else touches
-    /// them: normalising and hashing take time (CVE-2013-1443, CVE-2023-46695).
+    /// The length of the longest password, in code points. Longer ones are refused before any other
+    /// processing, since normalising and hashing take time (CVE-2013-1443, CVE-2023-46695).
     pub const MAX_LENGTH: usize = 128;
 
-    /// Takes a password to compare with the one that is kept: only its length is bounded, since
-    /// the policy may have been another when it was chosen.
+    /// Accepts a password to compare with the stored one. Only its length is limited, since another
+    /// policy may have applied when the password was chosen.
     ///
     /// # Errors
     ///
-    /// Where it is longer than [`Password::MAX_LENGTH`].
+    /// Returns an error if it is longer than [`Password::MAX_LENGTH`].
     pub fn presented(text: &str) -> Result<Self, Violation> {
         let most = Self::MAX_LENGTH;
         let too_long = || Violation::new("too-long", format!("has more than {most} characters"));
-        // A code point has at most four octets: most long texts need not be counted through.
+        // A code point has at most four octets, so most long texts need not be counted.
         if text.len() > 4 * most || text.chars().count() > most {
             return Err(too_long());
         }
         let normal: String = text.nfc().collect();
-        // A few characters have no composed form, and become more of them.
+        // A few characters have no composed form; normalising turns them into several.
         if normal.chars().count() > most {
             return Err(too_long());
         }
         Ok(Self(normal.into()))
     }
 
-    /// What is hashed.
+    /// Returns the octets to hash.
     pub(super) fn octets(&self) -> &[u8] {
         self.0.expose_secret().as_bytes()
     }

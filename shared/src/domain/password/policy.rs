@@ -1,4 +1,4 @@
-//! Which passwords people may choose.
+//! The policy for new passwords.
 
 use secrecy::{ExposeSecret as _, SecretString};
 use zxcvbn::feedback::{Feedback, Warning};
@@ -11,8 +11,8 @@ use crate::platform::config::{ConfigError, Env};
 
 use super::Password;
 
-/// What a new password must be: long enough, and not easy to guess, as zxcvbn estimates it from
-/// lists of common passwords, words, names, dates and patterns. Rules on its composition make
+/// The policy for new passwords: long enough, and not easy to guess. zxcvbn estimates the latter
+/// from lists of common passwords, words, names, dates and patterns. Composition rules make
 /// passwords worse (NIST SP 800-63B-4 section 3.1.1.2).
 #[derive(Debug, Clone, Copy)]
 pub struct PasswordPolicy {
@@ -20,32 +20,33 @@ pub struct PasswordPolicy {
 }
 
 impl PasswordPolicy {
-    /// Reads `PASSWORD_MIN_LENGTH`, in code points: 8 to 64, 15 without it (what NIST asks for
-    /// where the password is the only factor).
+    /// Reads `PASSWORD_MIN_LENGTH`, in code points: 8 to 64, default 15 (which NIST requires if the
+    /// password is the only factor).
     ///
     /// # Errors
     ///
-    /// Where it is not such a number.
+    /// Returns an error if it is not a number in this range.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         let min_length = env.number("PASSWORD_MIN_LENGTH", 8..=64, 15)?;
         Ok(Self { min_length })
     }
 
-    /// The most code points that are judged. A password that is hard to guess up to here is so with
-    /// what follows it, and the time to judge one grows with the square of its length and more:
-    /// 128 code points, chosen for it, took a second.
+    /// The number of code points that are estimated. If they are hard to guess, so is the whole
+    /// password. The time for an estimate grows faster than the square of the length: 128 code
+    /// points, chosen for it, took a second.
     const JUDGED: usize = 32;
 
-    /// How many guesses a password must be good for: as many as eight random characters are.
+    /// The least number of guesses that a password must withstand: as many as eight random
+    /// characters.
     const LEAST_GUESSES: u64 = 100_000_000;
-    /// How many letters and digits a password must have beside the words that its owner is known by.
+    /// The least number of letters and digits outside the owner's personal words.
     const LEAST_BESIDE: usize = 6;
 
-    /// Takes a password that somebody wants to have, who is known by the `personal_words`.
+    /// Accepts a new password of the person who is known by the `personal_words`.
     ///
     /// # Errors
     ///
-    /// Where it is too short, too long, or too easy to guess.
+    /// Returns an error if the password is too short, too long, or too easy to guess.
     pub fn choose(&self, text: &str, personal_words: &[String]) -> Result<Password, Violation> {
         let password = Password::presented(text)?;
         if password.0.expose_secret().chars().count() < self.min_length {
@@ -80,20 +81,20 @@ impl PasswordPolicy {
     }
 }
 
-/// The words that somebody is known by, which make a poor password: address, its parts, names.
+/// Returns the words that make a poor password for this person: the address, its parts, the names.
 pub fn personal_words(email: Option<&Email>, names: [Option<&Name>; 2]) -> Vec<String> {
     let email = email.map(Email::canonical).unwrap_or_default();
     let parts = email.split(|letter: char| !letter.is_alphanumeric());
     let names = names.into_iter().flatten().map(Name::as_str);
     let names = names.flat_map(|name| name.split(' ').chain([name]));
     let words = parts.chain(names).chain([email.as_str()]);
-    // A word of one or two letters would be found everywhere.
+    // Words of one or two letters occur in many passwords.
     let words = words.filter(|word| word.chars().count() > 2);
     words.map(str::to_lowercase).collect()
 }
 
-/// How many letters and digits of a password are not of the `personal_words`; `None` where none of them
-/// is in it.
+/// Returns how many letters and digits of a password are outside the `personal_words`, or `None` if
+/// it contains none of these words.
 fn beside(password: &str, personal_words: &[String]) -> Option<usize> {
     let mut rest = password.to_lowercase();
     let mut words: Vec<&str> = personal_words.iter().map(String::as_str).collect();
@@ -107,7 +108,7 @@ fn beside(password: &str, personal_words: &[String]) -> Option<usize> {
     any.then(|| others.count())
 }
 
-/// Why a password is easy to guess, in words for whoever chose it.
+/// Returns why a password is easy to guess, in words for the person who chose it.
 fn guessable(warning: Option<Warning>) -> &'static str {
     use Warning as W;
     match warning {

@@ -92,7 +92,7 @@ proptest! {
             Ok(password) => {
                 let chosen = password.0.expose_secret();
                 prop_assert!(chosen.chars().count() >= 15);
-                // What was chosen is what is compared, in whichever form it comes.
+                // The chosen password is the one that is compared, in either normalisation form.
                 let again = Password::presented(chosen).unwrap();
                 prop_assert_eq!(again.octets(), password.octets());
             }

@@ -1,22 +1,22 @@
-//! What a session was begun from.
+//! The device on which a session began.
 
 use crate::domain::name::is_unprintable;
 
-/// What a session was begun from, as the gateway saw it.
+/// The device on which a session began, as the gateway saw it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Device {
     /// The address of the client.
     pub ip: String,
-    /// The client's name for itself, cut to [`Device::MAX_LENGTH`] characters.
+    /// The `User-Agent` of the client, cut to [`Device::MAX_LENGTH`] characters.
     pub user_agent: String,
 }
 
 impl Device {
-    /// The longest kept part of what a client says of itself, in code points.
+    /// The length to which both texts are cut, in code points.
     pub const MAX_LENGTH: usize = 256;
 
-    /// Keeps what the gateway saw, cut to a length that an item can bear, without what would play
-    /// tricks on whoever prints it.
+    /// Returns the device with both texts cut to a length that fits in an item, and without
+    /// characters that are unsafe to print.
     pub fn new(ip: &str, user_agent: &str) -> Self {
         let printable = |c: &char| !is_unprintable(*c);
         let cut = |text: &str| {

@@ -1,4 +1,4 @@
-//! Sessions: what a login leaves behind, and the refresh token that keeps it alive.
+//! Sessions, which begin with a login, and the refresh tokens that extend them.
 
 mod device;
 mod refresh_token;
@@ -17,22 +17,22 @@ use crate::platform::random;
 pub use device::Device;
 pub use refresh_token::RefreshToken;
 
-/// How long sessions live.
+/// The limits on the lifetime of sessions.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionPolicy {
-    /// How long a session lives after it was last used, in seconds.
+    /// The time that a session lives after its last use, in seconds.
     pub idle_seconds: u64,
-    /// How long a session lives in all, in seconds; use never extends it.
+    /// The time that a session lives in all, in seconds. Use never extends it.
     pub max_seconds: u64,
 }
 
 impl SessionPolicy {
-    /// Reads `REFRESH_IDLE_SECONDS` (one minute to 400 days, 30 days without it) and
-    /// `REFRESH_MAX_SECONDS` (the same, 90 days without it).
+    /// Reads `REFRESH_IDLE_SECONDS` (one minute to 400 days, default 30 days) and
+    /// `REFRESH_MAX_SECONDS` (the same range, default 90 days).
     ///
     /// # Errors
     ///
-    /// Where one of them is not such a number.
+    /// Returns an error if one of them is not a number in its range.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         const DAY: u64 = 24 * 60 * 60;
         Ok(Self {
@@ -41,63 +41,64 @@ impl SessionPolicy {
         })
     }
 
-    /// When a session that began at `created_at` and is used at `now` ends unless it is used again.
+    /// Returns when a session that began at `created_at` and is used at `now` ends unless it is
+    /// used again.
     fn end(&self, created_at: u64, now: u64) -> u64 {
         (now + self.idle_seconds).min(created_at + self.max_seconds)
     }
 }
 
-/// A session as it is stored. Nothing in it can be turned into a refresh token. Times are seconds
-/// since the epoch.
+/// A stored session. No refresh token can be computed from it. Times are seconds since the epoch.
 #[derive(Debug, Clone)]
 pub struct Session {
-    /// Whose it is.
+    /// The account that owns the session.
     pub user_id: UserId,
     /// The `sid` of its access tokens.
     pub id: SessionId,
     /// SHA-256 of the current refresh token's secret.
     pub refresh_hash: [u8; 32],
-    /// How often the refresh token has been replaced.
+    /// The number of times that the refresh token has been replaced.
     pub counter: u64,
-    /// What each secret's successor is derived with; it never leaves the table.
+    /// The key material from which each secret's successor is derived. It never leaves the table.
     pub nonce: [u8; 32],
-    /// When the refresh token was last replaced.
+    /// The time when the refresh token was last replaced.
     pub rotated_at: u64,
-    /// Which of the account's passwords it was begun with: a change of the password ends it.
+    /// The account's password epoch when the session began. A change of the password ends the
+    /// session.
     pub password_epoch: u64,
-    /// When it began.
+    /// The time when the session began.
     pub created_at: u64,
-    /// When it was last used.
+    /// The time when the session was last used.
     pub last_used_at: u64,
-    /// When it ends unless it is used before.
+    /// The time when the session ends unless it is used again.
     pub expires_at: u64,
-    /// What it was begun from.
+    /// The device on which the session began.
     pub device: Device,
 }
 
-/// What a presented refresh token is worth.
+/// The status of a presented refresh token.
 #[derive(Debug)]
 #[must_use]
 pub enum Presented {
-    /// It is the current one: keep the session as it is here, and give out the successor.
+    /// The token is current. Store the session `next` and return the successor.
     Current {
         /// The session with its token replaced.
         next: Session,
         /// The token's successor.
         successor: RefreshToken,
     },
-    /// It was replaced a moment ago, by another tab or in an answer that was lost: give out the
-    /// successor that is already there.
+    /// The token was replaced a moment ago, by another tab or in a response that was lost. Return
+    /// this successor, which already exists.
     JustReplaced(RefreshToken),
-    /// It was replaced, and comes again: somebody has a copy. End the session.
+    /// The token was replaced and is presented again, so somebody has a copy. End the session.
     Reused,
-    /// It is none of this session's, or the session is over. Nothing follows.
+    /// The token does not belong to this session, or the session has ended. Do nothing.
     Unknown,
 }
 
 impl Session {
-    /// Begins a session at `millis` milliseconds since the epoch, and makes the refresh token that
-    /// its owner is shown once.
+    /// Begins a session at `millis` milliseconds since the epoch, and creates the refresh token
+    /// that its owner receives once.
     pub fn begin(
         account: &Account,
         device: Device,
@@ -127,17 +128,18 @@ impl Session {
         (session, token)
     }
 
-    /// Whether the session is still on at `now`. DynamoDB removes what is over days later.
+    /// Returns whether the session has not ended at `now`. DynamoDB removes ended sessions days
+    /// later.
     pub fn is_live(&self, policy: &SessionPolicy, now: u64) -> bool {
         now < self.expires_at && now < self.created_at + policy.max_seconds
     }
 
-    /// What `token` is worth at `now`. `grace_seconds` is how long after its replacement a token
-    /// may still come.
+    /// Returns the status of `token` at `now`. `grace_seconds` is how long after its replacement a
+    /// token is still accepted.
     ///
-    /// Nothing of old tokens is kept: each secret's successor is derived from it, so an old secret
-    /// can be led forward to the current one and compared. However old a token is, it is
-    /// recognised, and a guess is not mistaken for one.
+    /// Old tokens are not stored. Each secret's successor is derived from it, so an old secret can
+    /// be advanced to the current one and compared. A token is therefore recognised however old it
+    /// is, and a guess is not mistaken for one.
     pub fn present(
         &self,
         token: &RefreshToken,
@@ -163,7 +165,7 @@ impl Session {
                 Presented::Current { next, successor }
             }
             Some(1) if self.is_current(&token.successor(&self.nonce)) => {
-                // At the very second of the replacement too where there is no grace.
+                // Without a grace time, this also applies in the very second of the replacement.
                 if grace_seconds > 0 && now <= self.rotated_at + grace_seconds {
                     Presented::JustReplaced(token.successor(&self.nonce))
                 } else {
@@ -175,7 +177,7 @@ impl Session {
         }
     }
 
-    /// Whether `token` is this session's, current or replaced, whatever the time.
+    /// Returns whether `token` is this session's, current or replaced, at any time.
     pub fn is_ours(&self, token: &RefreshToken) -> bool {
         (token.user_id, token.session_id) == (self.user_id, self.id)
             && (self.is_current(token) || self.is_ancestor(token))

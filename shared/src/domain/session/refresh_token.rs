@@ -1,4 +1,4 @@
-//! Refresh tokens: what keeps a session alive.
+//! Refresh tokens, which extend sessions.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use crate::domain::id::{SessionId, UserId};
 
 /// A refresh token (RFC 6749 section 1.5): opaque to clients, shown once, never stored.
 ///
-/// Inside: whose session, which session, how many tokens came before, and 256 secret bits.
+/// It contains the account, the session, the number of tokens before it, and 256 secret bits.
 pub struct RefreshToken {
     pub(super) user_id: UserId,
     pub(super) session_id: SessionId,
@@ -21,15 +21,16 @@ pub struct RefreshToken {
 }
 
 impl RefreshToken {
-    /// Marks the token for people and for secret scanners. Never change it: tokens live long.
+    /// The prefix that marks the token for people and secret scanners. Never change it: tokens live
+    /// long.
     pub(super) const PREFIX: &str = "lkr_";
-    /// Its octets: two identifiers, the counter, the secret.
+    /// The number of octets: two identifiers, the counter, the secret.
     pub(super) const LENGTH: usize = 16 + 16 + 8 + 32;
-    /// The furthest that an old token is led forward: about 30 ms of work. With the shortest access
-    /// tokens, a session gets there in 45 days.
+    /// The limit on the steps by which an old token is advanced: about 30 ms of work. With the
+    /// shortest access tokens, a session reaches it in 45 days.
     pub const MAX_STEPS: u64 = 65_536;
 
-    /// The token's text, for the one answer that carries it.
+    /// Returns the token's text, for the one response that carries it.
     pub fn expose(&self) -> String {
         let mut octets = Vec::with_capacity(Self::LENGTH);
         octets.extend_from_slice(self.user_id.as_bytes());
@@ -39,7 +40,7 @@ impl RefreshToken {
         format!("{}{}", Self::PREFIX, URL_SAFE_NO_PAD.encode(octets))
     }
 
-    /// Reads a token that somebody presents; `None` where it is not even shaped like one.
+    /// Parses a presented token. Returns `None` if it does not have the form of one.
     pub fn parse(text: &str) -> Option<Self> {
         let octets = URL_SAFE_NO_PAD
             .decode(text.strip_prefix(Self::PREFIX)?)
@@ -56,30 +57,30 @@ impl RefreshToken {
         })
     }
 
-    /// Whose session it claims to be of.
+    /// Returns the account that the token claims.
     pub fn user_id(&self) -> UserId {
         self.user_id
     }
 
-    /// Which session it claims to be of.
+    /// Returns the session that the token claims.
     pub fn session_id(&self) -> SessionId {
         self.session_id
     }
 
-    /// How many tokens it claims to have come before it.
+    /// Returns the number of tokens that the token claims to follow.
     pub fn counter(&self) -> u64 {
         self.counter
     }
 
-    /// SHA-256 of the secret: what is kept of it. A fast hash does for 256 random bits.
+    /// Returns SHA-256 of the secret, which is stored. A fast hash is enough for 256 random bits.
     pub fn hash(&self) -> [u8; 32] {
         let mut hash = [0; 32];
         hash.copy_from_slice(digest(&SHA256, self.secret.expose_secret()).as_ref());
         hash
     }
 
-    /// The token that replaces it: its secret is HMAC-SHA256 of `nonce` under this one's. Whoever
-    /// has only the table has no secret to start from.
+    /// Returns the token that replaces this one. Its secret is HMAC-SHA256 of `nonce` under the
+    /// secret of this one, so the table alone is not enough to compute a token.
     pub(super) fn successor(&self, nonce: &[u8; 32]) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.secret.expose_secret());
         let mut secret = Box::new([0; 32]);

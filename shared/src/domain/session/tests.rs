@@ -47,7 +47,7 @@ fn presented(session: &Session, token: &RefreshToken, now: u64) -> &'static str 
     }
 }
 
-/// The same token with another counter or secret.
+/// Returns the same token with another counter or secret.
 fn altered(token: &RefreshToken, counter: u64, flip: u8) -> RefreshToken {
     let mut octets = URL_SAFE_NO_PAD.decode(&token.expose()[4..]).unwrap();
     octets[32..40].copy_from_slice(&counter.to_be_bytes());
@@ -113,7 +113,7 @@ fn a_token_is_replaced_by_one_that_only_it_leads_to() {
         (session.rotated_at, session.last_used_at),
         (BEGAN + 5, BEGAN + 5)
     );
-    // Whoever presents the same token at the same session gets the same successor.
+    // Presenting the same token to the same session again returns the same successor.
     let Presented::Current { successor, .. } = before.present(&first, &POLICY, GRACE, BEGAN) else {
         panic!("it was current");
     };
@@ -131,7 +131,7 @@ fn within_the_grace_time_a_replaced_token_gets_its_successor_again() {
         }
     }
     assert_eq!(presented(&session, &first, BEGAN + GRACE + 1), "reused");
-    // Without a grace time, at once.
+    // Without a grace time, the token counts as reused at once.
     assert!(matches!(
         session.present(&first, &POLICY, 0, BEGAN),
         Presented::Reused
@@ -203,7 +203,7 @@ fn a_session_that_is_over_is_over_though_its_item_is_there() {
     let (session, token) = begin();
     assert_eq!(presented(&session, &token, BEGAN + 99), "current");
     assert_eq!(presented(&session, &token, BEGAN + 100), "unknown");
-    // Also where the whole time was shortened after it began.
+    // This also holds if the maximum lifetime was shortened after the session began.
     let shorter = SessionPolicy {
         max_seconds: 60,
         ..POLICY
@@ -238,7 +238,7 @@ proptest! {
         let mut letters: Vec<char> = text.chars().collect();
         letters[place.index(text.len())] = letter;
         let other: String = letters.into_iter().collect();
-        // Changed, it is another token or none: no two texts are one token.
+        // Changed, the text is another token or none: no two texts are one token.
         if let Some(token) = RefreshToken::parse(&other) {
             prop_assert_eq!(token.expose(), other);
         }

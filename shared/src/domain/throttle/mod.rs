@@ -1,10 +1,15 @@
-//! Guesses at a password, and how long the next one has to wait.
+//! Limits on guessing a password, and the time until the next guess is allowed.
 //!
-//! Three counts bound them. One is of each source's attempts at an address, whether it has an account
-//! or not: whoever goes on guessing from one place waits longer and longer, and only there, so that
-//! nobody shuts a stranger out. One is of all sources' attempts at an address since its last login
-//! (NIST SP 800-63B-4 section 3.2.2), one of a source's attempts at all addresses. A source that has
-//! logged in at an address before is held up there by the first alone.
+//! Three counts limit the guesses:
+//!
+//! - the attempts of each source at an address, whether it has an account or not. A source that
+//!   goes on guessing waits longer and longer, but only that source, so nobody can lock a stranger
+//!   out.
+//! - the attempts of all sources at an address since its last login (NIST SP 800-63B-4 section
+//!   3.2.2).
+//! - the attempts of a source at all addresses.
+//!
+//! Only the first count applies to a source that has logged in at the address before.
 
 mod policy;
 mod record;

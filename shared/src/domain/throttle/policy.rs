@@ -1,38 +1,38 @@
-//! How much guessing is borne.
+//! The limits on guessing.
 
 use crate::platform::config::{ConfigError, Env};
 
-/// How much guessing is borne.
+/// The limits on guessing.
 #[derive(Debug, Clone, Copy)]
 pub struct AttemptPolicy {
     pub(super) free: u64,
     pub(super) free_of_account: u64,
-    /// How many attempts a source has in [`AttemptPolicy::window`], whatever the addresses.
+    /// The number of attempts that a source has in [`AttemptPolicy::window`], at all addresses.
     pub of_source: u64,
 }
 
 impl AttemptPolicy {
     /// The time over which a source's attempts at all addresses are counted, in seconds.
     const WINDOW: u64 = 5 * 60;
-    /// The first wait, in seconds; each further one is twice as long.
+    /// The first wait, in seconds. Each further wait is twice as long.
     const FIRST_WAIT: u64 = 30;
     /// The longest wait, in seconds.
     const LONGEST_WAIT: u64 = 60 * 60;
-    /// After how long without another attempt one is forgotten, in seconds.
+    /// The time without another attempt after which the attempts are forgotten, in seconds.
     pub(super) const FORGOTTEN_AFTER: u64 = 24 * 60 * 60;
-    /// How long a source stays known that has logged in, in seconds.
+    /// The time for which a source stays known after a login, in seconds.
     pub(super) const KNOWN_FOR: u64 = 90 * 24 * 60 * 60;
-    /// How many known sources an address has: the latest.
+    /// The number of known sources of an address; only the latest are stored.
     pub(super) const MOST_KNOWN: usize = 8;
 
     /// Reads `LOGIN_ATTEMPTS` (attempts at an address from one source before there are waits: 3 to
-    /// 20, 5 without it), `LOGIN_ATTEMPTS_PER_ACCOUNT` (from all sources: 10 to 100, 50 without it)
-    /// and `LOGIN_ATTEMPTS_PER_SOURCE` (of one source at all addresses in five minutes: 10 to
-    /// 1,000,000, 300 without it).
+    /// 20, default 5), `LOGIN_ATTEMPTS_PER_ACCOUNT` (from all sources: 10 to 100, default 50) and
+    /// `LOGIN_ATTEMPTS_PER_SOURCE` (of one source at all addresses in five minutes: 10 to
+    /// 1,000,000, default 300).
     ///
     /// # Errors
     ///
-    /// Where one of them is not such a number.
+    /// Returns an error if one of them is not a number in its range.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
             free: env.number("LOGIN_ATTEMPTS", 3..=20, 5)?,
@@ -41,20 +41,20 @@ impl AttemptPolicy {
         })
     }
 
-    /// When the window of `now` begins and ends, in seconds since the epoch.
+    /// Returns the begin and the end of the window that contains `now`, in seconds since the epoch.
     pub fn window(now: u64) -> (u64, u64) {
         let begin = now - now % Self::WINDOW;
         (begin, begin + Self::WINDOW)
     }
 
-    /// How long a source has to wait that has made so many attempts in the window of `now`, in seconds,
-    /// if it has to.
+    /// Returns how many seconds a source has to wait after `made` attempts in the window that
+    /// contains `now`, or `None` if it does not have to wait.
     pub fn source_waits(&self, made: u64, now: u64) -> Option<u64> {
         let (_, end) = Self::window(now);
         (made >= self.of_source).then(|| end - now)
     }
 
-    /// How long after the last of `made` attempts the next may come, in seconds.
+    /// Returns how many seconds after the last of `made` attempts the next is allowed.
     pub(super) fn wait(made: u64, free: u64) -> u64 {
         match made.checked_sub(free) {
             None => 0,

@@ -11,8 +11,8 @@ use crate::platform::random;
 use super::policy::AttemptPolicy;
 use super::source::AttemptKey;
 
-/// Names one attempt, so that an account's last login can say which it was. Nobody else learns it:
-/// a guess of the same second is not mistaken for the login.
+/// The identifier of one attempt, which the account stores with its last login. No client learns
+/// it, so a guess in the same second is not mistaken for the login.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AttemptId(String);
 
@@ -21,7 +21,7 @@ impl AttemptId {
         Self(URL_SAFE_NO_PAD.encode(random::octets::<9>()))
     }
 
-    /// As it is kept.
+    /// Returns the identifier as it is stored.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -35,49 +35,50 @@ impl FromStr for AttemptId {
     }
 }
 
-/// A login: when it was, and which attempt.
+/// The last login of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastLogin {
-    /// When it was, in seconds since the epoch.
+    /// The time, in seconds since the epoch.
     pub at: u64,
-    /// Which attempt it was.
+    /// The attempt that succeeded.
     pub attempt: AttemptId,
 }
 
 /// The attempts at one address, by source.
 ///
-/// An attempt counts before its outcome is known, and a login need not be written here: the account's
-/// last login tells that the source whose last attempt that was has begun anew.
+/// An attempt is counted before its outcome is known. A successful login is not written here. The
+/// account stores the id of the attempt that succeeded; when the attempts are next read, that
+/// source's count is reset.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attempts(Vec<AtSource>);
 
-/// What one source has tried at an address.
+/// The attempts of one source at an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AtSource {
     source: String,
     made: u64,
     pub(super) last: u64,
-    /// The last one.
+    /// The identifier of the last attempt.
     attempt: AttemptId,
     known: bool,
 }
 
-/// An attempt has to wait.
+/// The refusal of an attempt that has to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wait {
-    /// For how long, in seconds.
+    /// The time to wait, in seconds.
     pub seconds: u64,
-    /// Whether it is the address's wait, and not the source's own.
+    /// Whether the wait is due to the attempts at the address, and not to the source's own.
     pub of_account: bool,
 }
 
 impl Attempts {
-    /// What is kept of them.
+    /// Returns the attempts of these stored sources.
     pub fn new(sources: Vec<AtSource>) -> Self {
         Self(sources)
     }
 
-    /// What to keep of them.
+    /// Returns the sources to store.
     pub fn sources(&self) -> &[AtSource] {
         &self.0
     }
@@ -88,12 +89,12 @@ impl Attempts {
         at.is_some_and(|at| at.known && at.expires_at() > now)
     }
 
-    /// Checks whether the source may try at all, whatever others have tried: a first look, which counts
-    /// nothing.
+    /// Checks whether the source may try, regardless of other sources. This is a first check, which
+    /// counts nothing.
     ///
     /// # Errors
     ///
-    /// Where it has to wait.
+    /// Returns an error if the source has to wait.
     pub fn may_try(&self, key: &AttemptKey, policy: &AttemptPolicy, now: u64) -> Result<(), Wait> {
         match self.of(key) {
             Some(at) => at.remembered(now).waits(policy, now),
@@ -101,12 +102,12 @@ impl Attempts {
         }
     }
 
-    /// These and one more, at `now`; nothing is known yet of how it ends. `login` is the account's
-    /// last, if it has one.
+    /// Returns the attempts with one more at `now`, whose outcome is not known yet. `login` is the
+    /// account's last login, if there is one.
     ///
     /// # Errors
     ///
-    /// Where it has to wait. An attempt that has to wait does not count.
+    /// Returns an error if the attempt has to wait. Such an attempt does not count.
     pub fn one_more(
         &self,
         key: &AttemptKey,
@@ -136,9 +137,9 @@ impl Attempts {
         Ok(next)
     }
 
-    /// These after the password was right for an attempt from `source`, which starts anew and is
-    /// known from here on; what other sources have tried stays theirs. `None` where there is nothing
-    /// to write: the account's last login says it.
+    /// Returns the attempts after the password was right: the source's count is reset, and the
+    /// source is known from then on. The counts of other sources do not change. Returns `None` if
+    /// there is nothing to write because the account's last login says it.
     pub fn after_login(&self, key: &AttemptKey, now: u64) -> Option<Self> {
         let mut next = self.remembered(now);
         let at = next.at(key);
@@ -152,14 +153,14 @@ impl Attempts {
         Some(next)
     }
 
-    /// The last attempt of a source.
+    /// Returns the identifier of the source's last attempt.
     pub fn last_of(&self, key: &AttemptKey) -> AttemptId {
         self.of(key)
             .map(|at| at.attempt.clone())
             .unwrap_or_default()
     }
 
-    /// When all of this is forgotten, in seconds since the epoch.
+    /// Returns the time when all of the attempts are forgotten, in seconds since the epoch.
     pub fn expires_at(&self) -> u64 {
         let sources = self.0.iter().map(AtSource::expires_at);
         sources.max().unwrap_or(0)
@@ -170,13 +171,13 @@ impl Attempts {
         Self(sources.filter(|at| at.expires_at() > now).collect())
     }
 
-    /// Returns what the source has tried, if it has tried anything.
+    /// Returns the attempts of the source, if it has made any.
     fn of(&self, key: &AttemptKey) -> Option<&AtSource> {
         let source = key.source_at_address();
         self.0.iter().find(|at| at.source == source)
     }
 
-    /// Returns what the source has tried, which is nothing if it is new.
+    /// Returns the attempts of the source, and adds the source if it is new.
     fn at(&mut self, key: &AttemptKey) -> &mut AtSource {
         let source = key.source_at_address();
         let place = self.0.iter().position(|at| at.source == source);
@@ -239,7 +240,7 @@ impl AtSource {
     }
 }
 
-/// One line, as it is kept: source, count, time, attempt, and whether it is known.
+/// One line, as it is stored: source, count, time, attempt, and whether the source is known.
 impl fmt::Display for AtSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let known = if self.known { "known" } else { "-" };
@@ -252,7 +253,7 @@ impl fmt::Display for AtSource {
     }
 }
 
-/// What is kept is no such line.
+/// An error: the stored text is not such a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not a source, two numbers, an attempt and a mark")]
 pub struct NoSource;

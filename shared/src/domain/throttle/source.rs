@@ -1,4 +1,4 @@
-//! Where an attempt comes from.
+//! Sources of attempts.
 
 use std::net::IpAddr;
 
@@ -8,15 +8,16 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::domain::email::Email;
 
-/// Where an attempt comes from, as far as counting goes: an IPv4 address, or the /64 of an IPv6
-/// address, all of which one subscriber has.
+/// The source of an attempt, for counting: an IPv4 address, or the /64 network of an IPv6 address,
+/// since one subscriber has all of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source([u8; 16]);
 
 impl Source {
-    /// The source of a request from `ip`, as the gateway says. What is no address is one source.
+    /// Returns the source of a request from the address `ip`, which the gateway reports. All texts
+    /// that are not addresses are one source.
     pub fn of(ip: &str) -> Self {
-        // An IPv4 address in the other notation is the same place.
+        // An IPv4-mapped IPv6 address is the same source as the IPv4 address.
         Self(match ip.parse().map(|ip: IpAddr| ip.to_canonical()) {
             Ok(IpAddr::V4(ip)) => ip.to_ipv6_mapped().octets(),
             Ok(IpAddr::V6(ip)) => {
@@ -29,9 +30,9 @@ impl Source {
     }
 }
 
-/// What an attempt is counted by: the address that is tried, and the source that tries it.
+/// The key by which an attempt is counted: the address that is tried, and the source that tries it.
 ///
-/// It is made once for each request, since all of it is hashed.
+/// Build it once for each request, since it hashes all its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptKey {
     address: String,
@@ -60,8 +61,7 @@ impl AttemptKey {
         &self.source
     }
 
-    /// Returns the source's name among those of the address. No two addresses call a source the
-    /// same.
+    /// Returns the source's name among the sources of this address. It differs for each address.
     pub(super) fn source_at_address(&self) -> &str {
         &self.source_at_address
     }

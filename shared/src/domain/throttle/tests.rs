@@ -20,7 +20,7 @@ fn from(n: u32) -> AttemptKey {
     )
 }
 
-/// As many attempts as there may be, each as soon as it may come; and when the last one was.
+/// Makes `count` attempts, each as early as allowed. Also returns the time of the last.
 fn guess(mut attempts: Attempts, key: &AttemptKey, count: usize, mut now: u64) -> (Attempts, u64) {
     for _ in 0..count {
         attempts = match attempts.one_more(key, &policy(), None, now) {
@@ -88,7 +88,7 @@ fn guessing_from_many_sources_is_held_up_for_all_but_known_ones() {
             of_account: true
         })
     );
-    // The owner, at home, has five attempts as ever.
+    // The owner, at home, still has five attempts.
     let (attempts, then) = guess(attempts, &home, 5, NOW);
     assert_eq!(then, NOW);
     let longest = (0..20).fold((attempts, NOW), |(attempts, now), n| {
@@ -128,7 +128,7 @@ fn a_login_ends_the_wait_of_all_sources_for_what_came_before_it() {
     assert!(!try_at(None, NOW + 1));
     assert!(!try_at(Some(&login(NOW - 1, AttemptId::new())), NOW + 1));
     assert!(try_at(Some(&login(NOW + 1, AttemptId::new())), NOW + 1));
-    // Of the same second, only the attempt that was the login is left out.
+    // Within the same second, only the attempt that was the login is not counted.
     assert!(!try_at(Some(&login(NOW, AttemptId::new())), NOW + 1));
     let attempt = attempts.last_of(&from(3));
     assert!(try_at(Some(&login(NOW, attempt)), NOW + 1));
