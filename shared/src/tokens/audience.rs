@@ -1,23 +1,23 @@
-//! Who issues tokens, and for whom.
+//! The issuer and the audience of tokens.
 
 use std::borrow::Cow;
 
 use crate::platform::config::{ConfigError, Env};
 
-/// The `client_id` of every token (RFC 9068 section 2.2 requires one): Latchkey has first-party
-/// clients only and does not tell them apart.
+/// The `client_id` of every token (RFC 9068 section 2.2 requires one). Latchkey has only
+/// first-party clients and does not distinguish them.
 pub const CLIENT_ID: &str = "latchkey";
 
-/// Who issues tokens: the `iss` (RFC 7519 section 4.1.1).
+/// The issuer of tokens, the `iss` (RFC 7519 section 4.1.1).
 #[derive(Debug, Clone)]
 pub struct IssuerName(Option<String>);
 
 impl IssuerName {
-    /// Reads `ISSUER`, a URL; without it the issuer is derived from each request's domain name.
+    /// Reads `ISSUER`, a URL. Without it, the issuer is derived from each request's domain name.
     ///
     /// # Errors
     ///
-    /// Where it is no URL of a host, or ends with a slash.
+    /// Returns an error if it is not a URL with a host, or ends with a slash.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         let issuer = env.optional("ISSUER");
         if let Some(issuer) = &issuer {
@@ -35,8 +35,8 @@ impl IssuerName {
         Ok(Self(issuer))
     }
 
-    /// The issuer for a request that reached `domain_name`: API Gateway routes by that name, so a
-    /// client cannot choose another. `None` where neither is known.
+    /// Returns the issuer for a request that reached `domain_name`, or `None` if neither is known.
+    /// API Gateway routes by that name, so a client cannot choose another.
     pub fn at(&self, domain_name: Option<&str>) -> Option<Cow<'_, str>> {
         match (&self.0, domain_name) {
             (Some(issuer), _) => Some(Cow::Borrowed(issuer)),
@@ -56,11 +56,11 @@ pub struct IssuerAndAudience {
 }
 
 impl IssuerAndAudience {
-    /// Reads what [`IssuerName::from_env`] reads, and `AUDIENCE` (`latchkey` without it).
+    /// Reads the same setting as [`IssuerName::from_env`], and `AUDIENCE` (default `latchkey`).
     ///
     /// # Errors
     ///
-    /// Where the issuer is unusable.
+    /// Returns an error if the issuer is unusable.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         let audience = env
             .optional("AUDIENCE")

@@ -2,15 +2,15 @@
 
 use super::verifier::TokenError;
 
-/// The token of an `Authorization` header's value.
+/// Returns the token in the value of an `Authorization` header.
 ///
-/// API Gateway joins repeated headers with commas, and no access token has a comma or a blank in
-/// it: such a value is refused rather than guessed at.
+/// API Gateway joins repeated headers with commas, and no access token contains a comma or a blank,
+/// so such a value is refused.
 ///
 /// # Errors
 ///
-/// Where the scheme is another one (its name's letter case is free) or is not followed by one
-/// token.
+/// Returns an error if the scheme is another one (its name's letter case is free) or is not
+/// followed by exactly one token.
 pub fn token(header: &str) -> Result<&str, TokenError> {
     let (scheme, rest) = header.split_once(' ').ok_or(TokenError::NotBearer)?;
     if !scheme.eq_ignore_ascii_case("Bearer") {

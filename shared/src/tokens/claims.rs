@@ -1,20 +1,20 @@
-//! What an access token says.
+//! The contents of access tokens.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::domain::id::{Role, SessionId, UserId};
 
-/// The header of an access token (RFC 7515 section 4). It has these members and no others: keys
-/// and their locations (`jwk`, `jku`, `x5u`, `x5c`), extensions (`crit`, `b64`) and compression
-/// (`zip`) are refused where they are named, not ignored.
+/// The header of an access token (RFC 7515 section 4). It has exactly these members. Keys and their
+/// locations (`jwk`, `jku`, `x5u`, `x5c`), extensions (`crit`, `b64`) and compression (`zip`) are
+/// refused if present, not ignored.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
-    /// The signature's algorithm. It must be the key's own; it never chooses one.
+    /// The signature's algorithm. It must be the key's own and never selects one.
     pub alg: String,
     /// [`Header::TYP`] (RFC 9068 section 2.1).
     pub typ: String,
-    /// Which of our keys signed.
+    /// The name of the key that signed.
     pub kid: String,
 }
 
@@ -26,30 +26,31 @@ impl Header {
 /// The claims of an access token (RFC 9068 section 2.2). Times are `NumericDate`s in whole seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Claims {
-    /// Who issued it (RFC 7519 section 4.1.1).
+    /// The issuer (RFC 7519 section 4.1.1).
     pub iss: String,
-    /// Whose it is: the account's identifier (RFC 7519 section 4.1.2).
+    /// The subject: the account's identifier (RFC 7519 section 4.1.2).
     pub sub: UserId,
-    /// Whom it is for (RFC 7519 section 4.1.3).
+    /// The audience (RFC 7519 section 4.1.3).
     pub aud: Audience,
-    /// The client it was issued to (RFC 8693 section 4.3).
+    /// The client that the token was issued to (RFC 8693 section 4.3).
     pub client_id: String,
-    /// When it ends (RFC 7519 section 4.1.4).
+    /// The end of the token's validity (RFC 7519 section 4.1.4).
     pub exp: u64,
-    /// Before when it is not valid (RFC 7519 section 4.1.5). We issue none, and honour it.
+    /// The start of the token's validity (RFC 7519 section 4.1.5). Latchkey honours it and never
+    /// sets it.
     #[serde(
         default,
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
     pub nbf: Option<u64>,
-    /// When it was issued (RFC 7519 section 4.1.6).
+    /// The time of issue (RFC 7519 section 4.1.6).
     pub iat: u64,
-    /// Its own name (RFC 7519 section 4.1.7).
+    /// The token's identifier (RFC 7519 section 4.1.7).
     pub jti: String,
-    /// The session it belongs to (OpenID Connect Front-Channel Logout 1.0 section 3).
+    /// The session that the token belongs to (OpenID Connect Front-Channel Logout 1.0 section 3).
     pub sid: SessionId,
-    /// What its owner may do (RFC 9068 section 2.2.3.1), as stored when it was issued.
+    /// The roles of the account (RFC 9068 section 2.2.3.1) when the token was issued.
     pub roles: Vec<Role>,
 }
 
@@ -64,7 +65,7 @@ pub enum Audience {
 }
 
 impl Audience {
-    /// Whether `name` is one of them, letter for letter.
+    /// Returns whether one of them is exactly `name`.
     pub fn contains(&self, name: &str) -> bool {
         match self {
             Self::One(one) => one == name,
@@ -73,7 +74,7 @@ impl Audience {
     }
 }
 
-/// A member that may be missing, but not `null` or of another type (CVE-2026-25537).
+/// Deserializes a member that may be missing, but not `null` or of another type (CVE-2026-25537).
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     u64::deserialize(deserializer).map(Some)
 }

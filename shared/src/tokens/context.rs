@@ -1,7 +1,7 @@
-//! What the authorizer tells the functions behind it, at `requestContext.authorizer.lambda`.
+//! The context that the authorizer passes to functions, at `requestContext.authorizer.lambda`.
 //!
-//! One type is written by the authorizer and read by the functions. All of its members are scalar:
-//! API Gateway hands other values to some kinds of integration as empty texts.
+//! The authorizer writes this type and functions read it. All of its members are scalar: API
+//! Gateway passes other values to some kinds of integration as empty texts.
 
 use std::collections::HashMap;
 
@@ -11,27 +11,27 @@ use serde_json::Value;
 use super::claims::Claims;
 use crate::domain::id::{Role, SessionId, UserId};
 
-/// Who sends a request, and until when that may be believed.
+/// The sender of a request, and how long that is valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthorizerContext {
     /// The account (`sub`).
     pub user_id: UserId,
     /// The session (`sid`).
     pub session_id: SessionId,
-    /// What the account may do, as of the token's issue.
+    /// The roles of the account when the token was issued.
     pub roles: Vec<Role>,
-    /// The token's end, in seconds since the epoch. API Gateway may have cached the context past
-    /// it, so functions check it again.
+    /// The end of the token's validity, in seconds since the epoch. API Gateway may cache the
+    /// context past it, so functions check it again.
     pub exp: u64,
 }
 
-/// The context is not one that [`AuthorizerContext`] writes.
+/// An error: the context is not one that [`AuthorizerContext`] writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the authorizer's context is not that of an access token")]
 pub struct ForeignContext;
 
 impl AuthorizerContext {
-    /// Parses what API Gateway hands on.
+    /// Parses the context that API Gateway passes.
     ///
     /// # Errors
     ///
@@ -43,7 +43,7 @@ impl AuthorizerContext {
         };
         let roles = text("roles")?.split(' ').filter(|role| !role.is_empty());
         let roles: Result<_, _> = roles.map(str::parse).collect();
-        // A number; emulators and parameter mappings turn it into its digits.
+        // A number, which emulators and parameter mappings turn into a text of digits.
         let exp = match fields.get("exp") {
             Some(Value::Number(number)) => number.as_u64(),
             Some(Value::String(digits)) => digits.parse().ok(),
@@ -69,7 +69,7 @@ impl From<Claims> for AuthorizerContext {
     }
 }
 
-/// `roles` is one text, separated by spaces, which no role has in it.
+/// `roles` is one text, separated by spaces, which no role contains.
 impl Serialize for AuthorizerContext {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let roles: Vec<_> = self.roles.iter().map(Role::as_str).collect();

@@ -13,25 +13,25 @@ use crate::observe::logging::chain;
 use crate::platform::config::{ConfigError, Env};
 use crate::platform::random;
 
-/// Issues access tokens, and signs them with one key.
+/// Issues access tokens, signed with one key.
 pub struct Issuer {
     signer: Signer,
     expected: IssuerAndAudience,
     lifetime: u64,
 }
 
-/// A signed access token, for the one answer that carries it.
+/// A signed access token, for the one response that carries it.
 pub struct AccessToken {
     /// The compact serialisation (RFC 7515 section 7.1).
     pub text: String,
-    /// How long it is valid, in seconds.
+    /// The lifetime, in seconds.
     pub expires_in: u64,
 }
 
-/// A token could not be issued.
+/// The reason why a token was not issued.
 #[derive(Debug, thiserror::Error)]
 pub enum IssueError {
-    /// Neither `ISSUER` nor the request says who the issuer is.
+    /// Neither `ISSUER` nor the request determines the issuer.
     #[error("the issuer is unknown: set ISSUER")]
     NoIssuer,
     /// The key did not sign.
@@ -40,12 +40,12 @@ pub enum IssueError {
 }
 
 impl Issuer {
-    /// Reads what [`Signer::from_env`] and [`IssuerAndAudience::from_env`] read, and `ACCESS_TOKEN_SECONDS`
-    /// (60 to 3600, 900 without it).
+    /// Reads the same settings as [`Signer::from_env`] and [`IssuerAndAudience::from_env`], and
+    /// `ACCESS_TOKEN_SECONDS` (60 to 3600, default 900).
     ///
     /// # Errors
     ///
-    /// Where one of them is missing or unusable.
+    /// Returns an error if one of them is missing or unusable.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         let lifetime = env.number("ACCESS_TOKEN_SECONDS", 60..=Verifier::MAX_LIFETIME, 900)?;
         Ok(Self {
@@ -55,22 +55,22 @@ impl Issuer {
         })
     }
 
-    /// Prepares the key ahead of its first use. Where that fails, issuing tries again.
+    /// Prepares the key ahead of its first use. If this fails, [`Issuer::issue`] tries again.
     pub async fn warm_up(&self) {
         if let Err(error) = self.signer.warm_up().await {
             tracing::warn!(cause = chain(&error), "the signing key is not there yet");
         }
     }
 
-    /// Issues a token for `account` and `session` at `now` (seconds since the epoch), over a
-    /// request that reached `domain_name`.
+    /// Issues a token for `account` and `session` at `now` (seconds since the epoch), for a request
+    /// that reached `domain_name`.
     ///
-    /// Its lifetime is shortened by a random 0 to 5%, so that clients which logged in together do
+    /// The lifetime is shortened by a random 0 to 5%, so that clients which logged in together do
     /// not refresh together.
     ///
     /// # Errors
     ///
-    /// Where the key does not sign.
+    /// Returns an error if the key does not sign or the issuer is unknown.
     pub async fn issue(
         &self,
         account: &Account,

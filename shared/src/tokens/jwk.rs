@@ -13,16 +13,16 @@ use serde::de::IgnoredAny;
 
 use super::jwks::KeySetError;
 
-/// One key and the one algorithm it is used with.
+/// A key and the one algorithm that it is used with.
 pub struct Key {
     pub(super) kid: String,
     pub(super) algorithm: Algorithm,
-    /// Read once: jsonwebtoken would read it anew for each token, a sixth of the time that verifying
-    /// takes.
+    /// Parsed once: jsonwebtoken would parse it for each token, which takes a sixth of the time of
+    /// a verification.
     pub(super) public: ParsedPublicKey,
 }
 
-/// The members of a JSON Web Key that decide anything here; others, such as `x5c`, are ignored.
+/// The members of a JSON Web Key that matter here; others, such as `x5c`, are ignored.
 #[derive(Deserialize)]
 pub(super) struct Jwk {
     kty: String,
@@ -35,9 +35,9 @@ pub(super) struct Jwk {
     e: Option<String>,
     x: Option<String>,
     y: Option<String>,
-    /// Of a symmetric key (RFC 7518 section 6.4).
+    /// The secret of a symmetric key (RFC 7518 section 6.4).
     k: Option<IgnoredAny>,
-    // Of a private key (RFC 7518 sections 6.2.2 and 6.3.2, RFC 8037 section 2).
+    // Members of a private key (RFC 7518 sections 6.2.2 and 6.3.2, RFC 8037 section 2).
     d: Option<IgnoredAny>,
     p: Option<IgnoredAny>,
     q: Option<IgnoredAny>,
@@ -47,13 +47,13 @@ pub(super) struct Jwk {
     oth: Option<IgnoredAny>,
 }
 
-/// A key of a set.
+/// A key of a set, not parsed yet.
 pub(super) struct Named {
     pub(super) kid: String,
     pub(super) public: Public,
 }
 
-/// The members that make a public key.
+/// The members that form a public key.
 pub(super) enum Public {
     /// RFC 7518 section 6.3.1.
     Rsa { n: Vec<u8>, e: Vec<u8> },
@@ -82,7 +82,7 @@ impl Named {
         };
         let [n, e, x, y] = [&jwk.n, &jwk.e, &jwk.x, &jwk.y].map(octets);
         let public = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
-            // AWS-LC refuses moduli below 2048 bits when it verifies; say so at the start.
+            // AWS-LC refuses moduli below 2048 bits when it verifies; report them at the start.
             ("RSA", None) if n.len() >= 256 && !e.is_empty() => Public::Rsa { n, e },
             ("EC", Some("P-256")) if x.len() == 32 && y.len() == 32 => Public::P256 { x, y },
             ("OKP", Some("Ed25519")) if x.len() == 32 => Public::Ed25519 { x },
@@ -117,7 +117,7 @@ impl Public {
         }
     }
 
-    /// As AWS-LC has it.
+    /// Parses the key with AWS-LC.
     fn read(&self) -> Result<ParsedPublicKey, KeyRejected> {
         match self {
             Self::Rsa { n, e } => {
@@ -144,24 +144,24 @@ impl Key {
         }
     }
 
-    /// The key's name.
+    /// Returns the name of the key.
     #[cfg(feature = "accounts")]
     pub(super) fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// The one algorithm that it is used with.
+    /// Returns the one algorithm that the key is used with.
     #[cfg(feature = "accounts")]
     pub(super) fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// Whether `alg` of a token's header is this key's algorithm, letter for letter.
+    /// Returns whether `alg` of a token's header is exactly this key's algorithm.
     pub fn is_for(&self, alg: &str) -> bool {
         alg == name(self.algorithm)
     }
 
-    /// Whether `signature` (base64url) is this key's over `message`.
+    /// Returns whether `signature` (base64url) is this key's signature of `message`.
     pub fn verify(&self, message: &str, signature: &str) -> bool {
         let Ok(signature) = URL_SAFE_NO_PAD.decode(signature) else {
             return false;
@@ -171,7 +171,7 @@ impl Key {
     }
 }
 
-/// The name of an algorithm that we use (RFC 7518 section 3.1, RFC 8037 section 3.1).
+/// Returns the name of a supported algorithm (RFC 7518 section 3.1, RFC 8037 section 3.1).
 pub(super) fn name(algorithm: Algorithm) -> &'static str {
     match algorithm {
         Algorithm::ES256 => "ES256",

@@ -8,39 +8,39 @@ use crate::platform::config::{ConfigError, Env};
 
 use super::jwk::{Jwk, Key, Named, name};
 
-/// The keys whose signatures are accepted, by their `kid`.
+/// The keys whose signatures are accepted.
 pub struct KeySet(Vec<Key>);
 
-/// A key set cannot be used.
+/// The reason why a key set cannot be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeySetError {
-    /// It is not a JSON Web Key Set.
+    /// The document is not a JSON Web Key Set.
     #[error("is not a JSON Web Key Set (line {line}, column {column})")]
     Unreadable {
-        /// Where reading failed.
+        /// The line at which parsing failed.
         line: usize,
-        /// Where reading failed.
+        /// The column at which parsing failed.
         column: usize,
     },
-    /// It has no keys.
+    /// The set has no keys.
     #[error("has no keys")]
     Empty,
     /// A key has no `kid`.
     #[error("has a key without \"kid\"")]
     NoKid,
-    /// Two keys have one `kid`.
+    /// Two keys have the same `kid`.
     #[error("has two keys named \"{0}\"")]
     Repeated(String),
-    /// A key carries its private half.
+    /// A key includes its private half.
     #[error("has the private half of the key \"{0}\"; publish public keys only")]
     Private(String),
     /// A key is a shared secret.
     #[error("has the symmetric key \"{0}\"; only RSA, P-256 and Ed25519 keys verify tokens")]
     Symmetric(String),
-    /// A key is of a kind that we do not verify with.
+    /// A key is of an unsupported kind.
     #[error("has the key \"{0}\", which is not an RSA (2048 bits or more), P-256 or Ed25519 key")]
     Unsupported(String),
-    /// A key is meant for something else.
+    /// A key is meant for another use.
     #[error("has the key \"{0}\" with a \"use\" or \"alg\" that does not sign tokens of its kind")]
     OtherUse(String),
 }
@@ -55,16 +55,16 @@ impl KeySet {
     ///
     /// # Errors
     ///
-    /// Where it is missing, unreadable or unusable.
+    /// Returns an error if it is missing, unreadable or unusable.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         Self::parse(&Self::document(env)?).map_err(unusable)
     }
 
-    /// The text that [`KeySet::from_env`] reads.
+    /// Returns the text that [`KeySet::from_env`] parses.
     ///
     /// # Errors
     ///
-    /// Where it is missing or unreadable.
+    /// Returns an error if it is missing or unreadable.
     pub fn document(env: &Env<'_>) -> Result<String, ConfigError> {
         let value = env.required("JWKS", "a JSON Web Key Set or the path of a file with one")?;
         if value.trim_start().starts_with('{') {
@@ -82,21 +82,22 @@ impl KeySet {
     ///
     /// # Errors
     ///
-    /// Where it is not a key set, or any of its keys is not a public key that we verify with: a
-    /// set that is half usable hides a mistake.
+    /// Returns an error if the document is not a key set, or if any of its keys is not a public key
+    /// of a supported kind: a set that is only partly usable hides a mistake.
     pub fn parse(document: &str) -> Result<Self, KeySetError> {
         let named = named(document)?;
         let keys = named.into_iter().map(Key::read).collect::<Result<_, _>>();
         keys.map(Self)
     }
 
-    /// What may be published of the keys of `document`: their public members and nothing else,
-    /// and the algorithms that they are for. Nobody verifies with them here, so they are not read:
-    /// that would link a megabyte.
+    /// Returns the key set to publish for `document`, with only the public members of its keys, and
+    /// the algorithms of the keys. The keys themselves are not parsed, since that would link a
+    /// megabyte.
     ///
     /// # Errors
     ///
-    /// As [`KeySet::parse`], but for a key whose members are no key together.
+    /// Returns the same errors as [`KeySet::parse`], except for a key whose members do not form a
+    /// valid key.
     #[cfg(feature = "accounts")]
     pub fn published(document: &str) -> Result<(String, Vec<&'static str>), KeySetError> {
         let keys = named(document)?;
@@ -119,30 +120,31 @@ impl KeySet {
         ))
     }
 
-    /// The key that is named `kid`, letter for letter.
+    /// Returns the key whose `kid` is exactly `kid`.
     pub fn get(&self, kid: &str) -> Option<&Key> {
         self.0.iter().find(|key| key.kid == kid)
     }
 
-    /// As [`KeySet::get`], for somebody who needs no other key.
+    /// Returns the same key as [`KeySet::get`], for a caller that needs no other key.
     #[cfg(feature = "accounts")]
     pub(super) fn take(self, kid: &str) -> Option<Key> {
         self.0.into_iter().find(|key| key.kid == kid)
     }
 
-    /// The key, where there is one only.
+    /// Returns the key if it is the only one.
     #[cfg(feature = "accounts")]
     pub(super) fn only(self) -> Option<Key> {
         <[Key; 1]>::try_from(self.0).ok().map(|[key]| key)
     }
 }
 
-/// A deployment fault: the key set of `JWKS` cannot be used.
+/// Returns a deployment fault: the key set of `JWKS` cannot be used.
 pub fn unusable(error: KeySetError) -> ConfigError {
     ConfigError::new(format!("JWKS {error}; set it to a usable key set"))
 }
 
-/// The keys of a set, each public, of a kind that we verify with, and named; but not read yet.
+/// Returns the keys of a set. Each is checked to be public, named, and of a supported kind, but is
+/// not parsed.
 fn named(document: &str) -> Result<Vec<Named>, KeySetError> {
     let jwks: Jwks = serde_json::from_str(document).map_err(|error| KeySetError::Unreadable {
         line: error.line(),
@@ -207,7 +209,7 @@ mod tests {
             refusal(&ed(r#","kid":"a","d":"AA""#)),
             KeySetError::Private("a".to_owned())
         );
-        // Each private member by itself: one prime is as good as the whole key.
+        // Test each private member alone, since one prime reveals the whole key.
         for member in ["d", "p", "q", "dp", "dq", "qi", "oth"] {
             for key in [
                 format!(

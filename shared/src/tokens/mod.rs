@@ -1,4 +1,5 @@
-//! Access tokens: JWTs as RFC 9068 profiles them, signed by one key and verified by a set of them.
+//! Access tokens: JWTs in the profile of RFC 9068, signed with one key and verified with a set of
+//! keys.
 
 pub mod audience;
 pub mod bearer;

@@ -20,8 +20,8 @@ pub struct PrivateKey {
     public: PublicKey,
 }
 
-/// The key as AWS-LC has it. jsonwebtoken would read it anew for each signature, which for RSA takes
-/// as long as the signature.
+/// The key as AWS-LC parsed it. jsonwebtoken would parse it for each signature, which for RSA takes
+/// as long as the signature itself.
 enum Pair {
     Rsa(RsaKeyPair),
     P256(EcdsaKeyPair),
@@ -29,15 +29,16 @@ enum Pair {
 }
 
 impl PrivateKey {
-    /// Takes a private key in PEM (PKCS#8, RFC 7468 section 10); `None` where it is not one that
-    /// we sign with.
+    /// Parses a private key in PEM (PKCS#8, RFC 7468 section 10). Returns `None` if it is not a key
+    /// of a supported kind.
     pub fn from_pem(pem: &str) -> Option<Self> {
         let pem = pem::parse(pem).ok();
         let pem = pem.filter(|pem| pem.tag() == "PRIVATE KEY")?;
         Self::from_pkcs8(pem.contents())
     }
 
-    /// Takes a private key in DER (PKCS#8, RFC 5958), as KMS gives it; `None` as above.
+    /// Parses a private key in DER (PKCS#8, RFC 5958), the format of KMS. Returns `None` as
+    /// [`PrivateKey::from_pem`] does.
     pub fn from_pkcs8(der: &[u8]) -> Option<Self> {
         let pair = if let Ok(pair) = RsaKeyPair::from_pkcs8(der) {
             Pair::Rsa(pair)
@@ -50,17 +51,17 @@ impl PrivateKey {
         Some(Self { pair, public })
     }
 
-    /// The key's public half.
+    /// Returns the public half of the key.
     pub fn public(&self) -> &PublicKey {
         &self.public
     }
 
-    /// The algorithm that it signs with.
+    /// Returns the algorithm of the key.
     pub(super) fn algorithm(&self) -> Algorithm {
         self.pair.algorithm()
     }
 
-    /// The signature over `message` in the form of RFC 7518 section 3, in base64url.
+    /// Returns the signature of `message` in the form of RFC 7518 section 3, in base64url.
     pub(super) fn sign(&self, message: &str) -> Result<String, Unspecified> {
         let (message, random) = (message.as_bytes(), SystemRandom::new());
         let signature = match &self.pair {
@@ -85,7 +86,7 @@ impl Pair {
         }
     }
 
-    /// The public half in DER.
+    /// Returns the public half in DER.
     fn spki(&self) -> Result<PublicKeyX509Der<'static>, Unspecified> {
         match self {
             Self::Rsa(pair) => pair.public_key().as_der(),

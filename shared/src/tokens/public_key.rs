@@ -1,4 +1,4 @@
-//! The public half of a signing key, as it is published.
+//! The public half of a signing key, in the form in which it is published.
 
 use jsonwebtoken::jwk::{Jwk, KeyAlgorithm, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey};
@@ -13,8 +13,8 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Takes a public key in DER (SubjectPublicKeyInfo, RFC 5280 section 4.1), as KMS gives it;
-    /// `None` where it is not one that we verify with.
+    /// Parses a public key in DER (SubjectPublicKeyInfo, RFC 5280 section 4.1), the format of KMS.
+    /// Returns `None` if it is not a key of a supported kind.
     pub fn from_spki(der: &[u8]) -> Option<Self> {
         let pem = pem::encode(&Pem::new("PUBLIC KEY", der));
         let pem = pem.as_bytes();
@@ -39,18 +39,18 @@ impl PublicKey {
             _ => KeyAlgorithm::RS256,
         });
         let key = Self { jwk, kid };
-        // A key that nobody would verify with must not sign: the set's rules are the rules.
+        // A key that verifiers refuse must not sign, so the key set's rules apply.
         KeySet::parse(&jwks([&key])).ok()?;
         Some(key)
     }
 
-    /// The key's name.
+    /// Returns the name of the key.
     pub fn kid(&self) -> &str {
         &self.kid
     }
 }
 
-/// The key set (RFC 7517 section 5) of `keys`, in their order.
+/// Returns the key set (RFC 7517 section 5) of `keys`, in their order.
 pub fn jwks<'a>(keys: impl IntoIterator<Item = &'a PublicKey>) -> String {
     let keys: Vec<_> = keys.into_iter().map(|key| &key.jwk).collect();
     serde_json::json!({ "keys": keys }).to_string()

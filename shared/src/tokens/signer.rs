@@ -1,4 +1,4 @@
-//! The key that signs tokens, wherever its private half is kept.
+//! The key that signs tokens, in memory or in KMS.
 
 use std::fs;
 
@@ -22,13 +22,13 @@ pub struct Signer {
     custody: Custody,
 }
 
-/// Where the private half is.
+/// The place of the private half.
 enum Custody {
     /// In memory, read from a file.
     Held(PrivateKey),
-    /// In KMS, which signs. What it answers must verify with the public half.
+    /// In KMS, which signs. Its signatures must verify with the public half.
     Kms { kms: Kms, arn: String, public: Key },
-    /// In memory, once KMS has decrypted it.
+    /// In memory, after KMS has decrypted it.
     Sealed {
         kms: Kms,
         sealed: Vec<u8>,
@@ -36,10 +36,10 @@ enum Custody {
     },
 }
 
-/// The key did not sign.
+/// The reason why a token was not signed.
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
-    /// The claims could not be written.
+    /// The claims cannot be serialized.
     #[error("the claims were not written")]
     Claims(#[from] serde_json::Error),
     /// The key failed.
@@ -48,37 +48,38 @@ pub enum SignError {
     /// KMS failed.
     #[error("the key failed")]
     Kms(#[from] KmsError),
-    /// KMS takes no message that long for an Ed25519 key, which hashes by itself: the account has too
-    /// many roles.
+    /// KMS does not sign a message of this length with an Ed25519 key, because Ed25519 hashes the
+    /// message itself. The account has too many roles.
     #[error(
         "the token has {octets} octets before its signature, and KMS signs at most {most} with an \
          Ed25519 key: give the account fewer roles, or sign with a key of another kind",
         most = Signer::MOST_OF_ED25519
     )]
     TooLong {
-        /// How long the message is.
+        /// The length of the message.
         octets: usize,
     },
-    /// The key is not the one that is published under its name: nobody would take its tokens.
+    /// The key is not the one that is published under its name, so nobody would accept its tokens.
     #[error("SIGNING_KEY is not the key that JWKS publishes as \"{kid}\"")]
     OtherKey {
-        /// The name under which it was to sign.
+        /// The name under which it should sign.
         kid: String,
     },
 }
 
 impl Signer {
-    /// The longest message that KMS takes as it is (`Sign`, `MessageType` RAW), in octets.
+    /// The longest message that KMS accepts without hashing (`Sign`, `MessageType` RAW), in octets.
     const MOST_OF_ED25519: usize = 4096;
 
     /// Reads `SIGNING_KEY`: the ARN of a KMS key that signs, or `sealed:` and a private key that
     /// KMS has encrypted (base64), or the path of one in PEM (PKCS#8). Reads `JWKS` as
-    /// [`KeySet::from_env`] does, and, for the first two, `SIGNING_KID`, which names the key's
-    /// public half among them; a set of one key needs no name.
+    /// [`KeySet::from_env`] does, and, for the first two, `SIGNING_KID`, the name of the key's
+    /// public half in that set; a set of one key needs no name.
     ///
     /// # Errors
     ///
-    /// Where one of them is missing or unusable, or `JWKS` does not publish the key.
+    /// Returns an error if one of them is missing or unusable, or if `JWKS` does not publish the
+    /// key.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         let published = KeySet::from_env(env)?;
         let key = env.required(
@@ -126,7 +127,7 @@ impl Signer {
         Ok(signer)
     }
 
-    /// Signs with a key in memory.
+    /// Returns a signer with a key in memory.
     pub fn held(key: PrivateKey) -> Self {
         Self {
             kid: key.public().kid().to_owned(),
@@ -135,13 +136,13 @@ impl Signer {
         }
     }
 
-    /// Does ahead of the first signature what it would wait for: opens the connection to KMS, or
-    /// unseals a sealed key. With a key in memory it makes a signature, since AWS-LC prepares the key's
-    /// numbers in the first one.
+    /// Does work in advance that the first signature would otherwise wait for: opens the connection
+    /// to KMS, or unseals a sealed key. A key in memory makes a signature, since AWS-LC prepares
+    /// the key's numbers in the first one.
     ///
     /// # Errors
     ///
-    /// Where KMS does not do it; the first signature tries again.
+    /// Returns an error if KMS fails; the first signature then tries again.
     pub async fn warm_up(&self) -> Result<(), SignError> {
         match &self.custody {
             Custody::Kms { kms, arn, .. } => kms.warm_up(arn, self.algorithm).await?,
@@ -158,7 +159,7 @@ impl Signer {
     ///
     /// # Errors
     ///
-    /// Where the key does not sign.
+    /// Returns an error if the key does not sign.
     pub async fn sign(&self, claims: &Claims) -> Result<String, SignError> {
         let header = Header {
             alg: name(self.algorithm).to_owned(),
@@ -173,7 +174,8 @@ impl Signer {
             Custody::Sealed { kms, sealed, key } => {
                 self.unsealed(kms, sealed, key).await?.sign(&token)?
             }
-            // Refused here and not by KMS, whose refusal is like an outage: this one does not pass.
+            // Refused here because a refusal by KMS looks like an outage, and this one is
+            // permanent.
             Custody::Kms { .. }
                 if self.algorithm == Algorithm::EdDSA && token.len() > Self::MOST_OF_ED25519 =>
             {
@@ -184,8 +186,8 @@ impl Signer {
             Custody::Kms { kms, arn, public } => {
                 let signature = kms.sign(arn, self.algorithm, token.as_bytes()).await?;
                 let signature = URL_SAFE_NO_PAD.encode(signature);
-                // Tens of microseconds after a network's milliseconds, and no token that nobody
-                // takes is ever handed out.
+                // This takes tens of microseconds after a network's milliseconds, and no token that
+                // verifiers refuse is ever returned.
                 if !public.verify(&token, &signature) {
                     return Err(self.other_key());
                 }
@@ -218,7 +220,7 @@ impl Signer {
     }
 }
 
-/// The key of that name, or the only one.
+/// Returns the key named `kid`, or the only key if there is no name.
 fn named(published: KeySet, kid: Option<String>) -> Result<Key, ConfigError> {
     match kid {
         Some(kid) => published.take(&kid).ok_or_else(|| {
@@ -265,7 +267,7 @@ mod tests {
         PrivateKey::from_pkcs8(key.to_pkcs8v1().unwrap().as_ref()).unwrap()
     }
 
-    /// The sentence with which a function ends that has these variables.
+    /// Returns the error of a function that starts with these variables.
     fn refusal(variables: &[(&str, &str)]) -> String {
         let lookup = |name: &str| {
             let given = variables.iter().find(|(given, _)| *given == name);

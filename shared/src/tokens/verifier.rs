@@ -1,6 +1,6 @@
 //! Verifies access tokens.
 //!
-//! AWS-LC checks signatures here. Every other check is spelled out, in order, each with its source:
+//! AWS-LC checks signatures here. Every other check is written out, in order, each with its source:
 //! jsonwebtoken leaves several of them to its caller, and reads the time itself.
 
 use base64::Engine as _;
@@ -18,25 +18,26 @@ pub struct Verifier {
     expected: IssuerAndAudience,
 }
 
-/// Why a token is refused. The reason is for the log; clients learn only that it was.
+/// The reason why a token is refused. It is for the log; clients learn only that the token was
+/// refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// RFC 6750 section 2.1.
     #[error("the Authorization header is not \"Bearer\" and one token")]
     NotBearer,
-    /// API Gateway bounds headers at 10,240 octets; no token of ours is near it.
+    /// API Gateway limits headers to 10,240 octets; no token of Latchkey is near that.
     #[error("the token is longer than {} octets", Verifier::MAX_LENGTH)]
     TooLong,
     /// RFC 7515 section 7.1: three segments of base64url, no padding.
     #[error("the token is not three segments of base64url")]
     Malformed,
-    /// RFC 7515 section 4, and [`Header`] for what may be in it.
+    /// RFC 7515 section 4; [`Header`] says which members are allowed.
     #[error("the token's header is not {{alg, typ, kid}}")]
     Header,
-    /// RFC 9068 section 4: so that no other JWT of ours passes for an access token.
+    /// RFC 9068 section 4: no other JWT from this issuer may pass for an access token.
     #[error("the token's typ is not at+jwt")]
     Typ,
-    /// Keys are chosen among our own by exact name.
+    /// The key is chosen from the configured keys by exact name.
     #[error("the token's kid is none of our keys")]
     UnknownKey,
     /// RFC 8725 section 3.1: the algorithm is the key's.
@@ -48,7 +49,7 @@ pub enum TokenError {
     /// RFC 9068 section 2.2: a required claim is missing, or a claim has the wrong type.
     #[error("the token's claims are not those of an access token")]
     Claims,
-    /// Neither `ISSUER` nor the request says who the issuer is.
+    /// Neither `ISSUER` nor the request determines the issuer.
     #[error("the issuer to expect is unknown: set ISSUER")]
     NoIssuer,
     /// RFC 9068 section 4.
@@ -60,29 +61,30 @@ pub enum TokenError {
     /// RFC 7519 section 4.1.4.
     #[error("the token has expired")]
     Expired,
-    /// RFC 7519 section 4.1.5; also where `iat` lies ahead.
+    /// RFC 7519 section 4.1.5; also if `iat` is in the future.
     #[error("the token is not valid yet")]
     NotYet,
-    /// An `exp` that we would never issue.
+    /// The `exp` is later than any that Latchkey issues.
     #[error("the token's lifetime is longer than any that is issued")]
     Lifetime,
 }
 
 impl Verifier {
-    /// The longest token that is looked at, in octets.
+    /// The length of the longest token that is examined, in octets.
     pub const MAX_LENGTH: usize = 8 * 1024;
-    /// The longest `kid` that is looked up, in octets.
+    /// The length of the longest `kid` that is looked up, in octets.
     const MAX_KID_LENGTH: usize = 256;
-    /// How far clocks may be apart, in seconds.
+    /// The tolerated difference between clocks, in seconds.
     pub const LEEWAY: u64 = 30;
-    /// The longest lifetime that is ever issued, in seconds.
+    /// The longest lifetime that is issued, in seconds.
     pub const MAX_LIFETIME: u64 = 60 * 60;
 
-    /// Reads `JWKS`, `ISSUER` and `AUDIENCE`; see [`KeySet::from_env`] and [`IssuerAndAudience::from_env`].
+    /// Reads `JWKS`, `ISSUER` and `AUDIENCE`; see [`KeySet::from_env`] and
+    /// [`IssuerAndAudience::from_env`].
     ///
     /// # Errors
     ///
-    /// Where one of them is missing or unusable.
+    /// Returns an error if one of them is missing or unusable.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
             keys: KeySet::from_env(env)?,
@@ -90,12 +92,12 @@ impl Verifier {
         })
     }
 
-    /// The claims of `token`, if all of it holds at `now` (seconds since the epoch) for a request
-    /// that reached `domain_name`.
+    /// Returns the claims of `token` if it is valid at `now` (seconds since the epoch) for a
+    /// request that reached `domain_name`.
     ///
     /// # Errors
     ///
-    /// The first reason to refuse it.
+    /// Returns the first reason to refuse the token.
     pub fn verify(
         &self,
         token: &str,
@@ -117,7 +119,7 @@ impl Verifier {
             return Err(TokenError::Malformed);
         }
 
-        // The header: nothing in it is trusted, it only has to be what we would have written.
+        // The header. Nothing in it is trusted; it must be one that Latchkey would have written.
         let header: Header = decode(header).ok_or(TokenError::Header)?;
         let typ = header.typ.to_ascii_lowercase();
         if typ.strip_prefix("application/").unwrap_or(&typ) != Header::TYP {
@@ -134,7 +136,8 @@ impl Verifier {
             return Err(TokenError::Signature);
         }
 
-        // The claims: ours by signature, and still of this issuer, audience and time.
+        // The claims. The signature proves their origin; issuer, audience and time must match as
+        // well.
         let claims: Claims = decode(payload).ok_or(TokenError::Claims)?;
         if claims.jti.is_empty() || claims.client_id.is_empty() {
             return Err(TokenError::Claims);
@@ -164,7 +167,8 @@ impl Verifier {
     }
 }
 
-/// A JSON object in strict base64url: UTF-8, nothing but blanks behind it, its known members once.
+/// Decodes a JSON object in strict base64url: UTF-8, no data after it except blanks, no known
+/// member twice.
 fn decode<T: DeserializeOwned>(segment: &str) -> Option<T> {
     let octets = URL_SAFE_NO_PAD.decode(segment).ok()?;
     // serde would also read a struct from an array.

@@ -47,7 +47,7 @@ fn kinds() -> [(PrivateKey, &'static str); 3] {
         .map(|(pem, alg)| (PrivateKey::from_pem(&pem).unwrap(), alg))
 }
 
-/// The one key of a signer's key set.
+/// Returns the one key of a signer's key set.
 fn published(signer: &PrivateKey) -> serde_json::Value {
     let mut set: serde_json::Value = serde_json::from_str(&jwks([signer.public()])).unwrap();
     set["keys"][0].take()
@@ -123,7 +123,7 @@ fn a_token_verifies_with_no_other_key_and_under_no_other_algorithm() {
         for jwks in &sets {
             let verdict = verifier(jwks).verify(&token.text, None, NOW);
             assert_eq!(verdict, Err(TokenError::UnknownKey));
-            // Even where a stranger's key goes by our key's name.
+            // The token is refused even if the other key has the same `kid`.
             let mut set: serde_json::Value = serde_json::from_str(jwks).unwrap();
             set["keys"][0]["kid"] = kid.clone();
             let verdict = verifier(&set.to_string()).verify(&token.text, None, NOW);
@@ -139,7 +139,7 @@ fn a_token_verifies_with_no_other_key_and_under_no_other_algorithm() {
     }
 }
 
-/// Puts other octets in the place of a token's signature.
+/// Replaces the signature of a token.
 fn resigned(token: &str, signature: &[u8]) -> String {
     let message = token.rsplit_once('.').unwrap().0;
     format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
@@ -179,7 +179,7 @@ fn signatures_of_elliptic_curves_have_one_form_and_are_within_range() {
             let der = [&[0x30, 68, 2, 32], r, &[2, 32], s].concat();
             hostile.push(der);
         } else {
-            // RFC 8032 section 5.1.7: S + L stands for the same number and must not pass.
+            // RFC 8032 section 5.1.7: S + L is the same number as S modulo L and must not pass.
             let mut carry = 0;
             let beyond = s.iter().zip(ED25519_ORDER).map(|(&s, l)| {
                 carry += u16::from(s) + u16::from(l);
