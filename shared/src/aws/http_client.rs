@@ -1,7 +1,7 @@
 //! The HTTP client under the AWS SDK: HTTP/1.1 over pooled connections (hyper), TLS by rustls.
 //!
-//! aws-smithy-http-client does the same and brings HTTP/2, which neither DynamoDB nor KMS speaks,
-//! proxies and a second pool along: decision 21.
+//! aws-smithy-http-client does the same, but also brings HTTP/2, which neither DynamoDB nor KMS
+//! speaks, proxies and a second pool: decision 21.
 
 use std::error::Error;
 use std::pin::Pin;
@@ -34,11 +34,12 @@ use tower_service::Service;
 
 use crate::platform::config::{ConfigError, Env};
 
-/// The roots that AWS's certificates end in ("Amazon Trust Services: certification authorities"). The
-/// system's hundred and more cost most of a start to read, and nothing here talks to their servers.
+/// The root certificates of AWS's services ("Amazon Trust Services: certification authorities").
+/// Reading the more than one hundred of the system would take most of a start, and no request goes
+/// to their servers.
 const ROOTS: &[u8] = include_bytes!("amazon-trust-services.pem");
 
-/// How long a connection may take until it can be used, the handshake of TLS included.
+/// The timeout for opening a connection, including the TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// An HTTP client for the SDK. Clones share their connections.
@@ -60,7 +61,7 @@ impl HttpsClient {
         };
         let refused = |cause: &dyn Error| {
             ConfigError::new(format!(
-                "SSL_CERT_FILE is \"{path}\", which is of no use ({cause}); set it to the path of \
+                "SSL_CERT_FILE is \"{path}\", which cannot be used ({cause}); set it to the path of \
                  root certificates in PEM"
             ))
         };
@@ -68,7 +69,7 @@ impl HttpsClient {
         Self::trusting(&pem).map_err(|error| refused(error.as_ref()))
     }
 
-    /// Returns a client that trusts the roots of Amazon Trust Services alone.
+    /// Returns a client that trusts only the roots of Amazon Trust Services.
     ///
     /// # Errors
     ///
@@ -78,11 +79,12 @@ impl HttpsClient {
             .map_err(|error| ConfigError::new(format!("TLS cannot be set up: {error}")))
     }
 
-    /// Returns a client that trusts those of these root certificates that can be read, and no others.
+    /// Returns a client that trusts those of these root certificates that can be parsed, and no
+    /// others.
     fn trusting(pem: &[u8]) -> Result<Self, BoxError> {
         let mut roots = RootCertStore::empty();
         let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-        // The bundles of systems hold old ones of forms that nobody verifies with.
+        // The bundles of systems contain old certificates that cannot be parsed.
         roots.add_parsable_certificates(certificates?);
         if roots.is_empty() {
             return Err("there is no certificate in it".into());
@@ -124,7 +126,8 @@ impl HttpConnector for HttpsClient {
                 return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into())));
             }
         };
-        // Lets the SDK close a connection on which a request failed, so that its retry gets another.
+        // Lets the SDK close a connection on which a request failed, so that its retry uses
+        // another.
         let captured = capture_connection(&mut request);
         if let Some(for_sdk) = request.extensions().get::<CaptureSmithyConnection>() {
             for_sdk.set_connection_retriever(move || {
@@ -148,8 +151,8 @@ impl HttpConnector for HttpsClient {
     }
 }
 
-/// Sorts a failed request by whether the SDK may try it again: `timeout`, `io` and
-/// `TransientError` it does.
+/// Classifies a failed request by whether the SDK may retry it. It retries `timeout`, `io` and
+/// `TransientError`.
 fn connector_error(error: legacy::Error) -> ConnectorError {
     if source::<Elapsed>(&error).is_some() {
         return ConnectorError::timeout(error.into());
@@ -158,7 +161,7 @@ fn connector_error(error: legacy::Error) -> ConnectorError {
     match source::<hyper::Error>(&error) {
         Some(cause) if cause.is_user() => ConnectorError::user(error.into()),
         Some(cause) if cause.is_closed() || cause.is_canceled() => ConnectorError::io(error.into()),
-        // The connection ended before the answer did.
+        // The connection ended before the response was complete.
         Some(cause) if cause.is_incomplete_message() => {
             ConnectorError::other(error.into(), Some(ErrorKind::TransientError))
         }
@@ -167,7 +170,7 @@ fn connector_error(error: legacy::Error) -> ConnectorError {
     }
 }
 
-/// The first error of this type among an error and its sources.
+/// Returns the first error of type `E` among an error and its sources.
 fn source<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     match error.downcast_ref() {
         Some(found) => Some(found),
@@ -175,7 +178,7 @@ fn source<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'
     }
 }
 
-/// Connects within [`CONNECT_TIMEOUT`], or not at all.
+/// Connects within [`CONNECT_TIMEOUT`] or fails.
 #[derive(Clone, Debug)]
 struct ConnectWithin<C>(C);
 
@@ -234,7 +237,7 @@ mod tests {
         );
     }
 
-    /// Listens on a free port, and lets `serve` have the first connection.
+    /// Listens on a free port, and passes the first connection to `serve`.
     async fn server<F>(serve: impl FnOnce(TcpStream) -> F + Send + 'static) -> u16
     where
         F: Future<Output = ()> + Send,
@@ -260,7 +263,7 @@ mod tests {
         request.set_uri(url).unwrap();
         let answer = client.call(request).await?;
         let status = answer.status().as_u16();
-        // A connection is free for the next request when the body has been read.
+        // A connection can be reused after the body has been read.
         answer.into_body().collect().await.unwrap();
         Ok(status)
     }
@@ -302,7 +305,7 @@ mod tests {
         let url = format!("http://127.0.0.1:{}/", port.await);
         let client = HttpsClient::for_amazon().unwrap();
         for client in [client.clone(), client] {
-            // A second connection would wait for ever: the server takes one.
+            // A second connection would wait for ever: the server accepts only one.
             assert_eq!(get(&client, url.clone()).await.unwrap(), 200);
         }
     }

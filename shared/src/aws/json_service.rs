@@ -1,9 +1,10 @@
-//! Calls of an AWS service that speaks the protocol awsJson1.1, such as KMS: a POST whose header
-//! `x-amz-target` names the operation, with JSON in and out ("AWS JSON 1.1 protocol" of Smithy).
+//! Calls of an AWS service with the protocol awsJson1.1, such as KMS: a POST whose header
+//! `x-amz-target` names the operation, with JSON in both directions ("AWS JSON 1.1 protocol" of
+//! Smithy).
 //!
-//! Signing, retries and time limits are the SDK's own, of the crates that aws-sdk-dynamodb is made of.
-//! Only what its generator writes for each operation is missing: an SDK of 53 operations, of which
-//! four were called, took a tenth of each build (docs/decisions/0021).
+//! Signing, retries and timeouts are the SDK's own, from the crates that aws-sdk-dynamodb is built
+//! on. This module replaces only the code that is generated for each operation: an SDK of 53
+//! operations, of which four were called, took a tenth of each build (docs/decisions/0021).
 
 use std::error::Error;
 use std::fmt;
@@ -47,19 +48,19 @@ pub struct JsonService {
     operation: Operation<Call, Body, ServiceFault>,
 }
 
-/// How a service is named.
+/// The names of a service.
 #[derive(Clone, Copy)]
 pub struct ServiceNames {
-    /// In host names and signatures, such as `kms`.
+    /// The name in host names and signatures, such as `kms`.
     pub signing: &'static str,
-    /// In `x-amz-target`, before the operation, such as `TrentService`.
+    /// The name in `x-amz-target`, before the operation, such as `TrentService`.
     pub target: &'static str,
 }
 
-/// Why a call failed.
+/// The error of a failed call.
 pub type CallError = SdkError<ServiceFault, HttpResponse>;
 
-/// A call: the value of `x-amz-target`, and JSON. What is in it is not printed.
+/// A call: the value of `x-amz-target`, and JSON. The JSON is never printed.
 struct Call {
     target: String,
     body: Vec<u8>,
@@ -71,7 +72,7 @@ impl fmt::Debug for Call {
     }
 }
 
-/// The body of an answer, which may be a secret: it is not printed.
+/// The body of a response. It may be a secret and is never printed.
 struct Body(Vec<u8>);
 
 impl fmt::Debug for Body {
@@ -80,7 +81,7 @@ impl fmt::Debug for Body {
     }
 }
 
-/// What a service answered instead of doing what it was asked.
+/// The error response of a service.
 #[derive(Debug)]
 pub struct ServiceFault(ErrorMetadata);
 
@@ -156,7 +157,7 @@ impl JsonService {
     ///
     /// # Errors
     ///
-    /// Returns an error if the service does not answer, refuses, or answers with what is no `O`.
+    /// Returns an error if the service does not answer or refuses, or if its answer is not an `O`.
     pub async fn call<O: DeserializeOwned>(
         &self,
         name: &str,
@@ -168,13 +169,14 @@ impl JsonService {
             body,
         };
         let Body(body) = self.operation.invoke(call).await?;
-        // What cannot be read may be a secret: it is left out of the error, which names a place in it.
+        // A body that cannot be parsed may be a secret, so the error contains only the place in it.
         let unread = || HttpResponse::new(StatusCode::OK.into(), SdkBody::empty());
         serde_json::from_slice(&body).map_err(|error| CallError::response_error(error, unread()))
     }
 }
 
-/// The domain of a region's services, by the region's partition (the SDK's `partitions.json`).
+/// Returns the domain of a region's services, by the region's partition (the SDK's
+/// `partitions.json`).
 fn dns_suffix(region: &str) -> &'static str {
     match region.split('-').next() {
         Some("cn") => "amazonaws.com.cn",
@@ -183,7 +185,7 @@ fn dns_suffix(region: &str) -> &'static str {
     }
 }
 
-/// Signature version 4, with the headers that the generated SDKs sign.
+/// Returns signature version 4, with the headers that the generated SDKs sign.
 fn signature(
     config: &SdkConfig,
     names: ServiceNames,
@@ -237,8 +239,8 @@ fn answer(response: &HttpResponse) -> Result<Body, OrchestratorError<ServiceFaul
     }
 }
 
-/// The code of an error is in a header or in the body, with a namespace before a `#` or an address
-/// after a `:` round it ("Operation error serialization" of the protocol).
+/// Reads the code of an error from a header or from the body, without a namespace before `#` or an
+/// address after `:` ("Operation error serialization" of the protocol).
 fn fault(named: Option<&str>, body: &[u8]) -> ServiceFault {
     #[derive(Default, Deserialize)]
     struct Members {

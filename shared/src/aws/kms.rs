@@ -1,4 +1,4 @@
-//! Keys in KMS: the one place that knows it.
+//! Keys in KMS. No other module knows KMS.
 
 use std::error::Error;
 
@@ -16,12 +16,12 @@ use crate::aws::{self, Stopwatch};
 use crate::observe::request_log::{longest, one_more, record};
 use crate::platform::config::{ConfigError, Env};
 
-/// KMS, as signing keys need it.
+/// The operations of KMS that signing keys need.
 pub struct Kms {
     service: JsonService,
 }
 
-/// KMS did not do what was asked of it.
+/// A failed operation of KMS.
 #[derive(Debug, thiserror::Error)]
 #[error("KMS did not {operation}")]
 pub struct KmsError {
@@ -39,8 +39,8 @@ impl KmsError {
         }
     }
 
-    /// Whether KMS says that the role may not: so it also says for some seconds after the role has
-    /// been allowed.
+    /// Returns whether KMS denied access to the role. It also does so for some seconds after access
+    /// has been granted.
     pub fn is_denied(&self) -> bool {
         self.denied
     }
@@ -55,19 +55,19 @@ pub struct SealedPair {
 }
 
 impl Kms {
-    /// What a sealed key is bound to: KMS unseals it for this purpose only, and a policy can ask
-    /// for it (`kms:EncryptionContext:purpose`).
+    /// The encryption context of a sealed key. KMS unseals the key only for this purpose, and a
+    /// policy can require it (`kms:EncryptionContext:purpose`).
     const PURPOSE: (&'static str, &'static str) = ("purpose", "latchkey-signing-key");
     const NAMES: ServiceNames = ServiceNames {
         signing: "kms",
         target: "TrentService",
     };
 
-    /// Reads `AWS_ENDPOINT_URL_KMS`, where KMS is not AWS's own, and what [`aws::config`] reads.
+    /// Reads `AWS_ENDPOINT_URL_KMS` if KMS is not AWS's own, and the settings of [`aws::config`].
     ///
     /// # Errors
     ///
-    /// Where one of them is missing.
+    /// Returns an error if a required setting is missing.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         let config = aws::config(env, "AWS_ENDPOINT_URL_KMS")?;
         let stopwatch = Stopwatch::adding(|log, took| longest(&mut log.kms_ms, took));
@@ -76,11 +76,11 @@ impl Kms {
         })
     }
 
-    /// The signature over `message` by the key `arn`, in the form of RFC 7518 section 3.
+    /// Returns the signature of `message` with the key `arn`, in the form of RFC 7518 section 3.
     ///
     /// # Errors
     ///
-    /// Where KMS does not answer, or with what is no such signature.
+    /// Returns an error if KMS does not answer, or if its answer is not such a signature.
     pub(crate) async fn sign(
         &self,
         arn: &str,
@@ -95,29 +95,32 @@ impl Kms {
             return Ok(signature);
         }
         fixed(&signature)
-            .ok_or_else(|| KmsError::new(OPERATION, "its answer is no ECDSA signature"))
+            .ok_or_else(|| KmsError::new(OPERATION, "its answer is not an ECDSA signature"))
     }
 
-    /// Whether the key `arn` would sign; it makes no signature, but opens the connection to KMS.
+    /// Checks that the key `arn` can sign. This makes no signature, but opens the connection to
+    /// KMS.
     ///
     /// # Errors
     ///
-    /// Where it would not, or KMS does not answer.
+    /// Returns an error if the key cannot sign or KMS does not answer.
     pub(crate) async fn warm_up(&self, arn: &str, algorithm: Algorithm) -> Result<(), KmsError> {
         let mut request = SignRequest::new(arn, algorithm, b"rehearsal");
         request.dry_run = Some(true);
         match self.service.call::<SignAnswer>(SIGN, &request).await {
-            // This is how KMS says yes.
+            // This error means that the request would have succeeded.
             Err(fault) if fault.code() == Some("DryRunOperationException") => Ok(()),
-            answer => answer.map(drop).map_err(failed("warm_up a signature")),
+            answer => answer
+                .map(drop)
+                .map_err(failed("dry-run a signature")),
         }
     }
 
-    /// The private half of a sealed pair, in DER (PKCS#8).
+    /// Returns the private half of a sealed pair, in DER (PKCS#8).
     ///
     /// # Errors
     ///
-    /// Where KMS does not answer, or `sealed` is not what it sealed for this purpose.
+    /// Returns an error if KMS does not answer, or if KMS did not seal `sealed` for this purpose.
     pub(crate) async fn unseal(&self, sealed: &[u8]) -> Result<Vec<u8>, KmsError> {
         const OPERATION: &str = "unseal the key";
         #[derive(Deserialize)]
@@ -135,11 +138,11 @@ impl Kms {
         octets(OPERATION, &answer.plaintext)
     }
 
-    /// The public half of the key `arn`, in DER (SubjectPublicKeyInfo).
+    /// Returns the public half of the key `arn`, in DER (SubjectPublicKeyInfo).
     ///
     /// # Errors
     ///
-    /// Where KMS does not answer, or the key is not one that signs.
+    /// Returns an error if KMS does not answer or the key is not for signing.
     pub async fn public_key(&self, arn: &str) -> Result<Vec<u8>, KmsError> {
         const OPERATION: &str = "give the public half of the key";
         #[derive(Deserialize)]
@@ -159,12 +162,12 @@ impl Kms {
         octets(OPERATION, &answer.public_key)
     }
 
-    /// Makes a key pair of `spec` (a `KeyPairSpec` of KMS) whose private half nobody has seen,
-    /// sealed under the symmetric key `arn`.
+    /// Generates a key pair of `spec` (a `KeyPairSpec` of KMS), sealed under the symmetric key
+    /// `arn`. The private half never leaves KMS unencrypted.
     ///
     /// # Errors
     ///
-    /// Where KMS does not answer.
+    /// Returns an error if KMS does not answer.
     pub async fn sealed_pair(&self, arn: &str, spec: &str) -> Result<SealedPair, KmsError> {
         const OPERATION: &str = "make a sealed key pair";
         #[derive(Deserialize)]
@@ -198,15 +201,15 @@ impl Kms {
     }
 }
 
-/// The operation that signs.
+/// The name of the operation that signs.
 const SIGN: &str = "Sign";
 
-/// What KMS is asked to sign, and how (AWS KMS API reference, "Sign").
+/// The request to sign a message (AWS KMS API reference, "Sign").
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct SignRequest<'a> {
     key_id: &'a str,
-    /// In base64, as JSON has octets.
+    /// In base64, the form of octets in JSON.
     message: String,
     message_type: &'static str,
     signing_algorithm: &'static str,
@@ -218,7 +221,8 @@ impl<'a> SignRequest<'a> {
     fn new(arn: &'a str, algorithm: Algorithm, message: &[u8]) -> Self {
         let hashed = || STANDARD.encode(digest(&SHA256, message));
         let (signing_algorithm, message_type, message) = match algorithm {
-            // Ed25519 hashes by itself; the signer sees to it that KMS takes as much.
+            // Ed25519 hashes the message itself. The signer checks that the message is short enough
+            // for KMS.
             Algorithm::EdDSA => ("ED25519_SHA_512", "RAW", STANDARD.encode(message)),
             Algorithm::ES256 => ("ECDSA_SHA_256", "DIGEST", hashed()),
             _ => ("RSASSA_PKCS1_V1_5_SHA_256", "DIGEST", hashed()),
@@ -239,7 +243,7 @@ struct SignAnswer {
     signature: String,
 }
 
-/// The octets of a member of an answer.
+/// Decodes the octets of a member of an answer.
 fn octets(operation: &'static str, member: &str) -> Result<Vec<u8>, KmsError> {
     let decoded = STANDARD.decode(member);
     decoded.map_err(|_| KmsError::new(operation, "its answer is not base64"))
@@ -256,8 +260,8 @@ fn failed(operation: &'static str) -> impl FnOnce(CallError) -> KmsError {
     }
 }
 
-/// An ECDSA signature of P-256 in the form that JWS wants, r and s of 32 octets each (RFC 7518
-/// section 3.4), from the one that KMS gives, DER (RFC 3279 section 2.2.3).
+/// Converts an ECDSA signature of P-256 from DER (RFC 3279 section 2.2.3), the form of KMS, to the
+/// form of JWS, r and s of 32 octets each (RFC 7518 section 3.4).
 fn fixed(der: &[u8]) -> Option<Vec<u8>> {
     let (sequence, rest) = element(0x30, der)?;
     let (r, s) = element(0x02, sequence)?;
@@ -275,8 +279,8 @@ fn fixed(der: &[u8]) -> Option<Vec<u8>> {
     Some(signature)
 }
 
-/// The content of the DER element of that tag at the start of `der`, and what follows it. Lengths
-/// of one octet are enough for P-256.
+/// Returns the content of the DER element with this tag at the start of `der`, and the octets after
+/// it. Lengths of one octet are enough for P-256.
 fn element(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
     let (&[found, length], rest) = der.split_first_chunk()?;
     if found != tag || length >= 0x80 {

@@ -1,5 +1,5 @@
-//! How the AWS SDK is set up: one region, one set of credentials, and time limits that fit within
-//! a function's own.
+//! The configuration of the AWS SDK: one region, one set of credentials, and timeouts that fit
+//! within a function's own.
 
 mod http_client;
 pub mod json_service;
@@ -38,20 +38,19 @@ pub use self::http_client::HttpsClient;
 use crate::observe::request_log::{RequestLog, record};
 use crate::platform::config::{ConfigError, Env};
 
-/// How long a request to AWS may take in all, retries included. The functions' own timeouts are
-/// above it.
+/// The timeout of a request to AWS, retries included. The timeouts of the functions are longer.
 pub const OPERATION_TIMEOUT: Duration = Duration::from_millis(2500);
 
-/// Reads what Lambda sets itself, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and
-/// `AWS_SESSION_TOKEN`; the variable `endpoint` where a service is not AWS's own; and
-/// `SSL_CERT_FILE`, the path of root certificates (PEM) to trust in place of Amazon's.
+/// Reads the variables that Lambda sets, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`
+/// and `AWS_SESSION_TOKEN`; the variable `endpoint` if a service is not AWS's own; and
+/// `SSL_CERT_FILE`, the path of root certificates (PEM) to trust instead of Amazon's.
 ///
 /// # Errors
 ///
 /// Returns an error if one of the first three is missing, or if [`HttpsClient::from_env`] does.
 pub fn config(env: &Env<'_>, endpoint: &str) -> Result<SdkConfig, ConfigError> {
     // aws-config would bring providers of credentials (SSO, STS, IMDS) that no function needs:
-    // Lambda passes a role's credentials in the environment for as long as the process lives.
+    // Lambda passes a role's credentials in the environment for the lifetime of the process.
     let credentials = Credentials::new(
         env.required("AWS_ACCESS_KEY_ID", "the id of an access key")?,
         env.required("AWS_SECRET_ACCESS_KEY", "the secret of that access key")?,
@@ -59,8 +58,8 @@ pub fn config(env: &Env<'_>, endpoint: &str) -> Result<SdkConfig, ConfigError> {
         None,
         "environment",
     );
-    // The SDK sets no timeout but for connecting, which is the HTTP client's here, and would first
-    // back off for a second.
+    // The SDK sets no timeout except for connecting, which the HTTP client here sets, and its first
+    // backoff would be a second.
     let timeouts = TimeoutConfig::builder()
         .operation_attempt_timeout(Duration::from_secs(1))
         .operation_timeout(OPERATION_TIMEOUT)
@@ -74,7 +73,7 @@ pub fn config(env: &Env<'_>, endpoint: &str) -> Result<SdkConfig, ConfigError> {
         .region(Region::new(region))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .http_client(HttpsClient::from_env(env)?)
-        // The time limits end what stalls.
+        // The timeouts already end stalled requests.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .timeout_config(timeouts)
         .retry_config(retries);
@@ -82,12 +81,12 @@ pub fn config(env: &Env<'_>, endpoint: &str) -> Result<SdkConfig, ConfigError> {
     Ok(config.build())
 }
 
-/// Measures every request of a client, from before the SDK does anything until it gives the answer
-/// or gives up, and adds it to the log of the request that is being answered.
+/// Measures every request of a client, from before the SDK starts it until the SDK returns a
+/// response or gives up, and adds the time to the log of the current request.
 pub struct Stopwatch(fn(&mut RequestLog, Duration));
 
 impl Stopwatch {
-    /// A stopwatch whose times are added so.
+    /// Returns a stopwatch that adds each time with `add`.
     pub fn adding(add: fn(&mut RequestLog, Duration)) -> Self {
         Self(add)
     }
@@ -99,7 +98,7 @@ impl fmt::Debug for Stopwatch {
     }
 }
 
-/// When the SDK began with a request.
+/// The time when the SDK started a request.
 #[derive(Debug)]
 struct Began(Instant);
 
@@ -135,14 +134,14 @@ impl Intercept for Stopwatch {
     }
 }
 
-/// Leaves out of every request what the SDK tells AWS of itself and of its retries, on which no answer
-/// depends: four headers, a tenth of its work. CloudTrail names the caller of KMS by a `user-agent`
-/// instead, `latchkey/` and the version.
+/// Removes four headers from every request in which the SDK describes itself and its retries. No
+/// response depends on them, and they are a tenth of the SDK's work. CloudTrail shows the
+/// `user-agent` that is set instead, `latchkey/` and the version.
 #[derive(Debug)]
 pub struct Lean;
 
 impl Lean {
-    /// The product that asks (RFC 9110 section 10.1.5).
+    /// The product in the `user-agent` (RFC 9110 section 10.1.5).
     const USER_AGENT: &'static str = concat!("latchkey/", env!("CARGO_PKG_VERSION"));
 }
 
@@ -177,7 +176,7 @@ impl Intercept for Lean {
     }
 }
 
-/// What a service answered instead of doing what it was asked.
+/// The error response of a service.
 #[derive(Debug)]
 struct ServiceError {
     code: String,
@@ -192,8 +191,8 @@ impl fmt::Display for ServiceError {
 
 impl Error for ServiceError {}
 
-/// Why a request failed: the service's own words, where there are any, without the SDK's "service
-/// error" and "unhandled error" round them.
+/// Returns the cause of a failed request: the service's own message if there is one, without the
+/// SDK's "service error" and "unhandled error" around it.
 pub fn cause<E>(fault: SdkError<E, HttpResponse>) -> Box<dyn Error + Send + Sync>
 where
     E: Error + ProvideErrorMetadata + Send + Sync + 'static,

@@ -48,7 +48,7 @@ pub(super) trait Conflicts {
 pub(super) async fn unprocessed(attempt: u32, operation: &'static str) -> Result<(), StoreError> {
     if attempt + 1 == CONFLICT_ATTEMPTS {
         record(|log| one_more(&mut log.store_faults));
-        let source = "a part of the batch was left undone again and again".into();
+        let source = "a part of the batch was not processed after several tries".into();
         return Err(StoreError::Unavailable { operation, source });
     }
     jitter(attempt).await;

@@ -13,7 +13,7 @@ use super::*;
 use crate::aws::Stopwatch;
 use crate::platform::config::Env;
 
-/// 2027-01-15T08:00:00Z.
+/// Always 2027-01-15T08:00:00Z.
 #[derive(Debug)]
 struct ThatMorning;
 
@@ -23,7 +23,7 @@ impl TimeSource for ThatMorning {
     }
 }
 
-/// Keeps what it is asked, and answers each call with these in turn: a status and a body.
+/// Stores the requests, and answers each with the next status and body.
 #[derive(Clone, Debug)]
 struct Service {
     asked: Arc<Mutex<Vec<HttpRequest>>>,
@@ -39,7 +39,7 @@ impl HttpConnector for Service {
     }
 }
 
-/// Calls KMS, which answers so; and what KMS was asked.
+/// Calls KMS, which sends these answers. Also returns the requests.
 async fn ask(answers: &[(u16, &'static str)]) -> (Result<Value, CallError>, Vec<HttpRequest>) {
     let service = Service {
         asked: Arc::default(),
@@ -89,7 +89,7 @@ async fn a_call_is_signed_as_botocore_signs_it() {
     assert_eq!(header("x-amz-target"), "TrentService.Sign");
     assert_eq!(header("x-amz-date"), "20270115T080000Z");
     assert_eq!(header("x-amz-security-token"), "a/session+token==");
-    // Of botocore 1.43.127, for the same request at the same time.
+    // The signature of botocore 1.43.127 for the same request at the same time.
     assert_eq!(
         header("authorization"),
         "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20270115/eu-west-1/kms/aws4_request, \
