@@ -1,8 +1,8 @@
-//! Work that nobody shall wait for: it is done once the answer is out.
+//! Work that runs after the response has been sent, so that no client waits for it.
 //!
-//! Lambda hands an answer on as soon as it has it, and lets the process go on until that asks for its
+//! Lambda passes a response on as soon as it has it, and lets the process run until it asks for its
 //! next event ("Running code after returning a response from an AWS Lambda function", AWS Compute
-//! Blog). The line of a request is written in between: docs/decisions/0020.
+//! Blog). The log line of a request is written in between: docs/decisions/0020.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,8 +20,9 @@ tokio::task_local! {
     static LEFT: Left;
 }
 
-/// Does `work` once the invocation that is being served has its answer; at once where none is, as in
-/// `cargo run`, or in a task of its own. The request's log is over by then.
+/// Runs `work` after the response of the current invocation has been sent. Runs it at once if there
+/// is no invocation, as in `cargo run` or in a separate task. The log of the request has ended by
+/// then.
 pub fn after_response(work: impl FnOnce() + Send + 'static) {
     let mut work: Option<Work> = Some(Box::new(work));
     let _ = LEFT.try_with(|left| left.borrow_mut().extend(work.take()));
@@ -30,8 +31,8 @@ pub fn after_response(work: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// Wraps a [`lambda_runtime::Runtime`]'s service, which is done with an invocation when Lambda has
-/// taken the answer, or did not: what is left for [`after_response`] is done then, and before the next
+/// Wraps the service of a [`lambda_runtime::Runtime`], which completes an invocation when Lambda
+/// has accepted or refused the response. The work of [`after_response`] then runs, before the next
 /// event.
 #[derive(Debug, Clone, Copy)]
 pub struct AfterResponse;
@@ -44,7 +45,7 @@ impl<S> Layer<S> for AfterResponse {
     }
 }
 
-/// What [`AfterResponse`] makes of a service.
+/// The service that [`AfterResponse`] returns.
 #[derive(Debug)]
 pub struct AfterResponseService<S>(S);
 
@@ -63,7 +64,7 @@ impl<S: Service<LambdaInvocation>> Service<LambdaInvocation> for AfterResponseSe
     }
 }
 
-/// An invocation that is being served.
+/// The future of an invocation.
 pub struct AfterResponseFuture<F>(Pin<Box<TaskLocalFuture<Left, F>>>);
 
 impl<F: Future> Future for AfterResponseFuture<F> {
@@ -73,7 +74,7 @@ impl<F: Future> Future for AfterResponseFuture<F> {
         let output = ready!(self.0.as_mut().poll(context));
         let left = self.0.as_mut().take_value();
         for work in left.map(RefCell::into_inner).unwrap_or_default() {
-            // A panic has said so on standard error, and must not end the process.
+            // The panic has already been printed to standard error, and must not end the process.
             let _ = catch_unwind(AssertUnwindSafe(work));
         }
         Poll::Ready(output)
@@ -91,7 +92,7 @@ mod tests {
 
     use super::*;
 
-    /// What happened, in turn.
+    /// The steps that were taken, in order.
     #[derive(Clone, Default)]
     struct Course(Arc<Mutex<Vec<&'static str>>>);
 
@@ -119,7 +120,7 @@ mod tests {
         }
     }
 
-    /// A service that does this with each invocation.
+    /// Returns a service that runs `serve` for each invocation.
     fn serving<F, E>(
         course: &Course,
         serve: impl Fn(Course) -> F,

@@ -1,32 +1,32 @@
-//! Security events: what an operator or an auditor asks the log for. Each is one line, whose field
-//! `event` is the name below; docs/operations.md lists them, and a test holds the two together.
+//! Security events, for operators and auditors. Each is one log line, whose field `event` is the
+//! name below. docs/operations.md lists them, and a test compares the two.
 //!
-//! No line holds an e-mail address, an IP address or anything secret. Accounts and sessions have
-//! their ids.
+//! No line contains an e-mail address, an IP address or a secret. Accounts and sessions are named
+//! by their ids.
 
 use std::fmt::{self, Display};
 
 use crate::observe::request_log::{RequestLog, one_more, record, request};
 
-/// What happened.
+/// A security event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditEvent {
     /// An account was opened.
     Registered,
     /// A login succeeded.
     LoggedIn,
-    /// A login was refused; the `reason` is a [`LoginRefusal`].
+    /// A login was refused; `reason` is a [`LoginRefusal`].
     LoginRefused,
-    /// A password was not looked at, since too many had been tried; `by` says what has too many
-    /// attempts, and `seconds` how long it has to wait.
+    /// A password was not verified because too many had been tried. `by` names what has too many
+    /// attempts, and `seconds` is the time to wait.
     AttemptRefused,
-    /// The password was wrong that was asked for again, before a change or a deletion.
+    /// The password that confirms a change or a deletion was wrong.
     PasswordRefused,
-    /// A refresh token came again after its replacement.
+    /// A refresh token was presented again after its replacement.
     RefreshTokenReused,
     /// A session ended; `by` is an [`EndedBy`].
     SessionEnded,
-    /// All sessions of an account ended, or all but the one that asked; `by` is an [`EndedBy`].
+    /// All sessions of an account ended, or all but the one of the request; `by` is an [`EndedBy`].
     SessionsEnded,
     /// A password was changed.
     PasswordChanged,
@@ -36,35 +36,35 @@ pub enum AuditEvent {
     TokenRefused,
 }
 
-/// Why a login was refused. The client is not told.
+/// The reason why a login was refused. The client is not told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoginRefusal {
     /// No account has the address.
     UnknownAddress,
     /// The account has another password.
     WrongPassword,
-    /// The password was right, and the account is shut, or being deleted.
+    /// The password was right, but the account is disabled or being deleted.
     AccountDisabled,
-    /// The account was deleted, or got another password, during the login.
+    /// The account was deleted, or its password was changed, during the login.
     AccountChanged,
 }
 
-/// What ended a session.
+/// The cause of a session's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndedBy {
-    /// Its refresh token was given to `POST /logout`.
+    /// The session's refresh token was sent to `POST /logout`.
     Logout,
-    /// The account's owner.
+    /// The account's owner ended it.
     Owner,
-    /// A change of the password.
+    /// The password was changed.
     PasswordChange,
-    /// The reuse of a refresh token.
+    /// A refresh token was reused.
     Reuse,
-    /// The account's deletion.
+    /// The account was deleted.
     Deletion,
 }
 
-/// An event and what is known of it, before it is written.
+/// An event and its fields, before it is written.
 #[derive(Debug)]
 #[must_use = "it is not in the log yet"]
 pub struct Entry {
@@ -77,7 +77,7 @@ pub struct Entry {
 }
 
 impl LoginRefusal {
-    /// All of them.
+    /// All variants.
     pub const ALL: [Self; 4] = [
         Self::UnknownAddress,
         Self::WrongPassword,
@@ -87,7 +87,7 @@ impl LoginRefusal {
 }
 
 impl AuditEvent {
-    /// All of them.
+    /// All variants.
     pub const ALL: [Self; 11] = [
         Self::Registered,
         Self::LoggedIn,
@@ -102,17 +102,17 @@ impl AuditEvent {
         Self::TokenRefused,
     ];
 
-    /// The name in the log: stable, since queries and alarms look for it.
+    /// Returns the name in the log. It is stable, since queries and alarms use it.
     pub fn name(self) -> &'static str {
         self.words().0
     }
 
-    /// Whether it is a sign of an attack, and so a warning.
+    /// Returns whether the event is a sign of an attack, and therefore logged as a warning.
     pub fn is_warning(self) -> bool {
         matches!(self, Self::AttemptRefused | Self::RefreshTokenReused)
     }
 
-    /// The name, and what a person reads.
+    /// Returns the name, and the message for people.
     fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::Registered => ("registered", "an account was opened"),
@@ -132,7 +132,7 @@ impl AuditEvent {
         }
     }
 
-    /// Of nobody in particular.
+    /// Returns an entry without an account.
     pub fn of_nobody(self) -> Entry {
         Entry {
             event: self,
@@ -144,7 +144,7 @@ impl AuditEvent {
         }
     }
 
-    /// Of that account.
+    /// Returns an entry about the account `user_id`.
     pub fn of(self, user_id: impl Display) -> Entry {
         Entry {
             user_id: Some(user_id.to_string()),
@@ -152,7 +152,7 @@ impl AuditEvent {
         }
     }
 
-    /// The metric that counts it.
+    /// Returns the metric that counts the event.
     fn metric(self, log: &mut RequestLog) -> Option<&mut Option<u64>> {
         match self {
             Self::LoggedIn => Some(&mut log.logins),
@@ -171,7 +171,7 @@ impl AuditEvent {
 }
 
 impl Entry {
-    /// The session that it is about.
+    /// Sets the session.
     pub fn session(self, session_id: impl Display) -> Self {
         Self {
             session_id: Some(session_id.to_string()),
@@ -179,7 +179,7 @@ impl Entry {
         }
     }
 
-    /// Why: a word of a short list, or an error's text.
+    /// Sets the reason: a word from a short list, or the text of an error.
     pub fn because(self, reason: impl Display) -> Self {
         Self {
             reason: Some(reason.to_string()),
@@ -187,7 +187,7 @@ impl Entry {
         }
     }
 
-    /// What did it, or what it was about.
+    /// Sets the cause of the event, or its subject.
     pub fn by(self, by: impl Display) -> Self {
         Self {
             by: Some(by.to_string()),
@@ -195,7 +195,7 @@ impl Entry {
         }
     }
 
-    /// How long there is to wait.
+    /// Sets the time to wait.
     pub fn wait(self, seconds: u64) -> Self {
         Self {
             seconds: Some(seconds),
@@ -203,8 +203,8 @@ impl Entry {
         }
     }
 
-    /// Writes the line, with the name and the route of the request that is being answered, and
-    /// counts the event for the line of that request.
+    /// Writes the line, with the id and the route of the current request, and counts the event in
+    /// the log of that request.
     pub fn log(self) {
         debug_assert!(
             AuditEvent::ALL.contains(&self.event),
@@ -220,7 +220,7 @@ impl Entry {
             seconds,
             ..
         } = &self;
-        // A level is part of where a line is written, so there are two places.
+        // A tracing level must be a constant, so each level has its own call.
         macro_rules! write_at {
             ($level:ident) => {
                 tracing::$level!(

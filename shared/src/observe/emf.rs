@@ -1,8 +1,8 @@
-//! Metrics: what CloudWatch counts of requests.
+//! Metrics of requests, for CloudWatch.
 //!
-//! They travel in the line that a request leaves in the log, which so is a document of CloudWatch's
-//! embedded metric format: no second line, no agent and no call. A field of that line that is named
-//! here is a metric; a number under another name is only a number.
+//! Metrics are fields of the request's log line, which is written in CloudWatch's embedded metric
+//! format (EMF): no second line, no agent and no call. A numeric field of that line is a metric if
+//! its name is listed here.
 
 use std::fmt;
 
@@ -15,19 +15,19 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::platform::clock::Clock;
 
-/// A number that CloudWatch keeps. Each costs by the month, once for all of a stack and once more
-/// for each value of its dimension: docs/cost.md counts them.
+/// A metric in CloudWatch. Each costs a monthly price, once for all of a stack and once more for
+/// each value of its dimension: docs/cost.md counts them.
 #[derive(Debug)]
 pub struct Metric {
     /// The field of the log line, and the name in CloudWatch.
     pub name: &'static str,
-    /// CloudWatch's word for the unit.
+    /// The unit, in CloudWatch's words.
     pub unit: &'static str,
-    /// The field by whose value it is kept too; it must have few.
+    /// The field whose values also split the metric. It must have few values.
     pub dimension: Option<&'static str>,
 }
 
-/// All metrics. docs/operations.md says what each means.
+/// All metrics. docs/operations.md explains each.
 pub const METRICS: [Metric; 10] = [
     count("cold_starts"),
     count("logins"),
@@ -60,14 +60,15 @@ const fn milliseconds(name: &'static str) -> Metric {
     }
 }
 
-/// Writes log lines, and into those that hold metrics what makes CloudWatch read them.
+/// Writes log lines, and adds EMF metadata to those that contain metrics.
 pub struct EmfFormatter {
     json: Format<Json>,
     namespace: Option<String>,
 }
 
 impl EmfFormatter {
-    /// Writes lines as `json` does; metrics are in `namespace`, or only numbers without one.
+    /// Returns a formatter that writes lines as `json` does. Metrics are in `namespace`; without
+    /// one there are none.
     pub fn new(json: Format<Json>, namespace: Option<String>) -> Self {
         Self { json, namespace }
     }
@@ -104,8 +105,8 @@ where
     }
 }
 
-/// What tells CloudWatch which members of a line are metrics ("Specification: Embedded metric
-/// format" in the CloudWatch user guide).
+/// The metadata that tells CloudWatch which members of a line are metrics ("Specification: Embedded
+/// metric format" in the CloudWatch user guide).
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Metadata<'a> {
@@ -118,7 +119,8 @@ struct Metadata<'a> {
 #[serde(rename_all = "PascalCase")]
 struct Directive<'a> {
     namespace: &'a str,
-    /// Sets of them. A metric is kept once for each, so the empty one is its sum.
+    /// Sets of dimensions. CloudWatch stores a metric once for each set; the empty set gives the
+    /// total.
     dimensions: Vec<Vec<&'static str>>,
     metrics: Vec<Definition>,
 }
@@ -139,7 +141,7 @@ impl MetricFields {
         !self.0.contains(&true)
     }
 
-    /// One directive for the metrics that are kept alike.
+    /// Returns one directive for all metrics with the same dimensions.
     fn directives<'a>(&self, namespace: &'a str) -> Vec<Directive<'a>> {
         let mut directives: Vec<Directive<'a>> = Vec::new();
         let metrics = METRICS.iter().zip(self.0);
@@ -216,7 +218,7 @@ mod tests {
         }
     }
 
-    /// The one line that `log` leaves.
+    /// Returns the one line that `log` writes.
     fn line(namespace: Option<&str>, log: impl FnOnce()) -> Value {
         let page = Page::default();
         let writer = page.clone();

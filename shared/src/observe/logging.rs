@@ -1,4 +1,4 @@
-//! Logs: one line an event, structured in Lambda, plain on a laptop.
+//! Logging: one line per event, structured in Lambda, plain on a laptop.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -16,16 +16,16 @@ use tracing_subscriber::registry::{Extensions, ExtensionsMut, LookupSpan, SpanDa
 use crate::observe::emf::EmfFormatter;
 use crate::platform::config::Env;
 
-/// Names the namespace of the metrics.
+/// The variable with the namespace of the metrics.
 pub const NAMESPACE_VARIABLE: &str = "METRICS_NAMESPACE";
 
-/// Starts logging to standard output, which CloudWatch collects: what `crates` and this one say, as
-/// [`filter`] has it.
+/// Starts logging to standard output, which CloudWatch collects. [`filter`] says which events of
+/// `crates` and of this crate are logged.
 ///
-/// Reads `AWS_LAMBDA_LOG_LEVEL` (default INFO; TRACE counts as DEBUG) and
-/// `AWS_LAMBDA_LOG_FORMAT` (JSON, or plain text without it), which Lambda sets from the function's
-/// logging configuration. In JSON, metrics are in the namespace `METRICS_NAMESPACE`; without it,
-/// or in plain text, there are none.
+/// Reads `AWS_LAMBDA_LOG_LEVEL` (default INFO; TRACE counts as DEBUG) and `AWS_LAMBDA_LOG_FORMAT`
+/// (`JSON`; by default plain text), which Lambda sets from the function's logging configuration. In
+/// JSON, metrics are in the namespace `METRICS_NAMESPACE`; without it, or in plain text, there are
+/// none.
 pub fn init(env: &Env<'_>, crates: &[&'static str]) {
     let level = env.optional("AWS_LAMBDA_LOG_LEVEL");
     let level = level.and_then(|level| level.parse().ok());
@@ -34,7 +34,7 @@ pub fn init(env: &Env<'_>, crates: &[&'static str]) {
         .optional("AWS_LAMBDA_LOG_FORMAT")
         .is_some_and(|format| format.eq_ignore_ascii_case("JSON"));
     let subscriber = Spanless.with(filter);
-    // A second call (in tests) keeps the first subscriber.
+    // A second call (in tests) has no effect.
     let _ = if json {
         let namespace = env.optional(NAMESPACE_VARIABLE);
         set_global_default(subscriber.with(lines(namespace)))
@@ -43,9 +43,9 @@ pub fn init(env: &Env<'_>, crates: &[&'static str]) {
     };
 }
 
-/// What is beneath the lines: it lets all events pass, and no span. None is of use here, and a
-/// [`tracing_subscriber::Registry`] gets 36 KB for them at each start. (Filters of single layers need
-/// one.)
+/// The base subscriber, which enables all events and no spans. Spans are not used here, and a
+/// [`tracing_subscriber::Registry`] allocates 36 KB for them at each start. (Per-layer filters
+/// would need a registry.)
 #[derive(Debug, Clone, Copy)]
 pub struct Spanless;
 
@@ -62,7 +62,7 @@ impl Subscriber for Spanless {
         metadata.is_event()
     }
 
-    // What follows is never called: no span is enabled.
+    // The following methods are never called, because no span is enabled.
     fn new_span(&self, _: &Attributes<'_>) -> Id {
         Id::from_u64(1)
     }
@@ -78,7 +78,7 @@ impl Subscriber for Spanless {
     fn exit(&self, _: &Id) {}
 }
 
-/// A span of [`Spanless`], of which there are none.
+/// The span data of [`Spanless`], which has no spans.
 #[derive(Debug)]
 pub enum NoSpan {}
 
@@ -112,7 +112,7 @@ impl SpanData<'_> for NoSpan {
     }
 }
 
-/// Structured lines, with metrics in `namespace`, if there is one.
+/// Returns a layer that writes structured lines, with metrics in `namespace` if there is one.
 pub fn lines<S>(namespace: Option<String>) -> fmt::Layer<S, JsonFields, EmfFormatter>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -125,8 +125,8 @@ where
         .map_event_format(|json| EmfFormatter::new(json, namespace))
 }
 
-/// Returns which events are logged: those of `crates` and of this crate at `level`, and of all others
-/// only errors. The runtime and the SDK print payloads at their lower levels.
+/// Returns the filter for logged events: those of `crates` and of this crate at `level`, and only
+/// errors of all other crates. The runtime and the SDK print payloads at their lower levels.
 pub fn filter(level: LevelFilter, crates: &[&'static str]) -> Targets {
     let level = level.min(LevelFilter::DEBUG);
     let shown = crates.iter().copied().chain([env!("CARGO_CRATE_NAME")]);
@@ -135,7 +135,7 @@ pub fn filter(level: LevelFilter, crates: &[&'static str]) -> Targets {
         .with_targets(shown.map(|name| (name, level)))
 }
 
-/// An error and all its sources on one line: each layer says only its own part.
+/// Returns an error and all its sources on one line. Each layer adds only its own part.
 pub fn chain(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut source = error.source();

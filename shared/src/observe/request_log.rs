@@ -1,7 +1,7 @@
-//! What comes together about a request while it is answered, for its one line in the log.
+//! Collects the fields of a request's log line while the request is answered.
 //!
-//! It belongs to the task that answers, so that a hash or a call to AWS need not be handed the
-//! request to add to it. Work that belongs to no request adds to nothing.
+//! The log belongs to the task that answers, so a hash or a call to AWS can add to it without
+//! access to the request. Work outside a request adds nothing.
 
 use std::cell::RefCell;
 use std::fmt::Display;
@@ -12,47 +12,48 @@ tokio::task_local! {
     static LOG: RefCell<RequestLog>;
 }
 
-/// What is known of a request. Fields that are metrics have the names that [`crate::observe::emf`] lists;
-/// what did not happen is `None`, since CloudWatch charges for zeros too.
+/// The fields of a request's log line. Fields that are metrics have the names that
+/// [`crate::observe::emf`] lists. A field is `None` if nothing happened, since CloudWatch charges
+/// for zeros too.
 #[derive(Debug, Clone, Default)]
 pub struct RequestLog {
-    /// The name under which an operator finds the request.
+    /// The id by which an operator finds the request.
     pub request_id: String,
-    /// The route, such as `DELETE /sessions/{id}`: never the path, which has ids in it.
+    /// The route, such as `DELETE /sessions/{id}`: never the path, which contains ids.
     pub route: String,
-    /// Whose request it is, once that is known.
+    /// The account that sent the request, if it is known.
     pub user_id: Option<String>,
-    /// Why a login was refused.
+    /// The reason why a login was refused.
     pub reason: Option<String>,
     /// 1 for the first request of a process.
     pub cold_starts: Option<u64>,
-    /// Logins that succeeded.
+    /// The number of logins that succeeded.
     pub logins: Option<u64>,
-    /// Logins that were refused.
+    /// The number of logins that were refused.
     pub logins_refused: Option<u64>,
-    /// Passwords that were not looked at, since too many had been tried.
+    /// The number of passwords that were not verified because too many had been tried.
     pub attempts_refused: Option<u64>,
-    /// Refresh tokens that came again after their replacement.
+    /// The number of refresh tokens that were presented again after their replacement.
     pub refresh_tokens_reused: Option<u64>,
-    /// How long a password hash took, the longest where there were several.
+    /// The duration of the longest password hash.
     pub hash_ms: Option<f64>,
-    /// How often DynamoDB was asked. Not a metric.
+    /// The number of requests to DynamoDB. Not a metric.
     pub store_requests: Option<u64>,
-    /// How long DynamoDB took to answer, retries included; the longest.
+    /// The duration of the longest request to DynamoDB, retries included.
     pub store_ms: Option<f64>,
-    /// Requests that DynamoDB did not carry out, retries included.
+    /// The number of requests that DynamoDB did not carry out, retries included.
     pub store_faults: Option<u64>,
-    /// How long KMS took to answer, retries included; the longest.
+    /// The duration of the longest request to KMS, retries included.
     pub kms_ms: Option<f64>,
-    /// Requests that KMS did not carry out, retries included.
+    /// The number of requests that KMS did not carry out, retries included.
     pub kms_faults: Option<u64>,
 }
 
-/// Whether the process has not been asked anything yet.
+/// Whether the process has not received a request yet.
 static IS_COLD: AtomicBool = AtomicBool::new(true);
 
 impl RequestLog {
-    /// Begins the log of a request.
+    /// Starts the log of a request.
     pub fn new(request_id: String, route: String) -> Self {
         Self {
             request_id,
@@ -62,7 +63,7 @@ impl RequestLog {
         }
     }
 
-    /// Does `work`, and gives what it came to and what has been added meanwhile.
+    /// Runs `work`, and returns its output and the log with everything that `work` added.
     pub async fn during<F: Future>(self, work: F) -> (F::Output, Self) {
         let work = async {
             let output = work.await;
@@ -71,24 +72,24 @@ impl RequestLog {
         LOG.scope(RefCell::new(self), work).await
     }
 
-    /// [`RequestLog::during`] for work that waits for nothing.
+    /// [`RequestLog::during`] for synchronous work.
     pub fn during_sync<T>(self, work: impl FnOnce() -> T) -> (T, Self) {
         let work = || (work(), LOG.with(RefCell::take));
         LOG.sync_scope(RefCell::new(self), work)
     }
 }
 
-/// Adds to the log of the request that is being answered.
+/// Adds to the log of the current request.
 pub fn record(add: impl FnOnce(&mut RequestLog)) {
     let _ = LOG.try_with(|log| add(&mut log.borrow_mut()));
 }
 
-/// Notes whose request it is.
+/// Records the account that sent the current request.
 pub fn record_user(user_id: impl Display) {
     record(|log| log.user_id = Some(user_id.to_string()));
 }
 
-/// The name and the route of the request that is being answered.
+/// Returns the id and the route of the current request.
 pub(crate) fn request() -> Option<(String, String)> {
     let named = |log: &RefCell<RequestLog>| {
         let log = log.borrow();
@@ -97,12 +98,12 @@ pub(crate) fn request() -> Option<(String, String)> {
     LOG.try_with(named).ok()
 }
 
-/// One more.
+/// Adds one to a count.
 pub fn one_more(count: &mut Option<u64>) {
     *count.get_or_insert(0) += 1;
 }
 
-/// Keeps the longest.
+/// Replaces `milliseconds` with `took` if that is longer.
 pub fn longest(milliseconds: &mut Option<f64>, took: Duration) {
     let took = in_ms(took);
     if milliseconds.is_none_or(|longest| longest < took) {
@@ -110,7 +111,7 @@ pub fn longest(milliseconds: &mut Option<f64>, took: Duration) {
     }
 }
 
-/// Milliseconds, to the microsecond.
+/// Returns a duration in milliseconds, with microsecond precision.
 pub fn in_ms(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1000.0
 }

@@ -1,16 +1,16 @@
-//! The only place that reads the time.
+//! The clock. No other module reads the time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Where the time comes from: the system, or a test's hand.
+/// A source of time: the system, or a test.
 #[derive(Clone, Debug, Default)]
 pub enum Clock {
     /// The system's clock.
     #[default]
     System,
-    /// A clock that stands still until it is moved.
+    /// A clock that stands still until a test moves it.
     Manual(ManualClock),
 }
 
@@ -19,13 +19,13 @@ pub enum Clock {
 pub struct ManualClock(Arc<AtomicU64>);
 
 impl Clock {
-    /// Seconds since 1970-01-01T00:00:00Z, the unit of a `NumericDate` (RFC 7519 section 2) and of
-    /// DynamoDB's time to live.
+    /// Returns the seconds since 1970-01-01T00:00:00Z, the unit of a `NumericDate` (RFC 7519
+    /// section 2) and of DynamoDB's time to live.
     pub fn now(&self) -> u64 {
         self.millis() / 1000
     }
 
-    /// Milliseconds since 1970-01-01T00:00:00Z.
+    /// Returns the milliseconds since 1970-01-01T00:00:00Z.
     pub fn millis(&self) -> u64 {
         match self {
             #[expect(clippy::disallowed_methods, reason = "this is the place")]
@@ -38,7 +38,7 @@ impl Clock {
 }
 
 impl ManualClock {
-    /// A clock that stands at `seconds` since the epoch.
+    /// Returns a clock that stands at `seconds` since the epoch.
     pub fn at(seconds: u64) -> Self {
         Self(Arc::new(AtomicU64::new(seconds * 1000)))
     }

@@ -12,7 +12,7 @@ use std::str::FromStr;
 #[error("{0}")]
 pub struct ConfigError(String);
 
-/// The sentence itself: it is in this form that `main` prints the error it returns.
+/// Prints the sentence itself, because `main` prints the error it returns with `Debug`.
 impl fmt::Debug for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -20,13 +20,13 @@ impl fmt::Debug for ConfigError {
 }
 
 impl ConfigError {
-    /// `sentence` names the variable and says what to do.
+    /// Returns an error with this sentence, which names the variable and says what to do.
     pub fn new(sentence: impl Into<String>) -> Self {
         Self(sentence.into())
     }
 }
 
-/// Looks up environment variables: the process's own, or a test's.
+/// A lookup of environment variables: the process's own, or a test's.
 #[derive(Clone, Copy)]
 pub struct Env<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
@@ -34,7 +34,7 @@ pub struct Env<'a> {
 }
 
 impl<'a> Env<'a> {
-    /// Looks variables up with `lookup`.
+    /// Returns an environment that looks variables up with `lookup`.
     pub fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
         Self {
             lookup,
@@ -42,8 +42,9 @@ impl<'a> Env<'a> {
         }
     }
 
-    /// Lets `ARGON2_MEMORY_KIB` and `ARGON2_ITERATIONS` be less than OWASP asks for. Tests hash by
-    /// the thousand; no variable leads here, and the linter refuses the call anywhere else.
+    /// Allows values of `ARGON2_MEMORY_KIB` and `ARGON2_ITERATIONS` below OWASP's minimum. Tests
+    /// hash by the thousand. No variable enables this, and the linter refuses the call anywhere
+    /// else.
     #[must_use]
     pub fn with_weak_hashes(self) -> Self {
         Self {
@@ -57,26 +58,26 @@ impl<'a> Env<'a> {
         self.weak_hashes
     }
 
-    /// A variable that may be missing; one that is set to nothing counts as missing.
+    /// Returns a variable that may be missing. An empty variable counts as missing.
     pub fn optional(&self, name: &str) -> Option<String> {
         (self.lookup)(name).filter(|value| !value.is_empty())
     }
 
-    /// A variable that must be there; `meaning` says in a few words what it holds.
+    /// Returns a variable that must be set. `meaning` says in a few words what it holds.
     ///
     /// # Errors
     ///
-    /// Where it is missing.
+    /// Returns an error if it is missing.
     pub fn required(&self, name: &str, meaning: &str) -> Result<String, ConfigError> {
         self.optional(name)
             .ok_or_else(|| ConfigError(format!("{name} is not set; set it to {meaning}")))
     }
 
-    /// A number within `range`, or `default` where the variable is missing.
+    /// Returns a number within `range`, or `default` if the variable is missing.
     ///
     /// # Errors
     ///
-    /// Where it is not such a number.
+    /// Returns an error if it is not such a number.
     pub fn number<T>(
         &self,
         name: &str,
@@ -100,7 +101,7 @@ impl<'a> Env<'a> {
     }
 }
 
-/// The environment of this process.
+/// Returns the environment of this process.
 pub fn process_env() -> Env<'static> {
     #[expect(clippy::disallowed_methods, reason = "this is the place")]
     Env::new(&|name| std::env::var(name).ok())

@@ -1,4 +1,4 @@
-//! What all else stands on: configuration, time, random octets.
+//! The basis of all other layers: configuration, time, random octets.
 
 pub mod clock;
 pub mod config;
