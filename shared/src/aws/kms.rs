@@ -110,9 +110,7 @@ impl Kms {
         match self.service.call::<SignAnswer>(SIGN, &request).await {
             // This error means that the request would have succeeded.
             Err(fault) if fault.code() == Some("DryRunOperationException") => Ok(()),
-            answer => answer
-                .map(drop)
-                .map_err(failed("dry-run a signature")),
+            answer => answer.map(drop).map_err(failed("dry-run a signature")),
         }
     }
 
