@@ -1,7 +1,7 @@
 //! API Gateway Lambda authorizer: verifies the Bearer token before a request reaches a function.
 //!
-//! It needs no network and no permission: the keys are configuration. Its answer depends on the
-//! token alone, since the gateway caches it for all routes.
+//! It needs no network and no permission, because the keys are configuration. Its answer depends
+//! only on the token, since the gateway caches it for all routes.
 
 use std::time::Instant;
 
@@ -16,14 +16,14 @@ use shared::tokens::claims::Claims;
 use shared::tokens::context::AuthorizerContext;
 use shared::tokens::verifier::{TokenError, Verifier};
 
-/// Says whose a request is, or that it may not pass.
+/// Identifies the sender of a request, or refuses the request.
 pub struct Authorizer {
     verifier: Verifier,
     clock: Clock,
 }
 
-/// What API Gateway asks: an authorizer event of payload format 2.0. Only what decides is read,
-/// and what names the request in the log.
+/// An authorizer event of payload format 2.0. Only the members that decide, and those that identify
+/// the request in the log, are parsed.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
@@ -45,23 +45,23 @@ struct RequestContext {
     request_id: Option<String>,
 }
 
-/// What API Gateway is told: a simple response of payload format 2.0.
+/// The answer to API Gateway: a simple response of payload format 2.0.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Verdict {
     /// Whether the request may pass.
     pub is_authorized: bool,
-    /// What the functions learn of its sender.
+    /// The context that is passed to functions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context: Option<AuthorizerContext>,
 }
 
 impl Authorizer {
-    /// Reads what [`Verifier::from_env`] reads.
+    /// Reads the same settings as [`Verifier::from_env`].
     ///
     /// # Errors
     ///
-    /// Where any of it is missing or unusable.
+    /// Returns an error if one of them is missing or unusable.
     pub fn from_env(env: &Env<'_>, clock: Clock) -> Result<Self, ConfigError> {
         Ok(Self {
             verifier: Verifier::from_env(env)?,
@@ -69,8 +69,8 @@ impl Authorizer {
         })
     }
 
-    /// Says whose the request is, or that it may not pass; why not is for the log, which gets one
-    /// line of the request.
+    /// Returns the sender of the request, or refuses the request. Writes one line to the log. Only
+    /// the log has the reason for a refusal.
     pub fn authorize(&self, event: &Event) -> Verdict {
         let started = Instant::now();
         let text = |text: &Option<String>| text.clone().unwrap_or_default();

@@ -1,5 +1,5 @@
 //! `GET /.well-known/jwks.json`, `GET /.well-known/openid-configuration`: publishes the keys that
-//! verify tokens, so that other services can verify them too. It needs no permission.
+//! verify tokens, so that other services can verify tokens too. This function needs no permission.
 
 use std::borrow::Cow;
 
@@ -21,11 +21,11 @@ pub struct Discovery {
 }
 
 impl Discovery {
-    /// Reads what [`KeySet::document`] and [`IssuerName`] read.
+    /// Reads the same settings as [`KeySet::document`] and [`IssuerName`].
     ///
     /// # Errors
     ///
-    /// Where any of it is missing or unusable.
+    /// Returns an error if one of them is missing or unusable.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         let (jwks, _) = KeySet::published(&KeySet::document(env)?).map_err(unusable)?;
         Ok(Self {
@@ -34,9 +34,9 @@ impl Discovery {
         })
     }
 
-    /// Authorization server metadata (RFC 8414 section 2), at the place where OpenID Connect
-    /// Discovery 1.0 has it and API Gateway looks. It says what is true: there are keys, and no
-    /// grant that goes through a browser.
+    /// Returns authorization server metadata (RFC 8414 section 2), at the path of OpenID Connect
+    /// Discovery 1.0, where API Gateway looks for it. It lists the keys and no grants, since no
+    /// grant goes through a browser.
     fn metadata(&self, request: &Request) -> Result<String, Problem> {
         let domain_name =
             gateway_context(request).and_then(|gateway| gateway.domain_name.as_deref());
@@ -70,8 +70,8 @@ impl Handler for Discovery {
     }
 }
 
-/// A document that anybody may keep for five minutes: as long as a new key must be published
-/// before it signs.
+/// Returns a document that clients may cache for five minutes. A new key must therefore be
+/// published five minutes before it signs.
 fn cacheable(document: &str, asked: &HeaderMap) -> Response<Body> {
     let hash = digest(&SHA256, document.as_bytes());
     let hash: String = hash
@@ -104,7 +104,7 @@ fn cacheable(document: &str, asked: &HeaderMap) -> Response<Body> {
         CACHE_CONTROL,
         HeaderValue::from_static("public, max-age=300"),
     );
-    // Digits and letters between quotes are always a header's value.
+    // Digits and letters between quotes are always a valid header value.
     if let Ok(etag) = HeaderValue::from_str(&etag) {
         headers.insert(ETAG, etag);
     }

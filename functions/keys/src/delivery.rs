@@ -1,4 +1,4 @@
-//! Puts the answer where CloudFormation waits for it.
+//! Delivers the answer to CloudFormation.
 
 use std::error::Error;
 use std::time::Duration;
@@ -9,35 +9,35 @@ use aws_smithy_types::body::SdkBody;
 use shared::aws::HttpsClient;
 use shared::platform::config::{ConfigError, Env};
 
-/// CloudFormation was not told.
+/// The answer was not delivered.
 #[derive(Debug, thiserror::Error)]
 #[error("CloudFormation was not told")]
 pub struct Undelivered(#[source] Box<dyn Error + Send + Sync>);
 
-/// How long CloudFormation has to take an answer.
+/// Delivers answers to CloudFormation.
 #[derive(Debug)]
 pub(super) struct Delivery {
-    /// The SDK's own client: the TLS that is linked already.
+    /// The SDK's own client, whose TLS is linked already.
     http: Result<HttpsClient, ConfigError>,
-    /// How long one try may take.
+    /// The timeout of one try.
     pub(super) patience: Duration,
-    /// How long to wait before the next: what refused one just now most likely refuses another at
-    /// once.
+    /// The wait before the next try. A fault that refused one try would most likely refuse another
+    /// at once.
     pub(super) pause: Duration,
 }
 
 impl Delivery {
-    /// How often it is tried.
+    /// The number of tries.
     const ATTEMPTS: u32 = 3;
     const PATIENCE: Duration = Duration::from_secs(4);
     const PAUSE: Duration = Duration::from_secs(1);
-    /// How long all tries take at most.
+    /// The longest time that all tries take.
     pub(super) const LONGEST: Duration = Self::PATIENCE
         .saturating_add(Self::PAUSE)
         .saturating_mul(Self::ATTEMPTS);
 
-    /// Reads what [`HttpsClient::from_env`] reads. If that is wrong, CloudFormation can be told so
-    /// all the same.
+    /// Reads the same settings as [`HttpsClient::from_env`]. If they are wrong, the delivery trusts
+    /// Amazon's roots, so that CloudFormation can be told.
     pub(super) fn from_env(env: &Env<'_>) -> Self {
         Self {
             http: HttpsClient::from_env(env).or_else(|_| HttpsClient::for_amazon()),
@@ -46,12 +46,12 @@ impl Delivery {
         }
     }
 
-    /// Puts `answer` to `url`, a presigned one: nothing that it was not signed with may be added, a
-    /// content type least of all.
+    /// Puts `answer` to the presigned URL `url`. The request may contain nothing that was not
+    /// signed, in particular no content type.
     ///
     /// # Errors
     ///
-    /// Where it is not taken, however often it is tried.
+    /// Returns an error if no try succeeds.
     pub(super) async fn deliver(&self, url: &str, answer: String) -> Result<(), Undelivered> {
         if url.is_empty() {
             return Err(Undelivered("the event has no ResponseURL".into()));
@@ -64,7 +64,7 @@ impl Delivery {
                 Ok(Err(error)) => error,
                 Err(_) => "it took too long".into(),
             };
-            // The URL lets anybody answer: it stays out of the log.
+            // The URL allows anybody to answer, so it is not logged.
             tracing::warn!(tries, cause = error.to_string(), "the answer was not taken");
             if tries == Self::ATTEMPTS {
                 return Err(Undelivered(error));

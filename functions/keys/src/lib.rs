@@ -1,16 +1,16 @@
-//! CloudFormation custom resources: what a stack's functions must know of its signing keys.
+//! CloudFormation custom resources for the signing keys of a stack.
 //!
-//! - `Custom::LatchkeyKeySet` reads the public halves of the keys of the list `Keys` and gives
-//!   `Jwks`, the set that verifies tokens, and `SigningKid`, the name of the first of them. A key is
-//!   the ARN of a KMS key or, in base64, the `PublicKey` of a sealed one.
-//! - `Custom::LatchkeySealedKey` makes a key pair of `Spec` whose private half nobody has seen,
-//!   sealed under the KMS key `WrappingKey`, and gives `PublicKey` and `SigningKey`. An update of one
-//!   of these two properties makes another pair; any other update is refused, since nobody but the
-//!   functions has the pair that it would have to give again.
+//! - `Custom::LatchkeyKeySet` reads the public halves of the keys in the list `Keys` and returns
+//!   `Jwks`, the set that verifies tokens, and `SigningKid`, the name of the first of them. A key
+//!   is the ARN of a KMS key or, in base64, the `PublicKey` of a sealed one.
+//! - `Custom::LatchkeySealedKey` makes a key pair of `Spec`, sealed under the KMS key
+//!   `WrappingKey`, whose private half nobody has seen, and returns `PublicKey` and `SigningKey`.
+//!   An update of one of these two properties makes another pair. Any other update is refused,
+//!   since it would have to return the existing pair, which only the functions have.
 //!
 //! The functions get these as configuration, so that verifying a token needs neither a network nor
-//! a permission. Whatever happens, CloudFormation gets an answer: without one, a stack waits until
-//! the resource's `ServiceTimeout` is over, an hour where it has none.
+//! a permission. CloudFormation gets an answer whatever happens: without one, a stack waits until
+//! the resource's `ServiceTimeout` is over, an hour by default.
 
 mod delivery;
 
@@ -32,17 +32,17 @@ use shared::tokens::public_key::{PublicKey, jwks};
 use delivery::Delivery;
 pub use delivery::Undelivered;
 
-/// Answers for the custom resources.
+/// The handler of the custom resources.
 pub struct Keys {
-    /// A wrong configuration is an answer too.
+    /// If the configuration is wrong, every answer says so.
     kms: Result<Kms, String>,
     pause: Duration,
     delivery: Delivery,
 }
 
-/// What CloudFormation asks (AWS CloudFormation user guide, "Custom resource request objects").
+/// A request of CloudFormation (AWS CloudFormation user guide, "Custom resource request objects").
 ///
-/// A member that is missing or of another type is empty: whatever it is, there is a URL to say so.
+/// A member that is missing or of another type is read as empty, so that the answer can report it.
 #[derive(Debug)]
 struct Event {
     response_url: String,
@@ -53,7 +53,7 @@ struct Event {
     logical_resource_id: String,
     physical_resource_id: Option<String>,
     properties: Value,
-    /// Those of before an update.
+    /// The properties before an update.
     old_properties: Value,
 }
 
@@ -75,7 +75,7 @@ impl Event {
     }
 }
 
-/// What CloudFormation is told ("Custom resource response objects").
+/// The answer to CloudFormation ("Custom resource response objects").
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Answer<'a> {
@@ -90,15 +90,15 @@ struct Answer<'a> {
     data: &'a Value,
 }
 
-/// A resource as it is now.
+/// The current state of a resource.
 #[derive(Debug)]
 struct Resource {
-    /// Another one than before tells CloudFormation that the resource was replaced.
+    /// A changed id tells CloudFormation that the resource was replaced.
     id: String,
     data: Value,
 }
 
-/// A resource is not made; the reason shows in the stack's events.
+/// The reason why a resource was not made. It is shown in the stack's events.
 #[derive(Debug, thiserror::Error)]
 enum ResourceError {
     #[error("{0}")]
@@ -128,22 +128,22 @@ enum ResourceError {
 }
 
 impl Keys {
-    /// How long KMS may take: what is left of the function's timeout is for the answer.
+    /// The timeout for KMS. The rest of the function's timeout is for the delivery.
     const PATIENCE: Duration = Duration::from_secs(40);
-    /// How long an answer may take in all. The function's timeout must be above it.
+    /// The longest time that an answer takes. The function's timeout must be longer.
     pub const LONGEST: Duration = Self::PATIENCE.saturating_add(Delivery::LONGEST);
-    /// How long to wait before KMS is asked again that said the role may not: the role is as new as
-    /// the stack, and new permissions take some seconds to be known everywhere.
+    /// The wait before KMS is asked again after it denied access. The role is as new as the stack,
+    /// and new permissions take some seconds to take effect everywhere.
     const PAUSE: Duration = Duration::from_secs(2);
-    /// How often it is asked.
+    /// The number of tries.
     const ATTEMPTS: u32 = 10;
-    /// The longest answer that CloudFormation takes, in octets.
+    /// The longest answer that CloudFormation accepts, in octets.
     const MAX_ANSWER: usize = 4096;
-    /// The key pairs that can be sealed: an RSA key of 3072 bits, sealed, leaves no room for the
-    /// rest of an environment, which Lambda bounds at 4 KB.
+    /// The key pairs that can be sealed. A sealed RSA key of 3072 bits would leave no room for the
+    /// rest of an environment, which Lambda limits to 4 KB.
     const SPECS: [&str; 3] = ["RSA_2048", "ECC_NIST_P256", "ECC_NIST_EDWARDS25519"];
 
-    /// Reads what [`Kms::from_env`] reads. Where that is missing, every answer says so.
+    /// Reads the same settings as [`Kms::from_env`]. If they are wrong, every answer says so.
     pub fn from_env(env: &Env<'_>) -> Self {
         Self {
             kms: Kms::from_env(env).map_err(|error: ConfigError| error.to_string()),
@@ -152,8 +152,8 @@ impl Keys {
         }
     }
 
-    /// Waits another time before anything is tried again: two seconds before KMS is asked that said
-    /// the role may not, one before CloudFormation is told that did not take its answer.
+    /// Replaces the wait before each retry: by default two seconds if KMS denied access, and one if
+    /// CloudFormation did not accept the answer.
     #[must_use]
     pub fn pausing(mut self, pause: Duration) -> Self {
         self.pause = pause;
@@ -161,18 +161,18 @@ impl Keys {
         self
     }
 
-    /// Gives CloudFormation another time than four seconds to take an answer.
+    /// Replaces the timeout of four seconds for delivering an answer.
     #[must_use]
     pub fn heard_within(mut self, patience: Duration) -> Self {
         self.delivery.patience = patience;
         self
     }
 
-    /// Does what CloudFormation asks, and tells it.
+    /// Carries out the request `asked`, and delivers the answer to CloudFormation.
     ///
     /// # Errors
     ///
-    /// Where it cannot be told: Lambda then asks again.
+    /// Returns an error if the answer cannot be delivered. Lambda then repeats the request.
     pub fn answer(
         self: &Arc<Self>,
         asked: &Value,
@@ -204,7 +204,8 @@ impl Keys {
 
     async fn resource(&self, event: &Event) -> Result<Resource, ResourceError> {
         match event.request_type.as_str() {
-            // Nothing was made but the answer. KMS keys are resources of their own.
+            // Only the answer was made, so there is nothing to delete. KMS keys are resources of
+            // their own.
             "Delete" => {
                 return Ok(Resource {
                     id: event.physical_resource_id.clone().unwrap_or_default(),
@@ -225,7 +226,7 @@ impl Keys {
         }
     }
 
-    /// Asks KMS, again and again while it says that the role may not.
+    /// Calls KMS, and retries while KMS denies access.
     async fn allowed<T, F>(&self, ask: impl Fn() -> F) -> Result<T, KmsError>
     where
         F: Future<Output = Result<T, KmsError>>,
@@ -278,7 +279,7 @@ impl Keys {
                 source,
             })?
         } else {
-            // An alias may come to mean another key without a deployment.
+            // An alias may refer to another key later without a deployment.
             return Err(ResourceError::Property(
                 "Keys must name KMS keys by their own ARNs",
             ));
@@ -300,8 +301,9 @@ impl Keys {
                 "WrappingKey must be the ARN of a symmetric KMS key, and Spec one of RSA_2048, \
              ECC_NIST_P256 and ECC_NIST_EDWARDS25519",
             ))?;
-        // CloudFormation wants the attributes in each answer and keeps none for us to look up. To
-        // make another pair here would replace the key of a stack that only got another timeout.
+        // CloudFormation requires the attributes in each answer and does not return them to this
+        // function. Another pair would replace the key of a stack for which only the timeout was
+        // changed.
         if event.request_type == "Update"
             && Properties::deserialize(&event.old_properties).is_ok_and(|old| old == made_of)
         {
@@ -322,7 +324,7 @@ impl Keys {
     }
 }
 
-/// What `work` comes to, or why it came to nothing: a refusal, a panic, or too long a time.
+/// Returns the result of `work`, or the reason why there is none: a refusal, a panic, or a timeout.
 async fn within<E>(
     patience: Duration,
     work: Pin<Box<dyn Future<Output = Result<Resource, E>> + Send>>,
@@ -337,7 +339,8 @@ where
     }
 }
 
-/// The answer's text. One that is too long for CloudFormation becomes a refusal that says so.
+/// Returns the text of the answer. An answer that is too long for CloudFormation becomes a refusal
+/// that says so.
 fn written(event: &Event, outcome: &Result<Resource, String>) -> String {
     let text = |status, reason, id, data| {
         let answer = Answer {
@@ -349,10 +352,10 @@ fn written(event: &Event, outcome: &Result<Resource, String>) -> String {
             logical_resource_id: &event.logical_resource_id,
             data,
         };
-        // No type of ours fails to be written.
+        // An answer always serializes.
         serde_json::to_string(&answer).unwrap_or_default()
     };
-    // A resource that was not made needs an identifier nevertheless.
+    // A resource that was not made needs an identifier, too.
     let before = event.physical_resource_id.as_deref().unwrap_or("not-made");
     let failed = |reason: &str| {
         let reason = reason.chars().take(1000).collect();

@@ -13,7 +13,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let env = process_env();
     logging::init(&env, &[env!("CARGO_CRATE_NAME")]);
     let keys = &Arc::new(Keys::from_env(&env));
-    // Any JSON, so that an event which does not fit gets an answer too.
+    // Accepts any JSON, so that an event in an unexpected form gets an answer too.
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
         keys.answer(&event.payload).await?;
         Ok::<_, lambda_runtime::Error>(())

@@ -1,8 +1,8 @@
 //! `POST /login`: exchanges an e-mail address and a password for tokens.
 //!
-//! Whatever is wrong, the work is the same: an unknown address, a wrong password and a disabled
-//! account each cost the same reads, the same count and one hash, and get the same answer. So do they
-//! once too many passwords were tried.
+//! The work is the same whatever is wrong: an unknown address, a wrong password and a disabled
+//! account each cost the same reads, the same count and one hash, and get the same response. This
+//! also holds after too many passwords were tried.
 
 use lambda_http::{Body, Request, Response};
 use shared::domain::account::{Account, Status};
@@ -26,7 +26,7 @@ use shared::store::credentials::Credential;
 use shared::tokens::issuer::{AccessToken, Issuer};
 use tokio::task;
 
-/// Logs people in.
+/// The handler of logins.
 pub struct Login {
     store: Store,
     hasher: Hasher,
@@ -36,7 +36,7 @@ pub struct Login {
     clock: Clock,
 }
 
-/// An e-mail address and a password, as somebody presents them.
+/// An e-mail address and a password, as presented.
 struct LoginRequest {
     email: Email,
     password: Password,
@@ -50,7 +50,7 @@ struct Verified<'a> {
     stored: PasswordHash,
 }
 
-/// A session that is not stored yet, and the tokens that its client is to get.
+/// A session that is not stored yet, and its tokens.
 struct NewSession {
     session: Session,
     refresh_token: RefreshToken,
@@ -58,13 +58,14 @@ struct NewSession {
 }
 
 impl Login {
-    /// Reads what [`Store`], [`Hasher`], [`Throttle`], [`Issuer`] and [`SessionPolicy`] read.
+    /// Reads the same settings as [`Store`], [`Hasher`], [`Throttle`], [`Issuer`] and
+    /// [`SessionPolicy`].
     ///
     /// # Errors
     ///
-    /// Where any of it is missing or unusable.
+    /// Returns an error if one of them is missing or unusable.
     pub fn from_env(env: &Env<'_>, clock: Clock) -> Result<Self, ConfigError> {
-        // First: its memory comes while the rest is read.
+        // First, because its memory is prepared while the rest is read.
         let hasher = Hasher::from_env(env)?;
         hasher.start_warm_up();
         Ok(Self {
@@ -82,8 +83,8 @@ impl Login {
     ///
     /// # Errors
     ///
-    /// Returns 401 if the login is refused, for every reason the same, and 429 if too many passwords
-    /// were tried.
+    /// Returns 401 if the login is refused, the same for every reason, and 429 if too many
+    /// passwords were tried.
     async fn verify<'a>(
         &'a self,
         login: &LoginRequest,
@@ -100,7 +101,8 @@ impl Login {
         } = match credential {
             Some(credential) => credential,
             None => Credential {
-                // Nobody's: reading it costs what reading an account does, and no one key gets hot.
+                // The id of no account. Reading it costs as much as reading an account, and a new
+                // id each time keeps any one key from getting hot.
                 user_id: UserId::new(self.clock.millis()),
                 password: self.hasher.unmatchable()?,
                 password_epoch: 0,
@@ -120,7 +122,7 @@ impl Login {
                 return Err(refused(LoginRefusal::AccountDisabled, user_id));
             }
             (true, Some(account)) if account.password_epoch == epoch => account,
-            // It is gone, or has got another password, since the credential was read.
+            // The account was deleted, or its password was changed, since the credential was read.
             _ => return Err(refused(LoginRefusal::AccountChanged, user_id)),
         };
         Ok(Verified {
@@ -130,8 +132,8 @@ impl Login {
         })
     }
 
-    /// Makes the session and its tokens. The access token is signed before the session is written,
-    /// so a fault of the key leaves nothing behind.
+    /// Creates the session and its tokens. The access token is signed before the session is stored,
+    /// so a failure of the key leaves nothing behind.
     ///
     /// # Errors
     ///
@@ -172,12 +174,12 @@ impl Login {
         })
     }
 
-    /// Stores the session, the time of the login and the end of its attempt, side by side.
+    /// Stores the session, the time of the login and the end of its attempt, concurrently.
     ///
     /// # Errors
     ///
-    /// Returns an error if any of them fails, and 401 if the account was deleted, disabled or given
-    /// another password meanwhile. Then the session is taken back.
+    /// Returns an error if any of them fails, and 401 if the account was deleted or disabled or its
+    /// password was changed in the meantime. The session is then removed.
     async fn store_session(
         &self,
         Verified {
@@ -187,7 +189,7 @@ impl Login {
     ) -> Result<(), Problem> {
         let login = attempt.login();
         let record_login = async {
-            // The session is on its way while this is put together.
+            // Starts the request that stores the session before this one is built.
             task::yield_now().await;
             self.store.record_login(account, &login).await
         };
@@ -202,8 +204,8 @@ impl Login {
         ) {
             return Ok(());
         }
-        // Nobody gets this session's tokens. Whoever deleted the account or changed its password
-        // has ended the sessions that were there, and this one may have come later.
+        // Nobody receives this session's tokens. If the account was deleted or its password
+        // changed, its sessions were ended then, but this one may have been stored later.
         let now = session.created_at;
         let ended = self.store.end_session(account.id, session.id, now).await;
         created?;
@@ -248,10 +250,11 @@ impl Handler for Login {
     }
 }
 
-/// Logs why the login was refused and returns the same answer for every reason, after the same work.
+/// Logs why the login was refused and returns the same answer for every reason, after the same
+/// work.
 fn refused(reason: LoginRefusal, user_id: UserId) -> Problem {
     let entry = match reason {
-        // The id that was looked for is nobody's.
+        // The id that was read belongs to nobody.
         LoginRefusal::UnknownAddress => AuditEvent::LoginRefused.of_nobody(),
         _ => AuditEvent::LoginRefused.of(user_id),
     };

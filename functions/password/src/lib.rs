@@ -16,7 +16,7 @@ use shared::platform::config::{ConfigError, Env};
 use shared::store::Store;
 use shared::store::credentials::OwnerWrite;
 
-/// Changes passwords, each for its owner only.
+/// Changes passwords, each only for its owner.
 pub struct ChangePassword {
     store: Store,
     hasher: Hasher,
@@ -26,20 +26,21 @@ pub struct ChangePassword {
     clock: Clock,
 }
 
-/// The password that is, and the one that is to be.
+/// The current password and the new one.
 struct Change {
     current: Password,
     new: Password,
 }
 
 impl ChangePassword {
-    /// Reads what [`Store`], [`Hasher`], [`PasswordPolicy`], [`Throttle`] and [`Authenticator`] read.
+    /// Reads the same settings as [`Store`], [`Hasher`], [`PasswordPolicy`], [`Throttle`] and
+    /// [`Authenticator`].
     ///
     /// # Errors
     ///
-    /// Where any of it is missing or unusable.
+    /// Returns an error if one of them is missing or unusable.
     pub fn from_env(env: &Env<'_>, clock: Clock) -> Result<Self, ConfigError> {
-        // First: its memory comes while the rest is read.
+        // First, because its memory is prepared while the rest is read.
         let hasher = Hasher::from_env(env)?;
         hasher.start_warm_up();
         Ok(Self {
@@ -106,8 +107,8 @@ impl Handler for ChangePassword {
             .session(owner.session_id)
             .log();
         AuditEvent::SessionsEnded.of(account.id).by(by).log();
-        // The other sessions have ended with the write above; this removes what is left of them,
-        // and where it fails their time to live does.
+        // The write above has ended the other sessions. This removes their items; if it fails,
+        // their time to live does.
         let removed = self
             .store
             .end_sessions(account.id, Some(owner.session_id))

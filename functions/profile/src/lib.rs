@@ -1,4 +1,4 @@
-//! `GET PUT PATCH DELETE /profile`: shows and changes an account's profile, and deletes the account.
+//! `GET PUT PATCH DELETE /profile`: shows and changes the profile of an account, and deletes it.
 
 use lambda_http::http::header::ETAG;
 use lambda_http::http::{HeaderValue, Method, StatusCode};
@@ -21,7 +21,7 @@ use shared::store::Store;
 use shared::store::accounts::{AtVersion, Changed};
 use shared::store::credentials::OwnerWrite;
 
-/// Shows, changes and deletes accounts, each for its owner only.
+/// Shows, changes and deletes accounts, each only for its owner.
 pub struct Profile {
     store: Store,
     hasher: Hasher,
@@ -31,11 +31,11 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Reads what [`Store`], [`Hasher`], [`Throttle`] and [`Authenticator`] read.
+    /// Reads the same settings as [`Store`], [`Hasher`], [`Throttle`] and [`Authenticator`].
     ///
     /// # Errors
     ///
-    /// Where any of it is missing or unusable.
+    /// Returns an error if one of them is missing or unusable.
     pub fn from_env(env: &Env<'_>, clock: Clock) -> Result<Self, ConfigError> {
         Ok(Self {
             store: Store::from_env(env)?,
@@ -76,15 +76,17 @@ impl Profile {
         }
     }
 
-    /// Deletes the account: first, in one write, nobody can log in or refresh any more and the
-    /// address is free; then the rest goes. A call that finds the first part done does the rest.
+    /// Deletes the account in two steps. The first is one write, after which nobody can log in or
+    /// refresh and the address is free. The second removes the rest. If a call finds the first step
+    /// done, it does the second.
     async fn delete(&self, owner: &Identity, request: &Request) -> Result<(), Problem> {
         let password = confirmation(request)?;
         let account = self.store.account(owner.user_id).await?;
         let account = account.ok_or(TokenRejection::Account)?;
         match account.status {
             Status::Disabled => return Err(TokenRejection::Account.into()),
-            // Its password is gone already; the token says whose it is.
+            // The credential is already deleted, so the password cannot be verified; the token
+            // identifies the owner.
             Status::Deleting => {}
             Status::Active => {
                 let now = self.clock.now();
@@ -139,7 +141,7 @@ impl Handler for Profile {
             }
         };
         let mut response = json(StatusCode::OK, &account.view())?;
-        // Digits between quotes are always a header's value.
+        // Digits between quotes are always a valid header value.
         if let Ok(tag) = HeaderValue::from_str(&etag(account.version)) {
             response.headers_mut().insert(ETAG, tag);
         }
@@ -151,7 +153,7 @@ impl Handler for Profile {
     }
 }
 
-/// The body of `PUT`: all that can be changed.
+/// Reads the body of `PUT`, which has all members that can be changed.
 fn replacement(request: &Request) -> Result<ProfileChange, Problem> {
     let mut fields = Fields::read(request, Media::Json)?;
     let first_name = fields.required("first_name", Name::parse);
@@ -164,14 +166,15 @@ fn replacement(request: &Request) -> Result<ProfileChange, Problem> {
     })
 }
 
-/// The body of `DELETE`: the password, so that a stolen token cannot do it.
+/// Reads the body of `DELETE`: the password, because a stolen token must not be enough.
 fn confirmation(request: &Request) -> Result<Password, Problem> {
     let mut fields = Fields::read(request, Media::Json)?;
     let password = fields.required("password", Password::presented);
     fields.finish(|| password)
 }
 
-/// The body of `PATCH`: a merge patch (RFC 7396). `null` would remove a name, and none can be.
+/// Reads the body of `PATCH`, a merge patch (RFC 7396). `null` would remove a name, which is not
+/// allowed.
 fn patch(request: &Request) -> Result<ProfileChange, Problem> {
     let mut fields = Fields::read(request, Media::MergePatch)?;
     let first_name = fields.optional("first_name", Name::parse);

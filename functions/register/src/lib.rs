@@ -27,13 +27,13 @@ pub struct Register {
 }
 
 impl Register {
-    /// Reads what [`Store`], [`Hasher`] and [`PasswordPolicy`] read.
+    /// Reads the same settings as [`Store`], [`Hasher`] and [`PasswordPolicy`].
     ///
     /// # Errors
     ///
-    /// Where any of it is missing or unusable.
+    /// Returns an error if one of them is missing or unusable.
     pub fn from_env(env: &Env<'_>, clock: Clock) -> Result<Self, ConfigError> {
-        // First: its memory comes while the rest is read.
+        // First, because its memory is prepared while the rest is read.
         let hasher = Hasher::from_env(env)?;
         hasher.start_warm_up();
         Ok(Self {

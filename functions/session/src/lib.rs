@@ -1,4 +1,4 @@
-//! `POST /refresh`, `POST /logout`, `GET DELETE /sessions`, `DELETE /sessions/{id}`: keeps, shows
+//! `POST /refresh`, `POST /logout`, `GET DELETE /sessions`, `DELETE /sessions/{id}`: extends, lists
 //! and ends sessions.
 
 mod list;
@@ -19,7 +19,7 @@ use shared::platform::config::{ConfigError, Env};
 use shared::store::{Store, StoreError};
 use shared::tokens::issuer::Issuer;
 
-/// Keeps, shows and ends sessions.
+/// Extends, lists and ends sessions.
 pub struct Sessions {
     store: Store,
     issuer: Issuer,
@@ -30,13 +30,13 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// Reads what [`Store`], [`Issuer`], [`SessionPolicy`] and [`Authenticator`] read, and
-    /// `REFRESH_GRACE_SECONDS`: how long after its replacement a refresh token may still come, 0 to
-    /// 60, 10 without it.
+    /// Reads the same settings as [`Store`], [`Issuer`], [`SessionPolicy`] and [`Authenticator`],
+    /// and `REFRESH_GRACE_SECONDS`: how long after its replacement a refresh token is still
+    /// accepted, 0 to 60, default 10.
     ///
     /// # Errors
     ///
-    /// Where any of it is missing or unusable.
+    /// Returns an error if one of them is missing or unusable.
     pub fn from_env(env: &Env<'_>, clock: Clock) -> Result<Self, ConfigError> {
         Ok(Self {
             store: Store::from_env(env)?,
@@ -50,7 +50,7 @@ impl Sessions {
 }
 
 impl Sessions {
-    /// Ends a session; whether it was there and live at `now`.
+    /// Ends a session, and returns whether it existed and was live at `now`.
     async fn end(
         &self,
         user: UserId,
@@ -72,7 +72,7 @@ impl Sessions {
 
 impl Handler for Sessions {
     async fn handle(&self, request: Request) -> Result<Response<Body>, Problem> {
-        // The end of the path: a custom domain may have put a prefix before it.
+        // Only the end of the path is compared: a custom domain may add a prefix.
         let path = request.uri().path().to_owned();
         let id = request
             .path_parameters_ref()
@@ -92,7 +92,7 @@ impl Handler for Sessions {
             }
             (Method::DELETE, Some(id)) => {
                 let owner = self.authenticator.identify(&request)?;
-                // What is no identifier names no session.
+                // A text that is not an identifier names no session.
                 let id = id.parse().map_err(|_| Problem::NotFound)?;
                 let now = self.clock.now();
                 if self.end(owner.user_id, id, now, EndedBy::Owner).await? {
@@ -110,8 +110,8 @@ impl Handler for Sessions {
     }
 }
 
-/// The body of `/refresh` and `/logout`; `None` where the token is not even shaped like one, which
-/// is no other answer than that of a token nobody knows.
+/// Reads the body of `/refresh` and `/logout`. Returns `None` if the token does not have the form
+/// of one, which gets the same response as an unknown token.
 fn token(request: &Request) -> Result<Option<RefreshToken>, Problem> {
     let mut fields = Fields::read(request, Media::Json)?;
     let token = fields.required("refresh_token", |text| Ok(RefreshToken::parse(text)));

@@ -12,14 +12,14 @@ use shared::http::problem::{Problem, TokenRejection};
 
 use crate::Sessions;
 
-/// The most sessions of one answer.
+/// The most sessions in one response.
 const PAGE: i32 = 100;
 
-/// A part of the sessions, the latest first.
+/// A page of sessions, latest first.
 #[derive(Serialize)]
 struct List<'a> {
     sessions: Vec<View<'a>>,
-    /// To be given as `cursor` for the next part.
+    /// The `cursor` of the next page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<SessionId>,
 }
@@ -32,7 +32,7 @@ struct View<'a> {
     last_used_at: String,
     ip: &'a str,
     user_agent: &'a str,
-    /// Whether it is the one that asks.
+    /// Whether this session sent the request.
     current: bool,
 }
 

@@ -9,8 +9,8 @@ use shared::store::sessions::Ended;
 use crate::{Sessions, token};
 
 impl Sessions {
-    /// 204 whatever the token is worth: RFC 7009 section 2.2 asks for it, and a client can do
-    /// nothing about it anyway. Only a token of the session ends it, current or replaced.
+    /// Returns 204 for every token, as RFC 7009 section 2.2 requires; a client could do nothing
+    /// about an error. Only a token of the session ends it, current or replaced.
     pub(crate) async fn logout(&self, request: &Request) -> Result<Response<Body>, Problem> {
         let Some(token) = token(request)? else {
             return Ok(no_content());

@@ -1,8 +1,8 @@
 //! `POST /refresh`: exchanges a refresh token for an access token and the next refresh token.
 //!
-//! Two requests to DynamoDB, one after the other: a read of session and account, and one
-//! conditional write. The access token is signed between them, so that a fault of the key costs
-//! nothing; whoever gets no answer presents the same token again.
+//! This takes two requests to DynamoDB, one after the other: a read of session and account, and one
+//! conditional write. The access token is signed between them, so a failure of the key changes
+//! nothing. A client that gets no response presents the same token again.
 
 use lambda_http::{Body, Request, Response};
 use shared::domain::account::{Account, Status};
@@ -16,24 +16,24 @@ use shared::store::sessions::Rotated;
 
 use crate::{Sessions, token};
 
-/// A refresh token that gets the next pair of tokens.
+/// A refresh token that can be exchanged.
 enum Redeemable {
-    /// It is the current one: `next` takes the session's place, and `successor` the token's.
+    /// The token is current: `next` replaces the session, and `successor` the token.
     Current {
         next: Session,
         successor: RefreshToken,
     },
-    /// It was replaced within the grace time, by this successor.
+    /// The token was replaced by this successor within the grace time.
     JustReplaced(RefreshToken),
 }
 
 impl Sessions {
-    /// Answers with the next pair of tokens.
+    /// Returns the response with the next pair of tokens.
     ///
     /// # Errors
     ///
-    /// Returns 401 if the token is not one of a live session of an active account, whatever is wrong
-    /// with it. A token that comes again after its replacement ends its session.
+    /// Returns 401 if the token does not belong to a live session of an active account, the same
+    /// for every reason. A token that is presented again after its replacement ends its session.
     pub(crate) async fn refresh(&self, request: &Request) -> Result<Response<Body>, Problem> {
         let token = token(request)?.ok_or(Problem::InvalidRefreshToken)?;
         let now = self.clock.now();
@@ -63,12 +63,11 @@ impl Sessions {
         tokens(&access_token, &successor, &session, now)
     }
 
-    /// Replaces the current token, and returns the session as it is then with the token that is its
-    /// current one.
+    /// Replaces the current token. Returns the session after that, with its current token.
     ///
     /// # Errors
     ///
-    /// Returns 401 if the session has ended or the token has lost its worth meanwhile.
+    /// Returns 401 if the session has ended or the token has become invalid in the meantime.
     async fn rotate(
         &self,
         token: &RefreshToken,
@@ -81,8 +80,8 @@ impl Sessions {
         let rotated = self.store.rotate_session(session, &next, began_after);
         match rotated.await? {
             Rotated::Done => Ok((next, successor)),
-            // This very replacement is there: another call was quicker, or an earlier try was
-            // carried out and its answer was lost.
+            // This very replacement is stored: another call was faster, or an earlier try succeeded
+            // and its answer was lost.
             Rotated::Refused(Some(found)) if found.refresh_hash == next.refresh_hash => {
                 Ok((next, successor))
             }
@@ -91,7 +90,7 @@ impl Sessions {
         }
     }
 
-    /// Judges the token again after its session has changed since it was read.
+    /// Checks the token again after its session has changed since it was read.
     async fn overtaken(
         &self,
         token: &RefreshToken,
@@ -117,7 +116,7 @@ impl Sessions {
     }
 }
 
-/// Returns whether the account may be used and still has the password that the session began with.
+/// Returns whether the account is active and still has the password with which the session began.
 fn may_continue(account: &Account, session: &Session) -> bool {
     account.status == Status::Active && account.password_epoch == session.password_epoch
 }
