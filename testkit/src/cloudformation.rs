@@ -1,4 +1,5 @@
-//! CloudFormation's side of a custom resource: it sends the event and waits for the answer.
+//! A stand-in for CloudFormation with custom resources: it sends the event and waits for the
+//! answer.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,14 +17,14 @@ use shared::platform::config::Env;
 use crate::kms::Kms;
 use crate::listen;
 
-/// What waits for the answers of custom resources.
+/// The receiver of the answers of custom resources.
 pub struct CloudFormation {
     /// The URL to which an answer goes.
     pub url: String,
     taken: Mutex<Vec<(HeaderMap, Bytes)>>,
-    /// How many answers it refuses before it takes one.
+    /// The number of answers to refuse before one is accepted.
     pub refusals: AtomicUsize,
-    /// Whether it never says if it has taken an answer.
+    /// Whether the stand-in never responds to an answer.
     pub silent: AtomicBool,
 }
 
@@ -44,17 +45,17 @@ impl CloudFormation {
         cloudformation
     }
 
-    /// Returns how many answers have come since the last call.
+    /// Returns how many answers have arrived since the last call.
     pub fn answers(&self) -> usize {
         std::mem::take(&mut *self.taken.lock().unwrap()).len()
     }
 
-    /// Returns the one answer that it has taken since the last call, as CloudFormation reads it.
+    /// Returns the one answer since the last call, as CloudFormation reads it.
     pub fn answer(&self) -> Value {
         let mut taken = std::mem::take(&mut *self.taken.lock().unwrap());
         assert_eq!(taken.len(), 1, "answers");
         let (headers, body) = taken.remove(0);
-        // The URL is signed for a request without a content type, and S3 takes no chunks.
+        // The URL is signed for a request without a content type, and S3 accepts no chunked bodies.
         assert!(!headers.contains_key("content-type"), "{headers:?}");
         assert_eq!(headers["content-length"], body.len().to_string());
         assert!(body.len() <= 4096);
@@ -83,7 +84,8 @@ impl CloudFormation {
         asked
     }
 
-    /// Returns the `JWKS` and the `SIGNING_KID` of a key set of these keys, the first of which signs.
+    /// Returns the `JWKS` and the `SIGNING_KID` of a key set of these keys, the first of which
+    /// signs.
     pub async fn key_set(&self, kms: &Kms, keys: &[&str]) -> (String, String) {
         let asked = json!({
             "RequestType": "Create", "ResourceType": "Custom::LatchkeyKeySet",
@@ -95,7 +97,7 @@ impl CloudFormation {
         (text(data, "Jwks"), text(data, "SigningKid"))
     }
 
-    /// Makes a sealed key pair. Returns its public half, and the `SIGNING_KEY` for its private half.
+    /// Makes a sealed key pair. Returns its public half, and the `SIGNING_KEY` of its private half.
     pub async fn sealed_key(&self, kms: &Kms, wrapping: &str, spec: &str) -> (String, String) {
         let asked = json!({
             "RequestType": "Create", "ResourceType": "Custom::LatchkeySealedKey",

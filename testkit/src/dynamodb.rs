@@ -21,41 +21,41 @@ use serde_json::{Value, json};
 use crate::headers::assert_lean;
 use crate::listen;
 
-/// What the proxy does to one request.
+/// A fault that the proxy injects into one request.
 #[derive(Debug, Clone, Copy)]
 pub enum Fault {
     /// Cancels the transaction, since another transaction holds an item.
     Conflict,
-    /// Refuses a single write that collides with a transaction.
+    /// Refuses a single write that conflicts with a transaction.
     WriteConflict,
-    /// Refuses the request: there were too many.
+    /// Refuses the request, because there were too many.
     Throttled,
-    /// Fails with a fault of DynamoDB's own.
+    /// Fails with an internal error of DynamoDB.
     Broken,
-    /// Carries the request out, and loses the answer.
+    /// Carries the request out, but returns an error.
     AnswerLost,
     /// Never answers.
     Silence,
     /// Removes the item, and then carries the request out.
     ItemGone,
-    /// Does nothing of a batch.
+    /// Processes nothing of a batch.
     Unprocessed,
-    /// Looks up the first key of a batch only.
+    /// Looks up only the first key of a batch.
     OnlyFirst,
     /// Ends the connection in the middle of the answer.
     Cut,
-    /// Carries the request out: the fault is for a later request.
+    /// Carries the request out; the fault is for a later request.
     Passes,
 }
 
-/// A fault, and the requests that it waits for.
+/// A fault, and the requests that it is for.
 struct Planned {
     fault: Fault,
-    /// Only for a request with this sort key; otherwise for any.
+    /// The sort key that a request must have; `None` for any request.
     sort_key: Option<&'static str>,
 }
 
-/// A request as it has come.
+/// A recorded request.
 #[derive(Debug)]
 pub struct Recorded {
     /// The operation, such as `GetItem`.
@@ -71,7 +71,7 @@ pub struct Proxy {
     pub url: String,
     upstream: String,
     connections: AtomicUsize,
-    /// By operation, in turn.
+    /// The planned faults of each operation, in order.
     faults: Mutex<BTreeMap<&'static str, VecDeque<Planned>>>,
     requests: Mutex<Vec<Recorded>>,
     done: Mutex<Vec<String>>,
@@ -95,15 +95,15 @@ impl Proxy {
         proxy
     }
 
-    /// Has the next requests for `operation` meet these faults, one each. They replace the faults
-    /// that are left of the last call.
+    /// Injects these faults into the next requests for `operation`, one each. They replace the
+    /// faults that are left from the last call.
     pub fn will(&self, operation: &'static str, faults: &[Fault]) {
         let sort_key = None;
         let planned = faults.iter().map(|&fault| Planned { fault, sort_key });
         self.plan(operation, planned.collect());
     }
 
-    /// Has the next request for `operation` on an item with this sort key meet this fault.
+    /// Injects this fault into the next request for `operation` on an item with this sort key.
     pub fn will_at(&self, operation: &'static str, sort_key: &'static str, fault: Fault) {
         let sort_key = Some(sort_key);
         self.plan(operation, [Planned { fault, sort_key }].into());
@@ -118,7 +118,7 @@ impl Proxy {
         self.connections.load(Ordering::SeqCst)
     }
 
-    /// Returns the requests that have come since the last call.
+    /// Returns the requests since the last call.
     pub fn requests(&self) -> Vec<Recorded> {
         std::mem::take(&mut *self.requests.lock().unwrap())
     }
@@ -140,7 +140,7 @@ impl Proxy {
         planned.map(|planned| planned.fault)
     }
 
-    /// Has DynamoDB carry the request out, and notes what it consumed.
+    /// Forwards the request to DynamoDB, and records the capacity units that it consumed.
     async fn forward(&self, mut head: Parts, mut body: Value, operation: &str) -> Response<Body> {
         body["ReturnConsumedCapacity"] = json!("TOTAL");
         let body = body.to_string();
@@ -151,7 +151,7 @@ impl Proxy {
         let (head, body) = client.request(request).await.unwrap().into_parts();
         let body = to_bytes(Body::new(body), usize::MAX).await.unwrap();
         let answer: Value = serde_json::from_slice(&body).unwrap();
-        // One object, or one a table.
+        // One object, or one per table.
         let consumed = &answer["ConsumedCapacity"];
         let units = consumed.get(0).unwrap_or(consumed)["CapacityUnits"].as_f64();
         let seen = match units {
@@ -264,7 +264,7 @@ fn answer(status: u16, body: Value) -> Response<Body> {
     response.body(Body::from(body.to_string())).unwrap()
 }
 
-/// A body of which nothing comes.
+/// A body that ends with an error.
 struct Cut;
 
 impl HttpBody for Cut {

@@ -2,8 +2,8 @@
 
 use axum::http::HeaderMap;
 
-/// Checks that a request to AWS names its sender in one word and has none of the SDK's other headers:
-/// another version of the SDK might add them again.
+/// Checks that a request to AWS has only the short `user-agent` and none of the SDK's other
+/// headers, which another version of the SDK might add again.
 pub(crate) fn assert_lean(headers: &HeaderMap) {
     let agents: Vec<_> = headers.get_all("user-agent").iter().collect();
     assert_eq!(agents, [concat!("latchkey/", env!("CARGO_PKG_VERSION"))]);

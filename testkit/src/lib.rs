@@ -1,4 +1,4 @@
-//! Stand-ins for what the functions have in AWS, for tests and benchmarks.
+//! Stand-ins for the AWS services that the functions use, for tests and benchmarks.
 //!
 //! # Layout
 //!

@@ -1,7 +1,8 @@
-//! A Lambda runtime API for one function: it starts the function's binary as a process and sends it
-//! events, as Lambda does.
+//! A stand-in for Lambda's runtime API, for one function: it starts the function's binary as a
+//! process and sends it events, as Lambda does.
 //!
-//! The interface: "Using the Lambda runtime API for custom runtimes" in the Lambda developer guide.
+//! The interface is described in "Using the Lambda runtime API for custom runtimes" in the Lambda
+//! developer guide.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -106,7 +107,8 @@ impl Bootstrap {
     ///
     /// # Errors
     ///
-    /// Returns an error if the function fails, or if its process ends: then with its output.
+    /// Returns an error if the function fails, or, with the output of the process, if the process
+    /// ends.
     pub async fn invoke(&mut self, event: Value) -> anyhow::Result<Value> {
         self.asked += 1;
         let id = format!("00000000-0000-4000-8000-{:012}", self.asked);
@@ -122,12 +124,12 @@ impl Bootstrap {
         }
     }
 
-    /// Does not acknowledge the function's answers for as long as the returned guard exists.
+    /// Delays the acknowledgement of the function's answers while the returned guard exists.
     pub async fn hold_acknowledgement(&self) -> OwnedMutexGuard<()> {
         Arc::clone(&self.api.acknowledging).lock_owned().await
     }
 
-    /// Waits until the function asks for its next event: Lambda sends none before.
+    /// Waits until the function asks for its next event. Lambda sends none before.
     ///
     /// # Errors
     ///
@@ -150,7 +152,7 @@ impl Bootstrap {
         Ok(self.ended(status).await.to_string())
     }
 
-    /// Returns what the process has printed so far, and its report of a failed start.
+    /// Returns the output of the process so far, and its report of a failed start.
     pub fn output(&self) -> String {
         lock(&self.api.output).clone()
     }
@@ -168,7 +170,7 @@ impl Bootstrap {
         self.started.elapsed()
     }
 
-    /// Returns the most memory that the process has had so far, in KiB. Linux only.
+    /// Returns the peak memory of the process so far, in KiB. Linux only.
     pub fn peak_memory_kib(&self) -> Option<u64> {
         let status = format!("/proc/{}/status", self.child.id()?);
         let status = std::fs::read_to_string(status).ok()?;
@@ -176,13 +178,13 @@ impl Bootstrap {
         line.split_whitespace().nth(1)?.parse().ok()
     }
 
-    /// Returns the processor time that all threads of the process have had so far. Linux only.
+    /// Returns the processor time of all threads of the process so far. Linux only.
     pub fn processor_time(&self) -> Option<Duration> {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id()?)).ok()?;
         tasks.map(|task| scheduled(&task.ok()?.path())).sum()
     }
 
-    /// Returns the processor time that the first thread has had so far: a function answers on it and
+    /// Returns the processor time of the first thread so far. A function answers on this thread and
     /// hashes on others. Linux only.
     pub fn processor_time_of_first_thread(&self) -> Option<Duration> {
         let id = self.child.id()?;
@@ -203,7 +205,7 @@ impl Drop for Bootstrap {
     }
 }
 
-/// Returns how long a thread has run; `task` is the thread's folder under /proc.
+/// Returns how long a thread has run. `task` is the thread's folder under /proc.
 fn scheduled(task: &Path) -> Option<Duration> {
     let stat = std::fs::read_to_string(task.join("schedstat")).ok()?;
     let nanos = stat.split_whitespace().next()?.parse().ok()?;
@@ -271,7 +273,8 @@ async fn error(
     answer(&api, &id, Err(body))
 }
 
-/// A runtime that fails to start reports why, and then ends: the reason is added to its output.
+/// A runtime that fails to start reports the reason and then ends. The reason is added to its
+/// output.
 async fn init_error(State(api): State<Arc<Api>>, body: Bytes) -> StatusCode {
     lock(&api.output).push_str(&String::from_utf8_lossy(&body));
     StatusCode::ACCEPTED

@@ -1,4 +1,4 @@
-//! Keys as KMS has them, one kind for each way in which Latchkey uses a key.
+//! The keys of the stand-in for KMS, one kind for each way in which Latchkey uses a key.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,8 +25,8 @@ pub(super) enum Key {
     RsaForEncryption(Arc<RsaKeyPair>),
 }
 
-/// Returns the nth RSA key of every stand-in. All have the same keys: to make one takes longer than
-/// most tests.
+/// Returns the nth RSA key of every stand-in. All stand-ins share these keys, since generating one
+/// takes longer than most tests.
 fn rsa(size: KeySize, nth: usize) -> Arc<RsaKeyPair> {
     static MADE: Mutex<BTreeMap<(usize, usize), Arc<RsaKeyPair>>> = Mutex::new(BTreeMap::new());
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -37,7 +37,7 @@ fn rsa(size: KeySize, nth: usize) -> Arc<RsaKeyPair> {
 }
 
 impl Key {
-    /// Makes a key of that spec of KMS; `rsa_keys` counts the RSA keys of a stand-in.
+    /// Generates a key of this KMS spec. `rsa_keys` counts the RSA keys of a stand-in.
     pub(super) fn generate(spec: &str, rsa_keys: &AtomicUsize) -> Self {
         let rsa = |size| rsa(size, rsa_keys.fetch_add(1, Ordering::SeqCst));
         let ec = |curve: &'static EcdsaSigningAlgorithm| EcdsaKeyPair::generate(curve).unwrap();
@@ -79,7 +79,7 @@ impl Key {
         }
     }
 
-    /// Signs as KMS does: whether it takes a digest or a message depends on the kind of the key.
+    /// Signs as KMS does. The kind of the key decides whether `message` is a digest or a message.
     pub(super) fn sign(&self, algorithm: &str, kind: &str, message: &[u8]) -> Vec<u8> {
         let digest = || Digest::import_less_safe(message, &SHA256).unwrap();
         match (self, algorithm, kind) {

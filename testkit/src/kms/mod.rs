@@ -1,4 +1,4 @@
-//! A stand-in for KMS: real keys, the four operations that Latchkey asks for, and faults.
+//! A stand-in for KMS: real keys, the four operations that Latchkey uses, and faults.
 
 mod key;
 
@@ -19,41 +19,41 @@ use crate::headers::assert_lean;
 use crate::listen;
 use key::Key;
 
-/// What KMS does in place of what it is asked.
+/// A fault of KMS in one request.
 #[derive(Debug, Clone, Copy)]
 pub enum Fault {
-    /// It fails with a fault of its own.
+    /// KMS fails with an internal error.
     Broken,
     /// The account's quota of signatures is used up.
     Throttled,
     /// The role has no permission, or none yet.
     Denied,
-    /// The key is not in a state to be used.
+    /// The key is disabled.
     Disabled,
-    /// It never answers.
+    /// KMS never answers.
     Silence,
-    /// It signs something else.
+    /// KMS signs something else.
     OtherSignature,
-    /// It answers with what is no signature.
+    /// KMS returns something that is not a signature.
     NoSignature,
 }
 
-/// How much KMS adds to a key that it seals, beside the context: header, key id, IV and tag.
+/// The octets that KMS adds to a sealed key besides the context: header, key id, IV and tag.
 const PADDING: usize = 128;
 
-/// A KMS with keys of its own.
+/// A stand-in for KMS with its own keys.
 pub struct Kms {
     /// The base URL.
     pub url: String,
     keys: Mutex<BTreeMap<String, Key>>,
-    /// How many RSA keys have been made.
+    /// The number of RSA keys that have been made.
     rsa_keys: AtomicUsize,
     faults: Mutex<VecDeque<Fault>>,
     asked: Mutex<Vec<Value>>,
 }
 
 impl Kms {
-    /// Starts it without a key.
+    /// Starts a stand-in without keys.
     pub async fn start() -> Arc<Self> {
         let (listener, url) = listen().await;
         let kms = Arc::new(Self {
@@ -68,7 +68,7 @@ impl Kms {
         kms
     }
 
-    /// Returns what a function's environment has of AWS if this is its KMS, by the variable's name.
+    /// Returns the AWS variable `name` of a function whose KMS this is.
     pub fn variable(&self, name: &str) -> Option<String> {
         match name {
             "AWS_ENDPOINT_URL_KMS" => Some(self.url.clone()),
@@ -79,8 +79,8 @@ impl Kms {
         }
     }
 
-    /// Returns the variables by which a function signs with a key of this KMS: `JWKS` is the key set
-    /// that is published, `signing_key` the ARN of the key or the sealed key.
+    /// Returns the variables for a function that signs with a key of this KMS. `jwks` is the
+    /// published key set, `signing_key` the ARN of the key or the sealed key.
     pub fn signing_environment(&self, jwks: &str, signing_key: &str) -> [(String, String); 3] {
         [
             ("AWS_ENDPOINT_URL_KMS", &*self.url),
@@ -90,7 +90,7 @@ impl Kms {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
     }
 
-    /// Makes a key of that spec of KMS and returns its ARN. `encrypting RSA_2048` is an RSA key that
+    /// Makes a key of this KMS spec and returns its ARN. `encrypting RSA_2048` is an RSA key that
     /// does not sign.
     pub fn make(&self, spec: &str) -> String {
         let mut keys = self.keys.lock().unwrap();
@@ -112,7 +112,7 @@ impl Kms {
         copy
     }
 
-    /// Has the next requests meet these faults, one each.
+    /// Injects these faults into the next requests, one each.
     pub fn will(&self, faults: &[Fault]) {
         self.faults.lock().unwrap().extend(faults);
     }
@@ -127,7 +127,7 @@ impl Kms {
         let text = |name: &str| request[name].as_str().unwrap();
         let keys = self.keys.lock().unwrap();
         if operation == "Decrypt" {
-            // The context, a zero, the key: as much longer than the key as with KMS.
+            // The context, a zero, the key: longer than the key by as much as with KMS.
             let sealed = octets("CiphertextBlob");
             let bound = [request["EncryptionContext"].to_string().as_bytes(), &[0]].concat();
             return match sealed.strip_prefix(&*bound) {
