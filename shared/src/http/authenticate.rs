@@ -28,6 +28,18 @@ pub struct Identity {
     pub roles: Vec<Role>,
 }
 
+impl Identity {
+    /// Checks that the account has a role.
+    ///
+    /// # Errors
+    ///
+    /// Returns 403 `forbidden` if it has not.
+    pub fn require_role(&self, role: &str) -> Result<(), Problem> {
+        let has_role = self.roles.iter().any(|owned| owned.as_str() == role);
+        has_role.then_some(()).ok_or(Problem::Forbidden)
+    }
+}
+
 /// Identifies the sender of a request: from the context that the gateway's authorizer passes, or,
 /// if there is no authorizer before the function, by verifying the Bearer token itself.
 ///
@@ -141,6 +153,16 @@ mod tests {
     fn a_cached_answer_does_not_outlive_its_token() {
         assert!(at(971).is_ok(), "within the leeway");
         assert_eq!(at(970), Err(TokenRejection::Expired));
+    }
+
+    #[test]
+    fn a_role_is_required_letter_for_letter() {
+        let identity = at(971).unwrap();
+        assert!(identity.require_role("admin").is_ok());
+        for other in ["", "Admin", "admins", "adm", "*"] {
+            let refused = identity.require_role(other);
+            assert!(matches!(refused, Err(Problem::Forbidden)), "{other}");
+        }
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub enum Problem {
     InvalidRefreshToken,
     /// 403: the password is not the account's.
     WrongPassword,
+    /// 403: the account has no role that this needs. For functions that are added to Latchkey's own.
+    Forbidden,
     /// 404: the resource does not exist.
     NotFound,
     /// 405: the path exists, but not with this method.
@@ -160,6 +162,11 @@ impl Problem {
                 "wrong-password",
                 "The password is wrong",
             ),
+            Self::Forbidden => (
+                StatusCode::FORBIDDEN,
+                "forbidden",
+                "The account may not do this",
+            ),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is no such thing"),
             Self::MethodNotAllowed { .. } => (
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -224,6 +231,7 @@ impl Problem {
             }
             Self::InvalidRefreshToken => "Log in again.".to_owned(),
             Self::WrongPassword => "It is not the password of this account.".to_owned(),
+            Self::Forbidden => "It does not have a role that this needs.".to_owned(),
             Self::NotFound => "Nothing of that name is yours.".to_owned(),
             Self::MethodNotAllowed { allow } => format!("This path takes {allow}."),
             Self::EmailTaken => {

@@ -28,6 +28,9 @@ pub(super) fn template() -> Template {
     template_document().with(&options().parameters).unwrap()
 }
 
+/// Answers that no operation has: they are for routes and functions that are added.
+const UNUSED_ANSWERS: [(u16, &str); 2] = [(403, "MissingRole"), (405, "MethodNotAllowed")];
+
 /// One of every problem. A new one does not compile until it is here.
 fn problems() -> Vec<Problem> {
     let all = vec![
@@ -39,6 +42,7 @@ fn problems() -> Vec<Problem> {
         Problem::InvalidToken(TokenRejection::Expired),
         Problem::InvalidRefreshToken,
         Problem::WrongPassword,
+        Problem::Forbidden,
         Problem::NotFound,
         Problem::MethodNotAllowed { allow: "GET" },
         Problem::EmailTaken,
@@ -57,18 +61,19 @@ fn problems() -> Vec<Problem> {
         Problem::InvalidToken(_) => 3,
         Problem::InvalidRefreshToken => 4,
         Problem::WrongPassword => 5,
-        Problem::NotFound => 6,
-        Problem::MethodNotAllowed { .. } => 7,
-        Problem::EmailTaken => 8,
-        Problem::PreconditionFailed => 9,
-        Problem::BodyTooLarge { .. } => 10,
-        Problem::UnsupportedMediaType { .. } => 11,
-        Problem::InvalidFields(_) => 12,
-        Problem::TooManyAttempts { .. } => 13,
-        Problem::Internal(_) => 14,
-        Problem::Unavailable(_) => 15,
+        Problem::Forbidden => 6,
+        Problem::NotFound => 7,
+        Problem::MethodNotAllowed { .. } => 8,
+        Problem::EmailTaken => 9,
+        Problem::PreconditionFailed => 10,
+        Problem::BodyTooLarge { .. } => 11,
+        Problem::UnsupportedMediaType { .. } => 12,
+        Problem::InvalidFields(_) => 13,
+        Problem::TooManyAttempts { .. } => 14,
+        Problem::Internal(_) => 15,
+        Problem::Unavailable(_) => 16,
     };
-    assert!(all.iter().map(place).eq(0..16));
+    assert!(all.iter().map(place).eq(0..17));
     all
 }
 
@@ -138,10 +143,13 @@ fn every_problem_is_described_with_its_status_and_no_other_is() {
         known.keys().cloned().collect::<BTreeSet<_>>()
     );
     let mut seen = BTreeSet::new();
-    let unused = &described().document["components"]["responses"]["MethodNotAllowed"];
     let operations = described().operations();
     let examples = operations.flat_map(|operation| operation.answer_examples());
-    for example in examples.chain(answer_examples(405, unused)) {
+    let responses = &described().document["components"]["responses"];
+    let unused = UNUSED_ANSWERS
+        .iter()
+        .flat_map(|(status, name)| answer_examples(*status, &responses[*name]));
+    for example in examples.chain(unused) {
         if example.media_type == "application/problem+json" {
             let code = text(example.value, "code");
             assert_eq!(known.get(&code), Some(&example.status), "{code}");
@@ -190,8 +198,9 @@ fn every_request_and_every_answer_has_an_example_and_every_component_is_used() {
     for (kind, components) in described().document["components"].as_object().unwrap() {
         for name in components.as_object().unwrap().keys() {
             let reference = format!("#/components/{kind}/{name}");
-            let known = ["#/components/responses/MethodNotAllowed"].contains(&&*reference)
-                || kind == "securitySchemes";
+            let for_others =
+                UNUSED_ANSWERS.map(|(_, name)| format!("#/components/responses/{name}"));
+            let known = for_others.contains(&reference) || kind == "securitySchemes";
             assert_eq!(used.contains(&reference), !known, "{reference}");
         }
     }

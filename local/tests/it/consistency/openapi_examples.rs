@@ -1,6 +1,6 @@
 //! Every example of docs/openapi.yaml is what a function answers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
