@@ -131,7 +131,7 @@ refuses("aud", check_claims, without, issuer, ["other"], now)
 refuses("aud", check_claims, claims | {"aud": "no", "client_id": "latchkey"}, issuer, audiences, now)
 refuses("iss", check_claims, claims | {"iss": f"{issuer}/"}, issuer, audiences, now)
 refuses("nbf", check_claims, claims | {"nbf": now + 60}, issuer, audiences, now)
-# As the README says: no token of Latchkey passes a route that asks for scopes.
+# As docs/integrate.md says: no token of Latchkey passes a route that asks for scopes.
 refuses("scope", authorize, token, issuer, audiences, now, ["notes"])
 check_scopes(claims | {"scope": "other notes"}, ["notes"])
 check_scopes(claims | {"scp": "notes"}, ["notes"])

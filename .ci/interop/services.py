@@ -1,4 +1,4 @@
-"""Runs the services that the README shows: first against a running Latchkey, then against an issuer
+"""Runs the services that docs/integrate.md shows: first against a running Latchkey, then against an issuer
 of this script's own, whose tokens are wrong in one way each and whose key changes."""
 
 import base64
