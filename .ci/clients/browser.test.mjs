@@ -1,4 +1,4 @@
-// docs/client/latchkey.mjs in two tabs of a real browser, on another origin than the API's and under
+// examples/client/latchkey.mjs in two tabs of a real browser, on another origin than the API's and under
 // the content security policy of docs/clients.md.
 
 import assert from 'node:assert/strict';
@@ -18,7 +18,7 @@ const skip = executablePath ? false : 'no Chromium at the usual places, nor in $
 
 const api = `http://127.0.0.1:${port}`;
 const origin = `http://localhost:${otherPort}`;
-const module = readFileSync('docs/client/latchkey.mjs');
+const module = readFileSync('examples/client/latchkey.mjs');
 const policy = /^Content-Security-Policy: (.*)$/m
   .exec(readFileSync('docs/clients.md', 'utf8'))[1]
   .replace('https://api.example.com', api);

@@ -1,4 +1,4 @@
-// docs/client/latchkey.mjs against `cargo run`: real answers over real sockets, with a proxy between
+// examples/client/latchkey.mjs against `cargo run`: real answers over real sockets, with a proxy between
 // that can count requests and lose answers. The client's clock and timers are the tests'.
 
 import assert from 'node:assert/strict';
@@ -16,7 +16,7 @@ import {
   SignedOutError,
   exclusive,
   inMemory,
-} from '../../docs/client/latchkey.mjs';
+} from '../../examples/client/latchkey.mjs';
 import { otherPort, port, start } from './server.mjs';
 
 const baseUrl = `http://127.0.0.1:${otherPort}`;
