@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { inspect } from 'node:util';
 
+import * as module from '../../examples/client/latchkey.mjs';
 import {
   Latchkey,
   LatchkeyError,
@@ -310,6 +311,16 @@ test('of anything else than a refusal a person is told that the page is broken',
   const mistake = new TypeError('x is not a function');
   assert.equal(messageFor(mistake), 'Something went wrong on this page. Load it again.');
   assert.deepEqual(reported, [mistake]);
+});
+
+test('docs/clients.md lists what the client has, and nothing else', () => {
+  const manual = readFileSync('docs/clients.md', 'utf8');
+  const [, section] = /^### What it has$(.*?)^##/ms.exec(manual);
+  const column = [...section.matchAll(/^\| `(\w+)/gm)].map(([, name]) => name);
+  const methods = Object.getOwnPropertyNames(Latchkey.prototype).filter((n) => n !== 'constructor');
+  const errors = Object.keys(module).filter((name) => name.endsWith('Error'));
+  assert.deepEqual(column.sort(), [...methods, ...errors].sort());
+  for (const name of Object.keys(module)) assert.match(section, new RegExp(`\\b${name}\\b`));
 });
 
 test('ten calls with an expired token make one refresh, and all succeed', async () => {
