@@ -1,27 +1,12 @@
-// docs/client/latchkey.mjs in two tabs of a real browser, on another origin than the API's and under
+// examples/client/latchkey.mjs in two tabs of a real browser, on another origin than the API's and under
 // the content security policy of docs/clients.md.
 
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
-import http from 'node:http';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 
-import puppeteer from 'puppeteer-core';
-
-import { otherPort, port, start } from './server.mjs';
-
-const places = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
-const found = places.map((name) => `/usr/bin/${name}`).find((path) => existsSync(path));
-const executablePath = process.env.CHROMIUM ?? found;
-if (!executablePath && process.env.REQUIRE_BROWSER) throw new Error('no Chromium');
-const skip = executablePath ? false : 'no Chromium at the usual places, nor in $CHROMIUM';
-
-const api = `http://127.0.0.1:${port}`;
-const origin = `http://localhost:${otherPort}`;
-const module = readFileSync('docs/client/latchkey.mjs');
-const policy = /^Content-Security-Policy: (.*)$/m
-  .exec(readFileSync('docs/clients.md', 'utf8'))[1]
-  .replace('https://api.example.com', api);
+import { api, launch, origin, serve, skip } from './chromium.mjs';
+import { start } from './server.mjs';
 
 let latchkey;
 let pages;
@@ -30,15 +15,11 @@ let browser;
 before(async () => {
   if (skip) return;
   latchkey = await start(`CorsOrigins=${origin}`, 'AccessTokenSeconds=60');
-  pages = http.createServer((request, response) => {
-    const isModule = request.url === '/latchkey.mjs';
-    response.setHeader('content-type', isModule ? 'text/javascript' : 'text/html');
-    response.setHeader('content-security-policy', policy);
-    response.end(isModule ? module : '<!doctype html><title>Latchkey</title>');
+  pages = await serve({
+    '/index.html': '<!doctype html><title>Latchkey</title><link rel="icon" href="data:,">',
+    '/latchkey.mjs': readFileSync('examples/client/latchkey.mjs'),
   });
-  await new Promise((resolve) => pages.listen(otherPort, '127.0.0.1', resolve));
-  // Without its sandbox, since it may run as root and sees no page but ours.
-  browser = await puppeteer.launch({ executablePath, args: ['--no-sandbox'] });
+  browser = await launch();
 });
 
 after(async () => {

@@ -1,4 +1,4 @@
-// docs/client/latchkey.mjs against `cargo run`: real answers over real sockets, with a proxy between
+// examples/client/latchkey.mjs against `cargo run`: real answers over real sockets, with a proxy between
 // that can count requests and lose answers. The client's clock and timers are the tests'.
 
 import assert from 'node:assert/strict';
@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { inspect } from 'node:util';
 
+import * as module from '../../examples/client/latchkey.mjs';
 import {
   Latchkey,
   LatchkeyError,
@@ -16,7 +17,8 @@ import {
   SignedOutError,
   exclusive,
   inMemory,
-} from '../../docs/client/latchkey.mjs';
+  messageFor,
+} from '../../examples/client/latchkey.mjs';
 import { otherPort, port, start } from './server.mjs';
 
 const baseUrl = `http://127.0.0.1:${otherPort}`;
@@ -236,6 +238,89 @@ test('what is wrong with a form is told field by field', async () => {
     assert.match(error.requestId, /./);
     return true;
   });
+});
+
+test('the message of a refusal is for a person', async () => {
+  const ada = client();
+  const account = somebody();
+  await ada.register(account);
+  const messageOf = (call) => call.then(assert.fail, (error) => error.message);
+  assert.equal(
+    await messageOf(ada.register({ ...account, password: 'short', first_name: ' ' })),
+    'First name is blank. Password has fewer than 15 characters.',
+  );
+  assert.equal(
+    await messageOf(ada.register(account)),
+    'This e-mail address has an account already.',
+  );
+  const guess = () => messageOf(ada.login(account.email, 'not this one, surely'));
+  for (let guesses = 0; guesses < 3; guesses += 1) {
+    assert.equal(await guess(), 'The e-mail address or the password is wrong.');
+  }
+  assert.match(
+    await guess(),
+    /^Too many passwords were tried\. Try again in \d+ (seconds|minutes)\.$/,
+  );
+  assert.equal(await messageOf(ada.profile()), 'You are signed out. Log in again.');
+
+  const refusal = (status, document, headers = {}) =>
+    new LatchkeyError(status, document, new Headers(headers)).message;
+  const unavailable = {
+    code: 'unavailable',
+    title: 'The service cannot answer now',
+    detail: 'Try.',
+  };
+  for (const [said, expected] of [
+    [refusal(403, { message: 'Forbidden' }), 'You may not do this.'],
+    [refusal(429, { message: 'Too Many Requests' }), 'The service is busy. Try again in a moment.'],
+    [
+      refusal(503, unavailable, { 'retry-after': '1' }),
+      'The service is not available now. Try again in a second.',
+    ],
+    [refusal(500, { message: 'Internal Server Error' }), 'Something went wrong (status 500).'],
+    [
+      refusal(429, { code: 'too-many-attempts' }, { 'retry-after': '900' }),
+      'Too many passwords were tried. Try again in 15 minutes.',
+    ],
+    // A route of one's own: its words, or those of its status.
+    [refusal(403, { title: 'no more notes', code: 'full', detail: 'Pay!' }), 'No more notes. Pay!'],
+    [refusal(404, { code: 'constructor' }), 'It is not there.'],
+    [
+      refusal(422, { errors: ['email', null, { pointer: 1 }] }),
+      'Something went wrong (status 422).',
+    ],
+    [
+      refusal(422, { errors: [{ pointer: '', detail: 'is no JSON' }] }),
+      'What was sent is no JSON.',
+    ],
+  ]) {
+    assert.equal(said, expected);
+  }
+});
+
+test('of anything else than a refusal a person is told that the page is broken', (t) => {
+  const reported = [];
+  const { reportError } = globalThis;
+  globalThis.reportError = (error) => reported.push(error);
+  t.after(() => (globalThis.reportError = reportError));
+  for (const error of [new NoAnswerError(), new SignedOutError()]) {
+    assert.equal(messageFor(error), error.message);
+    assert.match(error.message, /^[A-Z].*\.$/);
+  }
+  assert.deepEqual(reported, []);
+  const mistake = new TypeError('x is not a function');
+  assert.equal(messageFor(mistake), 'Something went wrong on this page. Load it again.');
+  assert.deepEqual(reported, [mistake]);
+});
+
+test('docs/clients.md lists what the client has, and nothing else', () => {
+  const manual = readFileSync('docs/clients.md', 'utf8');
+  const [, section] = /^### What it has$(.*?)^##/ms.exec(manual);
+  const column = [...section.matchAll(/^\| `(\w+)/gm)].map(([, name]) => name);
+  const methods = Object.getOwnPropertyNames(Latchkey.prototype).filter((n) => n !== 'constructor');
+  const errors = Object.keys(module).filter((name) => name.endsWith('Error'));
+  assert.deepEqual(column.sort(), [...methods, ...errors].sort());
+  for (const name of Object.keys(module)) assert.match(section, new RegExp(`\\b${name}\\b`));
 });
 
 test('ten calls with an expired token make one refresh, and all succeed', async () => {

@@ -1,5 +1,5 @@
-"""The page at /docs, in a browser: it shows every operation, its "Try it out" works, with a token too,
-and nothing of it comes from another host."""
+"""The page at /docs, in a browser: it shows every operation, its "Try it out" works, with a token too and after a
+reload, and nothing of it comes from another host."""
 
 import json
 import sys
@@ -63,6 +63,11 @@ class Page:
         body = self.one(f"{block} .live-responses-table .response .response-col_description pre").text
         return int(status.split()[0]), json.loads(body)
 
+    def reload(self):
+        """Loads the page anew, with every operation closed: its address names the one that is open."""
+        self.browser.execute_script("history.replaceState(null, '', '/docs')")
+        self.browser.refresh()
+
     def requests(self):
         messages = (json.loads(entry["message"])["message"] for entry in self.browser.get_log("performance"))
         return [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
@@ -91,6 +96,18 @@ def main():
         status, profile = page.execute("getProfile")
         assert status == 200 and profile["email"] == account["email"], (status, profile)
         print("it shows the profile, with the token")
+
+        page.reload()
+        status, profile = page.execute("getProfile")
+        assert status == 200 and profile["email"] == account["email"], (status, profile)
+        stored = page.browser.execute_script("return JSON.stringify(localStorage)")
+        assert tokens["access_token"] in stored, stored
+        page.click(".btn.authorize")
+        page.click(".auth-btn-wrapper .btn.auth:not(.authorize):not(.btn-done)")
+        page.click(".auth-btn-wrapper .btn-done")
+        stored = page.browser.execute_script("return JSON.stringify(localStorage)")
+        assert tokens["access_token"] not in stored, stored
+        print("it keeps the token over a reload, until the logout")
 
         for operation in expected.values():
             if operation not in ("login", "getProfile"):

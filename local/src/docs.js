@@ -4,6 +4,7 @@ window.ui = SwaggerUIBundle({
   url: '/openapi.yaml',
   deepLinking: true,
   displayRequestDuration: true,
+  persistAuthorization: true, // in this browser's localStorage
   requestSnippetsEnabled: true,
   tryItOutEnabled: true,
   validatorUrl: null, // another host's

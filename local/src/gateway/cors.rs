@@ -46,6 +46,11 @@ impl Cors {
         }
     }
 
+    /// Returns the origins whose pages may call the API.
+    pub(super) fn origins(&self) -> &[String] {
+        &self.origins
+    }
+
     pub(super) fn apply(
         &self,
         headers: &mut HeaderMap,

@@ -5,6 +5,7 @@
 
 mod answers;
 mod cors;
+mod unknown_origins;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
@@ -27,6 +28,7 @@ use crate::template::{Authorizer, Route, Template};
 
 use self::answers::GatewayError;
 use self::cors::Cors;
+use self::unknown_origins::UnknownOrigins;
 
 /// The longest body that API Gateway takes, in octets.
 const MAX_BODY: usize = 10 * 1024 * 1024;
@@ -36,6 +38,7 @@ pub struct Gateway {
     paths: matchit::Router<BTreeMap<String, Route>>,
     authorizer: Option<Authorizer>,
     cors: Option<Cors>,
+    unknown_origins: UnknownOrigins,
     functions: Arc<Functions>,
     verdicts: Mutex<HashMap<Vec<String>, Kept>>,
     clock: Clock,
@@ -87,6 +90,7 @@ impl Gateway {
             paths,
             authorizer: template.authorizer().cloned(),
             cors: template.cors().map(Cors::new),
+            unknown_origins: UnknownOrigins::default(),
             functions,
             verdicts: Mutex::default(),
             clock,
@@ -100,6 +104,8 @@ impl Gateway {
 
     /// Answers a request from `source_ip`.
     pub async fn answer(&self, request: Request, source_ip: IpAddr) -> Response<Body> {
+        let allowed = self.cors.as_ref().map_or(&[][..], Cors::origins);
+        self.unknown_origins.warn(request.headers(), allowed);
         let origin = request.headers().get(ORIGIN).cloned();
         let is_preflight = request.method() == Method::OPTIONS
             && request

@@ -4,6 +4,7 @@
 //! `Fn::If`, `Fn::Split`, `Fn::FindInMap`, and conditions. What refers to a resource that its
 //! conditions leave out is an error here, as it is at a deployment.
 
+mod parameters;
 mod resolver;
 mod yaml;
 
@@ -51,8 +52,10 @@ impl Document {
     ///
     /// Returns one sentence if the template is broken or has no such parameter.
     pub fn with(&self, parameters: &BTreeMap<String, String>) -> anyhow::Result<Template> {
-        Template::of(&self.value, parameters)
-            .with_context(|| format!("{} is broken", self.path.display()))
+        let template = Template::of(&self.value, parameters)
+            .with_context(|| format!("{} is broken", self.path.display()))?;
+        parameters::check(&self.value, parameters)?;
+        Ok(template)
     }
 }
 
@@ -106,7 +109,10 @@ impl Template {
     ///
     /// One sentence on what is broken.
     pub fn parse(text: &str, parameters: &BTreeMap<String, String>) -> anyhow::Result<Self> {
-        Self::of(&document(text)?, parameters)
+        let document = document(text)?;
+        let template = Self::of(&document, parameters)?;
+        parameters::check(&document, parameters)?;
+        Ok(template)
     }
 
     fn of(document: &Value, parameters: &BTreeMap<String, String>) -> anyhow::Result<Self> {

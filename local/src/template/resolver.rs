@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use serde_json::{Map, Value};
 
 use super::yaml::scalar;
@@ -26,12 +26,6 @@ impl<'a> Resolver<'a> {
             let value = given.get(name).cloned();
             let value = value.unwrap_or_else(|| scalar(&parameter["Default"]));
             parameters.insert(name.as_str(), Value::from(value));
-        }
-        if let Some(unknown) = given
-            .keys()
-            .find(|name| !parameters.contains_key(name.as_str()))
-        {
-            bail!("it has no parameter {unknown}");
         }
         let mut resolver = Self {
             parameters,

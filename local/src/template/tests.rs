@@ -91,9 +91,20 @@ fn given_parameters_replace_the_defaults() {
 }
 
 #[test]
-fn a_parameter_that_the_template_lacks_is_named() {
-    let error = parse(&[("Second", "0")]).err().unwrap();
-    assert_eq!(error.to_string(), "it has no parameter Second");
+fn a_parameter_that_the_template_lacks_is_named_with_the_nearest_one() {
+    let sentence = |name| parse(&[(name, "0")]).err().unwrap().to_string();
+    for mistyped in ["Second", "seconds", "SECONDS", "Secnods", "Sec_onds"] {
+        assert_eq!(
+            sentence(mistyped),
+            format!("there is no parameter {mistyped}; did you mean Seconds?")
+        );
+    }
+    for other in ["Nonsense", "", "Se"] {
+        assert_eq!(
+            sentence(other),
+            format!("there is no parameter {other}; template.yaml lists them")
+        );
+    }
 }
 
 #[test]

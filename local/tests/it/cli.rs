@@ -208,15 +208,24 @@ fn a_missing_or_broken_template_is_one_sentence() {
 
 #[tokio::test]
 async fn a_wrong_parameter_or_url_is_one_sentence() {
-    let mut wrong = options();
-    wrong
-        .parameters
-        .insert("Nonsense".to_owned(), "1".to_owned());
-    let sentence = failure(wrong).await;
-    assert!(
-        sentence.ends_with("it has no parameter Nonsense"),
-        "{sentence}"
-    );
+    for (name, sentence) in [
+        (
+            "PasswordMinLenght",
+            "there is no parameter PasswordMinLenght; did you mean PasswordMinLength?",
+        ),
+        (
+            "CORS_ORIGIN",
+            "there is no parameter CORS_ORIGIN; did you mean CorsOrigins?",
+        ),
+        (
+            "Nonsense",
+            "there is no parameter Nonsense; template.yaml lists them",
+        ),
+    ] {
+        let mut wrong = options();
+        wrong.parameters.insert(name.to_owned(), "1".to_owned());
+        assert_eq!(failure(wrong).await, sentence);
+    }
 
     let mut wrong = options();
     wrong

@@ -3,7 +3,7 @@
 use axum::http::Method;
 use serde_json::json;
 
-use crate::support::app::{Answer, App};
+use crate::support::app::{Answer, App, logged};
 
 #[tokio::test]
 async fn what_no_route_takes_is_a_404() {
@@ -161,4 +161,66 @@ async fn with_it_the_gateway_answers_preflights_and_marks_its_own_refusals_too()
         .send()
         .await;
     assert!(!refused.headers.contains_key("access-control-allow-origin"));
+}
+
+/// The warnings that were logged since the last time.
+fn warnings() -> Vec<String> {
+    let lines = logged().into_iter();
+    let warnings = lines.filter(|line| line["level"] == "WARN");
+    warnings
+        .map(|line| line["message"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+async fn call_from(app: &App, origin: &str) {
+    let call = app.post("/login", json!({"email": "x"}));
+    call.header("origin", origin).send().await.expect(422);
+}
+
+#[tokio::test]
+async fn an_origin_that_cors_keeps_out_is_warned_of_once_with_the_flag_that_lets_it_in() {
+    let app = App::start().await;
+    preflight(&app, "http://localhost:5173").await;
+    let [warning] = &warnings()[..] else {
+        panic!("not one warning")
+    };
+    assert!(
+        warning.starts_with("a page at http://localhost:5173 called the API")
+            && warning.ends_with(" --parameter CorsOrigins=http://localhost:5173"),
+        "{warning}"
+    );
+    preflight(&app, "http://localhost:5173").await;
+    call_from(&app, "http://localhost:5173").await;
+    // The gateway's own, and what no browser sends.
+    for origin in ["http://127.0.0.1:3000", "http://a\tb", "http://a;id", ""] {
+        call_from(&app, origin).await;
+    }
+    assert_eq!(warnings(), [""; 0]);
+
+    // Opened as a file.
+    call_from(&app, "null").await;
+    let [warning] = &warnings()[..] else {
+        panic!("not one warning")
+    };
+    assert!(warning.ends_with(": serve the page over HTTP"), "{warning}");
+
+    // Whoever names one after the other fills no log.
+    for port in 1..=40 {
+        call_from(&app, &format!("http://localhost:{port}")).await;
+    }
+    assert_eq!(warnings().len(), 14);
+}
+
+#[tokio::test]
+async fn an_origin_that_cors_lets_in_is_not_warned_of_and_stays_in_the_flag() {
+    let app = App::with(&[("CorsOrigins", "https://app.example,http://localhost:5173/")]).await;
+    call_from(&app, "https://app.example").await;
+    assert_eq!(warnings(), [""; 0]);
+    // With the slash it is another one, letter for letter.
+    call_from(&app, "http://localhost:5173").await;
+    let [warning] = &warnings()[..] else {
+        panic!("not one warning")
+    };
+    let flag = "--parameter CorsOrigins=https://app.example,http://localhost:5173";
+    assert!(warning.ends_with(flag), "{warning}");
 }

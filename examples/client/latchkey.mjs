@@ -80,14 +80,42 @@
 
 /** How long an answer to a refresh is waited for: short enough to ask again in the grace time. */
 const PATIENCE = 4_000;
-/** The pause before a refresh is tried again where the answer names none. */
+/** The pause before a refresh is tried again if the answer names none. */
 const PAUSE = 500;
 /** How often a refresh is tried in all. */
 const TRIES = 5;
 /** An access token is replaced so long before its end, or at half its life if that is later. */
 const MARGIN = 60_000;
 
-/** A refusal: a problem document (RFC 9457) of a function, or an answer of the gateway's own. */
+/** What to tell a person, by the `code` of a refusal: put your own language here. */
+const SENTENCES = new Map([
+  ['body-too-large', 'What you entered is too long.'],
+  ['email-taken', 'This e-mail address has an account already.'],
+  ['internal', 'Something went wrong at the service.'],
+  ['invalid-credentials', 'The e-mail address or the password is wrong.'],
+  ['invalid-refresh-token', 'You are signed out. Log in again.'],
+  ['invalid-token', 'You are signed out. Log in again.'],
+  ['missing-token', 'You are signed out. Log in again.'],
+  ['precondition-failed', 'It was changed elsewhere meanwhile. Load it again.'],
+  ['too-many-attempts', 'Too many passwords were tried.'],
+  ['unavailable', 'The service is not available now.'],
+  ['wrong-password', 'The password is wrong.'],
+]);
+
+/** The same by its status, for a refusal that says nothing to a person: one of the gateway's. */
+const SENTENCES_BY_STATUS = new Map([
+  [401, 'You are signed out. Log in again.'],
+  [403, 'You may not do this.'],
+  [404, 'It is not there.'],
+  [413, 'What you entered is too long.'],
+  [429, 'The service is busy. Try again in a moment.'],
+  [503, 'The service is not available now.'],
+]);
+
+/**
+ * A refusal: a problem document (RFC 9457) of a function, or an answer of the gateway's own. Its
+ * `message` is a sentence or two for a person.
+ */
 export class LatchkeyError extends Error {
   /**
    * @param {number} status
@@ -97,20 +125,26 @@ export class LatchkeyError extends Error {
   constructor(status, document, headers) {
     const text = (/** @type {string} */ name) =>
       typeof document[name] === 'string' ? document[name] : null;
-    const title = text('title') ?? text('message') ?? `status ${status}`;
-    super(text('detail') ? `${title}: ${text('detail')}` : title);
+    const code = text('code');
+    const faults = (Array.isArray(document.errors) ? document.errors : []).filter(isFault);
+    const seconds = headers.get('retry-after') ?? '';
+    const retryAfter = /^\d+$/.test(seconds) ? Number(seconds) : null;
+    const said = SENTENCES.get(code ?? '') ?? faultsSentences(faults);
+    const own = [text('title'), text('detail')].filter((part) => part !== null).map(sentence);
+    const plain = SENTENCES_BY_STATUS.get(status) ?? `Something went wrong (status ${status}).`;
+    const wait = retryAfter ? [`Try again in ${duration(retryAfter)}.`] : [];
+    super([said || own.join(' ') || plain, ...wait].join(' '));
     this.name = 'LatchkeyError';
     /** The HTTP status. */
     this.status = status;
-    /** The problem's name; null where the gateway answered. */
-    this.code = text('code');
+    /** The problem's name; null if the gateway answered. */
+    this.code = code;
     /** What the operator finds the request by. */
     this.requestId = headers.get('apigw-requestid') ?? text('request_id');
-    const seconds = headers.get('retry-after') ?? '';
-    /** After how many seconds trying again may help; null where the answer does not say. */
-    this.retryAfter = /^\d+$/.test(seconds) ? Number(seconds) : null;
-    /** What is wrong with the body, member by member. @type {Fault[]} */
-    this.faults = Array.isArray(document.errors) ? document.errors : [];
+    /** After how many seconds trying again may help; null if the answer does not say. */
+    this.retryAfter = retryAfter;
+    /** What is wrong with the body, member by member. */
+    this.faults = faults;
   }
 
   /**
@@ -123,7 +157,7 @@ export class LatchkeyError extends Error {
   }
 
   /**
-   * What to show beside a form's field.
+   * What is wrong with one field of a form. Its `detail` goes on where the field's label ends.
    * @param {string} member its name, such as "email"
    */
   faultOf(member) {
@@ -135,7 +169,7 @@ export class LatchkeyError extends Error {
 export class NoAnswerError extends Error {
   /** @param {unknown} [cause] */
   constructor(cause) {
-    super('no answer', { cause });
+    super('The service did not answer. Check your connection, and try again.', { cause });
     this.name = 'NoAnswerError';
   }
 }
@@ -143,9 +177,23 @@ export class NoAnswerError extends Error {
 /** Nobody is signed in: show the login. */
 export class SignedOutError extends Error {
   constructor() {
-    super('nobody is signed in');
+    super('You are signed out. Log in again.');
     this.name = 'SignedOutError';
   }
+}
+
+/**
+ * What to show a person of whatever a call has thrown: of the errors above their `message`. Anything
+ * else is a storage that fails or a bug; it is reported as an uncaught error too.
+ * @param {unknown} error
+ */
+export function messageFor(error) {
+  const isOurs = [LatchkeyError, NoAnswerError, SignedOutError].some(
+    (kind) => error instanceof kind,
+  );
+  if (isOurs && error instanceof Error) return error.message;
+  report(error);
+  return 'Something went wrong on this page. Load it again.';
 }
 
 /**
@@ -216,7 +264,7 @@ export class Latchkey {
   }
 
   /**
-   * Begins a session. One that was there is left to itself: log out of it before. Where the storage
+   * Begins a session. One that was there is left to itself: log out of it before. If the storage
    * fails, this throws its error, and what was there before stays.
    * @param {string} email
    * @param {string} password
@@ -245,8 +293,8 @@ export class Latchkey {
   }
 
   /**
-   * Ends the session here, and at the server by its refresh token. Where the server does not answer,
-   * or the storage fails, this throws; the session is over here nevertheless.
+   * Ends the session here, and at the server by its refresh token. If the server does not answer, or
+   * the storage fails, this throws; the session is over here nevertheless.
    */
   async logout() {
     await this.#lock(async () => {
@@ -326,7 +374,7 @@ export class Latchkey {
   }
 
   /**
-   * As `fetch`, for a path of this API and with an access token. Where the token is refused, gets
+   * As `fetch`, for a path of this API and with an access token. If the token is refused, gets
    * another one and repeats the request, once. The answer is given whatever its status;
    * `LatchkeyError.of` makes an error of it.
    * @param {string} path beginning with a slash: the token goes to no other host
@@ -621,6 +669,36 @@ export function exclusive() {
     last = next.catch(() => {});
     return next;
   };
+}
+
+/** @param {number} seconds */
+function duration(seconds) {
+  if (seconds > 90) return `${Math.ceil(seconds / 60)} minutes`;
+  return seconds === 1 ? 'a second' : `${seconds} seconds`;
+}
+
+/** @param {string} text */
+function sentence(text) {
+  const begun = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is Fault}
+ */
+function isFault(value) {
+  const { pointer, detail } = /** @type {Fault} */ (value ?? {});
+  return typeof pointer === 'string' && typeof detail === 'string';
+}
+
+/** @param {Fault[]} faults */
+function faultsSentences(faults) {
+  const sentences = faults.map(({ pointer, detail }) => {
+    const field = pointer.slice(1).replaceAll('_', ' ');
+    return sentence(`${field || 'what was sent'} ${detail}`);
+  });
+  return sentences.join(' ');
 }
 
 /**
