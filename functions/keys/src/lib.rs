@@ -108,9 +108,8 @@ enum ResourceError {
     #[error("there is no resource type \"{0}\" here")]
     ResourceType(String),
     #[error(
-        "neither WrappingKey nor Spec has changed, and what was made of them cannot be given again: \
-         another key pair would have its tokens refused at once. Take the change back, or rotate to \
-         the other key first"
+        "neither WrappingKey nor Spec has changed, and the key pair cannot be returned again; tokens \
+         of another pair would be refused at once. Undo the change, or rotate to the other key first"
     )]
     Unchanged,
     #[error("the property {0}")]

@@ -75,7 +75,10 @@ fn cursor(request: &Request) -> Result<Option<SessionId>, Problem> {
     let parameters = request.query_string_parameters_ref();
     let text = parameters.and_then(|parameters| parameters.first("cursor"));
     text.map(str::parse).transpose().map_err(|_| {
-        let reason = Violation::new("invalid-cursor", "the cursor is none that was given out");
+        let reason = Violation::new(
+            "invalid-cursor",
+            "the cursor is not a next_cursor of an earlier response",
+        );
         Problem::InvalidFields(vec![FieldError::of_body(reason)])
     })
 }

@@ -94,7 +94,7 @@ impl Fields {
             ))),
             Ok(JsonBody::TooManyMembers) => Err(of_body(Violation::new(
                 "too-many-members",
-                "has more members than are read",
+                "has too many members",
             ))),
             // The library's error message may quote the text, which may be a password.
             Err(error) => Err(Problem::MalformedJson {
@@ -133,10 +133,7 @@ impl Fields {
     /// Returns 422 with every field error, including the members that were not taken.
     pub fn finish<T>(mut self, build: impl FnOnce() -> Option<T>) -> Result<T, Problem> {
         for (name, _) in std::mem::take(&mut self.members) {
-            self.fault(
-                &name,
-                Violation::new("unknown", "is not a member that can be given here"),
-            );
+            self.fault(&name, Violation::new("unknown", "is not a known member"));
         }
         match build() {
             Some(value) if self.faults.is_empty() => Ok(value),
@@ -159,10 +156,7 @@ impl Fields {
         }
         let parsed = match member {
             Member::Text(text) => parse(&text),
-            Member::Null => Err(Violation::new(
-                "null",
-                "is null; it is a text that cannot be removed",
-            )),
+            Member::Null => Err(Violation::new("null", "is null; it must be a text")),
             Member::Other(kind) => Err(Violation::new(
                 "wrong-type",
                 format!("is {kind}; it must be a text"),

@@ -105,7 +105,7 @@ pub async fn respond(handler: &impl Handler, request: Request) -> Response<Body>
     let started = Instant::now();
     let request_id = request_id(&request);
     let log = RequestLog::new(request_id.clone(), route(&request));
-    // On the heap: the futures of the SDK are nested too deeply for the compiler to inline here.
+    // On the heap: the futures of the SDK are nested more deeply than the compiler looks.
     let handled = Box::pin(handler.handle(request));
     let (outcome, log) = log.during(handled).await;
     let (mut response, problem) = match outcome {
@@ -199,8 +199,8 @@ pub fn no_content() -> Response<Body> {
     response
 }
 
-/// Returns the route key as written in the template. `cargo lambda watch` sends none; there the
-/// method and the path replace it.
+/// Returns the route key as written in the template. `cargo lambda watch` does not send it; there
+/// the method and the path replace it.
 fn route(request: &Request) -> String {
     let gateway = gateway_context(request).and_then(|context| context.route_key.as_deref());
     match gateway.filter(|route| route.contains('/')) {

@@ -37,7 +37,7 @@ pub enum Problem {
     InvalidRefreshToken,
     /// 403: the password is not the account's.
     WrongPassword,
-    /// 403: the account has no role that this needs. For functions that are added to Latchkey's own.
+    /// 403: the account lacks a required role. For functions that are added to Latchkey's own.
     Forbidden,
     /// 404: the resource does not exist.
     NotFound,
@@ -167,7 +167,7 @@ impl Problem {
                 "forbidden",
                 "The account may not do this",
             ),
-            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is no such thing"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             Self::MethodNotAllowed { .. } => (
                 StatusCode::METHOD_NOT_ALLOWED,
                 "method-not-allowed",
@@ -176,12 +176,12 @@ impl Problem {
             Self::EmailTaken => (
                 StatusCode::CONFLICT,
                 "email-taken",
-                "The e-mail address has an account",
+                "The e-mail address already has an account",
             ),
             Self::PreconditionFailed => (
                 StatusCode::PRECONDITION_FAILED,
                 "precondition-failed",
-                "The profile has changed meanwhile",
+                "The profile has changed",
             ),
             Self::BodyTooLarge { .. } => (
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -191,7 +191,7 @@ impl Problem {
             Self::UnsupportedMediaType { .. } => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported-media-type",
-                "The body's media type is not read here",
+                "The body's media type is not supported",
             ),
             Self::InvalidFields(_) => (
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -220,20 +220,23 @@ impl Problem {
         match self {
             Self::MalformedJson { place } => format!("The body is not JSON: {place}."),
             Self::InvalidCredentials => {
-                "No account that may be used has this e-mail address and password.".to_owned()
+                "No active account has this e-mail address and password.".to_owned()
             }
             Self::MissingToken => {
                 "Send \"Authorization: Bearer\" and an access token from a login.".to_owned()
             }
             Self::InvalidToken(_) => {
-                "It is malformed, expired, not one of ours, or its session or account has ended."
+                "It is malformed, expired or not issued by this service, or its session or account \
+                 has ended."
                     .to_owned()
             }
             Self::InvalidRefreshToken => "Log in again.".to_owned(),
             Self::WrongPassword => "It is not the password of this account.".to_owned(),
-            Self::Forbidden => "It does not have a role that this needs.".to_owned(),
-            Self::NotFound => "Nothing of that name is yours.".to_owned(),
-            Self::MethodNotAllowed { allow } => format!("This path takes {allow}."),
+            Self::Forbidden => "It does not have the required role.".to_owned(),
+            Self::NotFound => {
+                "The path does not exist, or you have no resource with this id.".to_owned()
+            }
+            Self::MethodNotAllowed { allow } => format!("This path allows {allow}."),
             Self::EmailTaken => {
                 "Log in, or register with another address. Letter case makes no difference."
                     .to_owned()
@@ -242,7 +245,7 @@ impl Problem {
                 "Get the profile again, and repeat the change with its new ETag in If-Match."
                     .to_owned()
             }
-            Self::BodyTooLarge { most } => format!("A body may have {most} octets."),
+            Self::BodyTooLarge { most } => format!("A body may have at most {most} octets."),
             Self::UnsupportedMediaType { expected } => format!("Send {expected}, in UTF-8."),
             Self::InvalidFields(_) => "The member \"errors\" names each of them.".to_owned(),
             Self::TooManyAttempts { seconds } => format!("Try again in {seconds} seconds."),
