@@ -19,7 +19,7 @@ pub struct Credential {
     pub user_id: UserId,
     /// The hash of the password.
     pub password: PasswordHash,
-    /// The number of times that the password has changed; the account stores the same number.
+    /// The number of passwords that the account has had; the account stores the same number.
     pub password_epoch: u64,
 }
 

@@ -91,8 +91,8 @@ impl KeySet {
     }
 
     /// Returns the key set to publish for `document`, with only the public members of its keys, and
-    /// the algorithms of the keys. The keys themselves are not parsed, since that would link a
-    /// megabyte.
+    /// the algorithms of the keys. The keys themselves are not parsed, since that would add a
+    /// megabyte to the binary.
     ///
     /// # Errors
     ///
