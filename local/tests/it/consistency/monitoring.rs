@@ -348,3 +348,31 @@ fn functions_are_told_the_namespace_that_the_alarms_look_at() {
     let levels = json!([["DEBUG", "INFO"], {"Ref": "LogLevel"}]);
     assert_eq!(rule["Assertions"][0]["Assert"]["Fn::Contains"], levels);
 }
+
+#[test]
+fn all_functions_write_to_one_log_group_and_the_access_log_is_another() {
+    let template = template();
+    let logging = &template["Globals"]["Function"]["LoggingConfig"];
+    assert_eq!(logging["LogGroup"], json!({"Ref": "FunctionLogs"}));
+    for (id, function) in resources(&template, "AWS::Serverless::Function") {
+        let own = &function["Properties"]["LoggingConfig"];
+        assert!(own.is_null(), "{id}: {own}");
+    }
+    let groups = resources(&template, "AWS::Logs::LogGroup");
+    assert_eq!(
+        groups.keys().collect::<Vec<_>>(),
+        ["ApiLogs", "FunctionLogs"]
+    );
+    let kept = json!({"RetentionInDays": {"Ref": "LogRetentionDays"}});
+    for (id, group) in groups {
+        // It has a name that CloudFormation makes, so that a stack never meets another's.
+        assert_eq!(group["Properties"], kept, "{id}");
+    }
+    let output = &template["Outputs"]["LogGroup"]["Value"];
+    assert_eq!(*output, json!({"Ref": "FunctionLogs"}));
+    // What the metric filter counts is in the access log.
+    for (id, filter) in resources(&template, "AWS::Logs::MetricFilter") {
+        let group = &filter["Properties"]["LogGroupName"];
+        assert_eq!(*group, json!({"Ref": "ApiLogs"}), "{id}");
+    }
+}
