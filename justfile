@@ -51,7 +51,7 @@ bench:
 # The template: sam validate and cfn-lint
 template: tools
     sam validate --lint --region eu-west-1
-    cfn-lint --template template.yaml --regions eu-west-1 us-east-1
+    cfn-lint --template template.yaml monitoring.yaml --regions eu-west-1 us-east-1
 
 # The binaries as SAM builds them, under a Lambda runtime API
 bootstraps: sam-build

@@ -27,7 +27,7 @@ const LINE_OF_EVENT: f64 = 0.35;
 const METRIC: (f64, f64) = (0.30, 10.0);
 const ALARM: (f64, f64) = (0.10, 10.0);
 const DASHBOARD: (f64, f64) = (3.00, 3.0);
-/// Metrics that the alarms of template.yaml look at; a test counts them.
+/// Metrics that the alarms of monitoring.yaml look at; a test counts them.
 const ALARMED: f64 = 27.0;
 /// A month and user, beyond the first ten thousand: how many, and what each costs.
 const COGNITO_LITE: [(f64, f64); 4] = [

@@ -1,8 +1,9 @@
 //! Reads template.yaml: routes, authorizer, CORS, environments, table.
 //!
 //! It understands the part of CloudFormation that the template uses for these: `Ref` to parameters,
-//! `Fn::If`, `Fn::Split`, `Fn::FindInMap`, and conditions. What refers to a resource that its
-//! conditions leave out is an error here, as it is at a deployment.
+//! `Fn::If`, `Fn::Split`, `Fn::FindInMap`, and conditions; and of SAM's `Globals` the environment of
+//! functions. What refers to a resource that its conditions leave out is an error here, as it is at a
+//! deployment.
 
 mod parameters;
 mod resolver;
@@ -126,8 +127,10 @@ impl Template {
             .iter()
             .partition(|(_, resource)| resolver.has(resource));
         let left_out: BTreeSet<&str> = left_out.iter().map(|(id, _)| id.as_str()).collect();
+        let globals = &document["Globals"]["Function"]["Environment"]["Variables"];
         let mut resources = BTreeMap::new();
         for (id, resource) in there {
+            let resource = &with_globals(resource, globals);
             let resolved = resolver.resolve(resource).unwrap_or_default();
             if let Some(absent) = refers(&resolver.chosen(resource), &left_out) {
                 bail!("{id} refers to {absent}, which these parameters leave out");
@@ -160,7 +163,12 @@ impl Template {
             let properties = &resources[*id]["Properties"];
             let variables = properties["Environment"]["Variables"].as_object();
             let variables = variables.into_iter().flatten();
-            let texts = variables.map(|(name, value)| (name.clone(), scalar(value)));
+            // If the value of a global variable is known in AWS only, nothing can be set here.
+            let known =
+                |name: &str, value: &Value| globals.get(name).is_none() || !value.is_object();
+            let texts = variables
+                .filter(|(name, value)| known(name, value))
+                .map(|(name, value)| (name.clone(), scalar(value)));
             environments.insert((*name).to_owned(), texts.collect());
             for event in properties["Events"]
                 .as_object()
@@ -214,6 +222,23 @@ impl Template {
     pub fn resources(&self) -> &BTreeMap<String, Value> {
         &self.resources
     }
+}
+
+/// Returns the resource as SAM makes it of `Globals`: a function has the global variables too, and
+/// its own value of one wins.
+fn with_globals(resource: &Value, globals: &Value) -> Value {
+    let mut resource = resource.clone();
+    if let Some(globals) = globals.as_object()
+        && resource["Type"] == "AWS::Serverless::Function"
+    {
+        let mut variables = globals.clone();
+        let own = &mut resource["Properties"]["Environment"]["Variables"];
+        if let Value::Object(own) = own.take() {
+            variables.extend(own);
+        }
+        *own = Value::Object(variables);
+    }
+    resource
 }
 
 fn read_authorizer(

@@ -77,6 +77,45 @@ fn routes_authorizer_and_environment_are_read() {
 }
 
 #[test]
+fn a_function_has_the_global_variables_and_its_own_value_wins() {
+    let globals = r#"
+Globals:
+  Function:
+    Timeout: 10
+    Environment:
+      Variables:
+        SECONDS: !Ref Seconds
+        LIMIT: 3
+        NAME: !If [HasName, !Ref Name, !Ref "AWS::NoValue"]
+        SECRET: for some
+        NAMESPACE: !Sub "Things/${AWS::StackName}"
+Resources:
+"#;
+    let text = TEXT.replace("\nResources:\n", globals);
+    let text = text.replace("{LIMIT: 7,", "{LIMIT: 7, SECRET: !Ref \"AWS::NoValue\",");
+    let given = BTreeMap::from([("Seconds".to_owned(), "5".to_owned())]);
+    let template = Template::parse(&text, &given).unwrap();
+    let of = |function: &str| -> Vec<_> {
+        let variables = template.environments()[function].iter();
+        variables.map(|(k, v)| format!("{k}={v}")).collect()
+    };
+    assert_eq!(of("guard"), ["LIMIT=3", "SECONDS=5", "SECRET=for some"]);
+    assert_eq!(of("things"), ["LIMIT=7", "SECONDS=5"]);
+    // Nothing but functions has them.
+    assert!(template.resources()["Table"]["Properties"]["Environment"].is_null());
+
+    let broken = text.replace("SECRET: for some", "SECRET: !Ref Extra");
+    let table = "Table:\n    Type: AWS::DynamoDB::Table\n";
+    let extra = "Extra:\n    Type: AWS::SNS::Topic\n    Condition: HasName\n  ";
+    let broken = broken.replace(table, &format!("{extra}{table}"));
+    let error = Template::parse(&broken, &given).err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "Guard refers to Extra, which these parameters leave out"
+    );
+}
+
+#[test]
 fn given_parameters_replace_the_defaults() {
     let given = [
         ("Seconds", "0"),

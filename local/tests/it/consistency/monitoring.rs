@@ -1,5 +1,5 @@
-//! What is watched in AWS: alarms and dashboard look at metrics that there are, and each alarm has
-//! its section for who is woken by it.
+//! What is watched in AWS, by monitoring.yaml, which template.yaml nests: alarms and dashboard look
+//! at metrics that exist, and each alarm has a section for whoever it wakes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,8 +15,8 @@ use crate::support::app::{root, text};
 /// A metric as something looks at it: namespace, name, and the dimensions with their values.
 type Seen = (String, String, BTreeMap<String, String>);
 
-/// The namespace of our own.
-const OURS: &str = "Latchkey/${AWS::StackName}";
+/// The namespace of our own, as the nested stack says it.
+const OURS: &str = "Latchkey/${Stack}";
 
 /// Metrics of AWS, with their dimensions ("Working with metrics for HTTP APIs", "DynamoDB Metrics
 /// and dimensions", "Types of metrics for Lambda functions").
@@ -35,8 +35,24 @@ const OF_AWS: [(&str, &str, &[&str]); 12] = [
     ("AWS/Lambda", "Throttles", &["FunctionName"]),
 ];
 
+fn read(name: &str) -> Value {
+    document(&fs::read_to_string(root().join(name)).unwrap()).unwrap()
+}
+
+/// The stack, which nests the other.
 fn template() -> Value {
-    document(&fs::read_to_string(root().join("template.yaml")).unwrap()).unwrap()
+    read("template.yaml")
+}
+
+/// The nested stack.
+fn nested() -> Value {
+    read("monitoring.yaml")
+}
+
+/// The functions of the stack, as the nested one refers to them.
+fn functions() -> BTreeSet<String> {
+    let functions = resources(&template(), "AWS::Serverless::Function").into_keys();
+    functions.map(|id| format!("${{{id}}}")).collect()
 }
 
 fn resources(template: &Value, kind: &str) -> BTreeMap<String, Value> {
@@ -149,8 +165,75 @@ fn assert_there_is((namespace, name, dimensions): &Seen, template: &Value) {
 }
 
 #[test]
+fn the_nested_stack_gets_each_of_its_parameters_and_no_other() {
+    let (template, nested) = (template(), nested());
+    let stacks = resources(&template, "AWS::Serverless::Application");
+    let [(_, stack)] = &stacks.into_iter().collect::<Vec<_>>()[..] else {
+        panic!("one nested stack")
+    };
+    assert_eq!(stack["Properties"]["Location"], "./monitoring.yaml");
+    let given = stack["Properties"]["Parameters"].as_object().unwrap();
+    let declared = nested["Parameters"].as_object().unwrap();
+    assert_eq!(
+        given.keys().collect::<BTreeSet<_>>(),
+        declared.keys().collect::<BTreeSet<_>>()
+    );
+    for (name, value) in given {
+        // A parameter has the name of what it is in the outer stack, which is a parameter of the same
+        // type, or a resource, of which `Ref` is the name or the id.
+        let outer = match name.as_str() {
+            "Stack" => "AWS::StackName",
+            name => name,
+        };
+        assert_eq!(*value, json!({ "Ref": outer }), "{name}");
+        let parameter = &template["Parameters"][outer];
+        if outer == name && !parameter.is_object() {
+            assert!(template["Resources"][outer].is_object(), "{name}");
+            assert_eq!(declared[name]["Type"], "String", "{name}");
+        } else if parameter.is_object() {
+            assert_eq!(declared[name]["Type"], parameter["Type"], "{name}");
+        }
+        // A default would hide that the outer stack gives nothing.
+        assert!(declared[name]["Default"].is_null(), "{name}");
+    }
+}
+
+#[test]
+fn the_parameter_monitoring_leaves_out_alarms_or_all_that_is_watched() {
+    let (template, nested) = (template(), nested());
+    let is = |value: &str| json!({"Fn::Equals": [{"Ref": "Monitoring"}, value]});
+    let not = |condition: Value| json!({ "Fn::Not": [condition] });
+    // With "none", there is no nested stack; else it is told the value.
+    assert_eq!(template["Conditions"]["HasMetrics"], not(is("none")));
+    for (id, stack) in resources(&template, "AWS::Serverless::Application") {
+        assert_eq!(stack["Condition"], "HasMetrics", "{id}");
+    }
+    let values = |template: &Value| template["Parameters"]["Monitoring"]["AllowedValues"].clone();
+    assert_eq!(values(&template), json!(["all", "metrics", "none"]));
+    assert_eq!(values(&nested), json!(["all", "metrics"]));
+    // With "metrics", only what counts them is left.
+    let no_address = json!({"Fn::Equals": [{"Ref": "AlarmEmail"}, ""]});
+    let sends = json!({"Fn::And": [{"Condition": "HasAlarms"}, not(no_address)]});
+    let conditions = json!({"HasAlarms": is("all"), "SendsAlarms": sends});
+    assert_eq!(nested["Conditions"], conditions);
+    for (id, resource) in nested["Resources"].as_object().unwrap() {
+        let condition = match resource["Type"].as_str().unwrap() {
+            "AWS::Logs::MetricFilter" => Value::Null,
+            "AWS::CloudWatch::Alarm" | "AWS::CloudWatch::Dashboard" => json!("HasAlarms"),
+            "AWS::SNS::Topic" | "AWS::SNS::Subscription" => json!("SendsAlarms"),
+            // Nothing in it may run, or give anybody a right.
+            other => panic!("{id} is of the type {other}"),
+        };
+        assert_eq!(resource["Condition"], condition, "{id}");
+        // And there is none of it in the outer stack.
+        let there = resources(&template, resource["Type"].as_str().unwrap());
+        assert!(there.is_empty(), "{there:?}");
+    }
+}
+
+#[test]
 fn alarms_and_dashboard_look_at_metrics_that_there_are() {
-    let template = template();
+    let template = nested();
     let alarms = alarms(&template);
     assert!(alarms.len() >= 10);
     for seen in alarms.values().flatten().chain(&dashboard(&template)) {
@@ -158,7 +241,7 @@ fn alarms_and_dashboard_look_at_metrics_that_there_are() {
         // Everything that is named is there.
         for value in seen.2.values().filter_map(|value| value.strip_prefix("${")) {
             let id = value.trim_end_matches('}');
-            assert!(template["Resources"][id].is_object(), "{id}: {seen:?}");
+            assert!(template["Parameters"][id].is_object(), "{id}: {seen:?}");
         }
     }
     // And everything that there is of our own is shown.
@@ -180,16 +263,13 @@ fn alarms_and_dashboard_look_at_metrics_that_there_are() {
 
 #[test]
 fn alarms_watch_every_function_and_every_operation_of_the_store() {
-    let template = template();
-    let alarms = alarms(&template);
+    let alarms = alarms(&nested());
     let of = |alarm: &str, dimension: &str| -> BTreeSet<String> {
         let seen = alarms[alarm].iter();
         seen.map(|(_, _, dimensions)| dimensions[dimension].clone())
             .collect()
     };
-    let functions = resources(&template, "AWS::Serverless::Function").into_keys();
-    let functions: BTreeSet<_> = functions.map(|id| format!("${{{id}}}")).collect();
-    assert_eq!(of("FunctionErrors", "FunctionName"), functions);
+    assert_eq!(of("FunctionErrors", "FunctionName"), functions());
 
     let mut store = String::new();
     for file in fs::read_dir(root().join("shared/src/store")).unwrap() {
@@ -230,18 +310,15 @@ fn alarms_watch_every_function_and_every_operation_of_the_store() {
 
 #[test]
 fn the_dashboard_shows_for_every_function_whether_lambda_turned_it_away() {
-    let template = template();
-    let shown = dashboard(&template).into_iter();
+    let shown = dashboard(&nested()).into_iter();
     let shown = shown.filter(|(_, name, _)| name == "Throttles");
     let shown: BTreeSet<_> = shown.map(|(_, _, by)| by["FunctionName"].clone()).collect();
-    let functions = resources(&template, "AWS::Serverless::Function").into_keys();
-    let functions: BTreeSet<_> = functions.map(|id| format!("${{{id}}}")).collect();
-    assert_eq!(shown, functions);
+    assert_eq!(shown, functions());
 }
 
 #[test]
 fn the_page_on_cost_counts_the_metrics_that_alarms_look_at() {
-    let count = alarms(&template()).values().flatten().count();
+    let count = alarms(&nested()).values().flatten().count();
     let page = fs::read_to_string(root().join("docs/cost.md")).unwrap();
     let row = format!("\n| alarms, by the metrics that they look at | {count} |");
     assert!(page.contains(&row), "{row}");
@@ -249,20 +326,19 @@ fn the_page_on_cost_counts_the_metrics_that_alarms_look_at() {
 
 #[test]
 fn every_alarm_says_what_to_do_and_is_silent_without_data() {
-    let template = template();
     let page = fs::read_to_string(root().join("docs/operations.md")).unwrap();
-    let alarms = resources(&template, "AWS::CloudWatch::Alarm");
+    let alarms = resources(&nested(), "AWS::CloudWatch::Alarm");
     for (id, alarm) in &alarms {
         assert!(
             page.contains(&format!("\n### {id}\n")),
             "docs/operations.md has no section {id}"
         );
-        assert_eq!(alarm["Condition"], "HasAlarms", "{id}");
         let properties = &alarm["Properties"];
         assert_eq!(properties["TreatMissingData"], "notBreaching", "{id}");
+        // No stack has a slash in its name, so that no stack's "STACK-ServerErrors" is equal.
         assert_eq!(
             properties["AlarmName"]["Fn::Sub"],
-            format!("${{AWS::StackName}}-{id}")
+            format!("${{Stack}}/{id}")
         );
         assert!(text(properties, "AlarmDescription").ends_with(" See docs/operations.md."));
         let actions = json!(["SendsAlarms", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]);
@@ -280,7 +356,7 @@ fn every_alarm_says_what_to_do_and_is_silent_without_data() {
 
 /// The expression of an alarm, and the statistic of each metric in it.
 fn expression(id: &str) -> (Value, BTreeMap<String, (String, Value)>) {
-    let template = template();
+    let template = nested();
     let queries = &template["Resources"][id]["Properties"]["Metrics"];
     let (asked, looked_at): (Vec<_>, Vec<_>) = queries
         .as_array()
@@ -310,7 +386,7 @@ fn slow_requests_ring_in_a_stack_of_little_traffic_but_not_for_one_request() {
     let page = fs::read_to_string(root().join("docs/operations.md")).unwrap();
     assert!(page.contains("with fewer than 50 requests"));
     // Where it is set, the alarm keeps its state until there are about a thousand in a period.
-    for (id, alarm) in resources(&template(), "AWS::CloudWatch::Alarm") {
+    for (id, alarm) in resources(&nested(), "AWS::CloudWatch::Alarm") {
         let ignores = &alarm["Properties"]["EvaluateLowSampleCountPercentile"];
         assert!(ignores.is_null(), "{id}");
     }
@@ -331,21 +407,52 @@ fn guesses_ring_whether_they_are_looked_at_or_throttled() {
 
 #[test]
 fn a_stack_has_a_dashboard_of_its_own_in_every_region() {
-    // The names of dashboards are an account's, those of stacks a region's.
-    let name = &template()["Resources"]["Dashboard"]["Properties"]["DashboardName"];
-    assert_eq!(name["Fn::Sub"], "${AWS::StackName}-${AWS::Region}");
+    // The names of dashboards are an account's, those of stacks a region's. No stack has an underscore
+    // in its name.
+    let name = &nested()["Resources"]["Dashboard"]["Properties"]["DashboardName"];
+    assert_eq!(name["Fn::Sub"], "${Stack}_${AWS::Region}");
+    let page = fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    assert!(page.contains("the dashboard `STACK_REGION`"));
 }
 
 #[test]
 fn functions_are_told_the_namespace_that_the_alarms_look_at() {
     let template = template();
     let variables = &template["Globals"]["Function"]["Environment"]["Variables"];
-    let variables = variables.as_object().unwrap();
-    assert_eq!(variables.keys().collect::<Vec<_>>(), [NAMESPACE_VARIABLE]);
-    let namespace = json!(["HasMetrics", {"Fn::Sub": OURS}, {"Ref": "AWS::NoValue"}]);
+    // The nested stack's `Stack` is the outer stack's name.
+    let ours = OURS.replace("${Stack}", "${AWS::StackName}");
+    let namespace = json!(["HasMetrics", {"Fn::Sub": ours}, {"Ref": "AWS::NoValue"}]);
     assert_eq!(variables[NAMESPACE_VARIABLE]["Fn::If"], namespace);
     // Metrics are in lines of the level INFO: a stack without these lines must not think it has any.
     let rule = &template["Rules"]["MetricsNeedTheLinesOfRequests"];
     let levels = json!([["DEBUG", "INFO"], {"Ref": "LogLevel"}]);
     assert_eq!(rule["Assertions"][0]["Assert"]["Fn::Contains"], levels);
+}
+
+#[test]
+fn all_functions_write_to_one_log_group_and_the_access_log_is_another() {
+    let template = template();
+    let logging = &template["Globals"]["Function"]["LoggingConfig"];
+    assert_eq!(logging["LogGroup"], json!({"Ref": "FunctionLogs"}));
+    for (id, function) in resources(&template, "AWS::Serverless::Function") {
+        let own = &function["Properties"]["LoggingConfig"];
+        assert!(own.is_null(), "{id}: {own}");
+    }
+    let groups = resources(&template, "AWS::Logs::LogGroup");
+    assert_eq!(
+        groups.keys().collect::<Vec<_>>(),
+        ["ApiLogs", "FunctionLogs"]
+    );
+    let kept = json!({"RetentionInDays": {"Ref": "LogRetentionDays"}});
+    for (id, group) in groups {
+        // It has a name that CloudFormation makes, so that a stack never meets another's.
+        assert_eq!(group["Properties"], kept, "{id}");
+    }
+    let output = &template["Outputs"]["LogGroup"]["Value"];
+    assert_eq!(*output, json!({"Ref": "FunctionLogs"}));
+    // What the metric filter counts is in the access log.
+    for (id, filter) in resources(&nested(), "AWS::Logs::MetricFilter") {
+        let group = &filter["Properties"]["LogGroupName"];
+        assert_eq!(*group, json!({"Ref": "ApiLogs"}), "{id}");
+    }
 }

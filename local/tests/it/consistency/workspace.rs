@@ -7,7 +7,7 @@ use std::process::Command;
 
 use axum::http::Method;
 use local::functions::{self, Functions};
-use local::template::{Route, Template};
+use local::template::{Route, Template, document};
 use serde_json::Value;
 use shared::observe::logging::NAMESPACE_VARIABLE;
 use shared::platform::clock::Clock;
@@ -161,15 +161,63 @@ fn variables_of(function: &str) -> BTreeSet<String> {
     asked.into_inner()
 }
 
+/// The variables that every function gets, but for the namespace of the metrics, which logging reads.
+fn global_variables() -> BTreeSet<String> {
+    let yaml = std::fs::read_to_string(root().join("template.yaml")).unwrap();
+    let template = document(&yaml).unwrap();
+    let variables = &template["Globals"]["Function"]["Environment"]["Variables"];
+    let names = variables.as_object().unwrap().keys().cloned();
+    names.filter(|name| name != NAMESPACE_VARIABLE).collect()
+}
+
 #[tokio::test]
-async fn the_template_sets_what_each_function_reads_and_nothing_else() {
+async fn the_template_sets_what_each_function_reads_and_beyond_it_only_what_tunes() {
+    let globals = global_variables();
+    let mut used = BTreeSet::new();
     for (function, variables) in template().environments() {
         let mut read = variables_of(function);
         // Set by Lambda itself, or, the endpoint, on laptops only.
         read.retain(|name| !name.starts_with("AWS_"));
         let set: BTreeSet<_> = variables.keys().cloned().collect();
-        assert_eq!(set, read, "{function}");
+        assert!(set.is_superset(&globals), "{function}");
+        assert!(set.is_superset(&read), "{function}: {:?}", &read - &set);
+        let unread = &set - &read;
+        assert!(
+            unread.is_subset(&globals),
+            "{function}: {:?}",
+            &unread - &globals
+        );
+        used.extend(read);
     }
+    assert!(globals.is_subset(&used), "{:?}", &globals - &used);
+}
+
+#[test]
+fn what_every_function_gets_is_parameters_and_names_neither_keys_nor_table() {
+    let yaml = std::fs::read_to_string(root().join("template.yaml")).unwrap();
+    let template = document(&yaml).unwrap();
+    let variables = &template["Globals"]["Function"]["Environment"]["Variables"];
+    let mut parameters = BTreeSet::new();
+    for name in global_variables() {
+        let value = match variables[&name]["Fn::If"].as_array() {
+            Some(choice) => choice[1].clone(),
+            None => variables[&name].clone(),
+        };
+        let parameter = text(&value, "Ref");
+        assert!(template["Parameters"][&parameter].is_object(), "{name}");
+        assert!(parameters.insert(parameter), "{name}");
+    }
+    assert!(parameters.len() > 10);
+    // The rest is with the functions that read it, and no function says again what all are told.
+    let alone = ["JWKS", "SIGNING_KEY", "SIGNING_KID", "TABLE_NAME"];
+    let mut own = BTreeSet::new();
+    for resource in template["Resources"].as_object().unwrap().values() {
+        if resource["Type"] == "AWS::Serverless::Function" {
+            let variables = resource["Properties"]["Environment"]["Variables"].as_object();
+            own.extend(variables.into_iter().flat_map(|variables| variables.keys()));
+        }
+    }
+    assert_eq!(own, alone.map(str::to_owned).iter().collect());
 }
 
 #[tokio::test]
