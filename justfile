@@ -44,6 +44,10 @@ pages:
 test:
     cargo test --workspace
 
+# cargo xtask new-function, on a copy of the tree
+scaffold:
+    .ci/scaffold
+
 # The benchmark, as far as it makes sense without optimisation
 bench:
     cargo run --quiet -p bench -- --only inner --only ratchet

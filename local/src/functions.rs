@@ -21,7 +21,7 @@ use profile::Profile;
 use register::Register;
 use serde_json::Value;
 use session::Sessions;
-use shared::http::handler::{Handler, answer};
+use shared::http::handler::{Handler, answer, warm_up};
 use shared::platform::clock::Clock;
 use shared::platform::config::Env;
 
@@ -63,8 +63,13 @@ pub struct Functions {
 
 type Answer = Pin<Box<dyn Future<Output = anyhow::Result<Value>> + Send>>;
 
+type WarmUp = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 enum Function {
-    InProcess(Box<dyn Fn(Value) -> Answer + Send + Sync>),
+    InProcess {
+        call: Box<dyn Fn(Value) -> Answer + Send + Sync>,
+        warm_up: Box<dyn Fn() -> WarmUp + Send + Sync>,
+    },
     Remote(Uri),
 }
 
@@ -112,6 +117,13 @@ impl Functions {
         Ok(())
     }
 
+    /// Lets a function of this process do what it does in Lambda ahead of its first request.
+    pub async fn warm_up(&self, name: &str) {
+        if let Some(Function::InProcess { warm_up, .. }) = self.by_name.get(name) {
+            warm_up().await;
+        }
+    }
+
     /// Asks a function, as Lambda's `Invoke` does.
     ///
     /// # Errors
@@ -121,7 +133,7 @@ impl Functions {
         match self.by_name.get(name) {
             // A task of its own: like in Lambda, a panic is the function's end and not the
             // gateway's, and work goes on where a client hangs up.
-            Some(Function::InProcess(function)) => tokio::spawn(function(event))
+            Some(Function::InProcess { call, .. }) => tokio::spawn(call(event))
                 .await
                 .map_err(|_| anyhow!("the function {name} panicked"))?,
             Some(Function::Remote(invoke)) => {
@@ -151,35 +163,48 @@ impl Functions {
 /// A function of an HTTP API: the event is read, and the answer written, by lambda_http.
 fn in_process(handler: impl Handler) -> Function {
     let handler = Arc::new(handler);
-    Function::InProcess(Box::new(move |event| {
-        let handler = Arc::clone(&handler);
-        Box::pin(async move {
-            let event = LambdaEvent::new(serde_json::from_value(event)?, Context::default());
-            Ok(serde_json::to_value(
-                answer(handler.as_ref(), event).await?,
-            )?)
-        })
-    }))
+    let to_warm_up = Arc::clone(&handler);
+    Function::InProcess {
+        call: Box::new(move |event| {
+            let handler = Arc::clone(&handler);
+            Box::pin(async move {
+                let event = LambdaEvent::new(serde_json::from_value(event)?, Context::default());
+                let answer = answer(handler.as_ref(), event).await?;
+                Ok(serde_json::to_value(answer)?)
+            })
+        }),
+        warm_up: Box::new(move || {
+            let handler = Arc::clone(&to_warm_up);
+            Box::pin(async move { warm_up(handler.as_ref()).await })
+        }),
+    }
 }
 
 fn in_process_authorizer(authorizer: Authorizer) -> Function {
     let authorizer = Arc::new(authorizer);
-    Function::InProcess(Box::new(move |event| {
+    without_warm_up(move |event| {
         let authorizer = Arc::clone(&authorizer);
         Box::pin(async move {
             let verdict = authorizer.authorize(&serde_json::from_value(event)?);
             Ok(serde_json::to_value(verdict)?)
         })
-    }))
+    })
 }
 
 fn in_process_keys(keys: Keys) -> Function {
     let keys = Arc::new(keys);
-    Function::InProcess(Box::new(move |event| {
+    without_warm_up(move |event| {
         let keys = Arc::clone(&keys);
         Box::pin(async move {
             keys.answer(&event).await?;
             Ok(Value::Null)
         })
-    }))
+    })
+}
+
+fn without_warm_up(call: impl Fn(Value) -> Answer + Send + Sync + 'static) -> Function {
+    Function::InProcess {
+        call: Box::new(call),
+        warm_up: Box::new(|| Box::pin(async {})),
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::str::FromStr;
 
 use anyhow::{Context as _, bail, ensure};
@@ -76,7 +77,7 @@ enum Place {
 }
 
 /// What is added to files that are there.
-const ADDITIONS: [(&str, Place, &str); 11] = [
+const ADDITIONS: [(&str, Place, &str); 17] = [
     (
         "Cargo.toml",
         Place::Before("local = { path"),
@@ -111,6 +112,42 @@ const ADDITIONS: [(&str, Place, &str); 11] = [
         "template.yaml",
         Place::Before("  # cargo xtask new-function adds functions here."),
         include_str!("../templates/resource.yaml.txt"),
+    ),
+    (
+        "template.yaml",
+        Place::Behind("        Session: !Ref Session"),
+        "        {{Name}}: !Ref {{Name}}\n",
+    ),
+    (
+        "monitoring.yaml",
+        Place::Behind("  Session: {Type: String}"),
+        "  {{Name}}: {Type: String}\n",
+    ),
+    (
+        "monitoring.yaml",
+        Place::Behind("              Dimensions: [{Name: FunctionName, Value: !Ref Session}]"),
+        include_str!("../templates/alarm-metric.yaml.txt"),
+    ),
+    (
+        "monitoring.yaml",
+        Place::Before(
+            "              [\"AWS/Lambda\", \"Errors\", \"FunctionName\", \"${Authorizer}\"",
+        ),
+        "              [\"AWS/Lambda\", \"Errors\", \"FunctionName\", \"${{{Name}}}\"],\n",
+    ),
+    (
+        "monitoring.yaml",
+        Place::Before(
+            "              [\"AWS/Lambda\", \"ConcurrentExecutions\", \"FunctionName\", \"${Authorizer}\"",
+        ),
+        "              [\"AWS/Lambda\", \"ConcurrentExecutions\", \"FunctionName\", \"${{{Name}}}\", {\"stat\": \"Maximum\"}],\n",
+    ),
+    (
+        "monitoring.yaml",
+        Place::Before(
+            "              [\"AWS/Lambda\", \"Throttles\", \"FunctionName\", \"${Authorizer}\"",
+        ),
+        "              [\"AWS/Lambda\", \"Throttles\", \"FunctionName\", \"${{{Name}}}\"],\n",
     ),
     (
         "docs/openapi.yaml",
@@ -167,11 +204,21 @@ pub fn add(root: &Path, name: &FunctionName) -> anyhow::Result<()> {
         }
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
+    write_costs(root)?;
     println!(
         "GET /{name} is there: begin in functions/{name}/src/lib.rs.\n\n  cargo run\n  cargo test --workspace",
         name = name.0
     );
     Ok(())
+}
+
+/// Writes docs/cost.md again: an alarm looks at one metric more.
+fn write_costs(root: &Path) -> anyhow::Result<()> {
+    let mut cost = Command::new(env!("CARGO"));
+    cost.args(["run", "--quiet", "-p", "bench", "--bin", "cost"]);
+    let output = cost.current_dir(root).stderr(Stdio::inherit()).output()?;
+    ensure!(output.status.success(), "docs/cost.md cannot be made");
+    Ok(fs::write(root.join("docs/cost.md"), output.stdout)?)
 }
 
 /// Returns `text` with `addition` at that place.

@@ -2,6 +2,8 @@
 //!
 //! `cargo run -p bench --bin cost > docs/cost.md`
 
+use anyhow::Context as _;
+use local::template::document;
 use shared::observe::audit::LoginRefusal;
 use shared::observe::emf::METRICS;
 
@@ -27,8 +29,6 @@ const LINE_OF_EVENT: f64 = 0.35;
 const METRIC: (f64, f64) = (0.30, 10.0);
 const ALARM: (f64, f64) = (0.10, 10.0);
 const DASHBOARD: (f64, f64) = (3.00, 3.0);
-/// Metrics that the alarms of monitoring.yaml look at; a test counts them.
-const ALARMED: f64 = 27.0;
 /// A month and user, beyond the first ten thousand: how many, and what each costs.
 const COGNITO_LITE: [(f64, f64); 4] = [
     (90e3, 0.0055),
@@ -172,7 +172,7 @@ fn grouped(number: f64) -> String {
     text
 }
 
-fn main() {
+fn main() -> anyhow::Result<()> {
     println!(
         "# Cost and bounds
 
@@ -254,7 +254,11 @@ is paid for in the hours in which it has a value, so that most cost less. Log li
         metrics,
         METRIC,
     );
-    row("alarms, by the metrics that they look at", ALARMED, ALARM);
+    row(
+        "alarms, by the metrics that they look at",
+        alarmed()?,
+        ALARM,
+    );
     row("dashboard", 1.0, DASHBOARD);
     println!(
         "
@@ -300,4 +304,23 @@ account; each can be raised.
 | one person's items | 1,000 write units a second, which no person needs |
 | the template's own rates (`RatePerSecond` 100, `HashRatePerSecond` 20) | these parameters: they are a ceiling for the bill |"
     );
+    Ok(())
+}
+
+/// Returns how many metrics the alarms of monitoring.yaml look at.
+fn alarmed() -> anyhow::Result<f64> {
+    let template = document(include_str!("../../../monitoring.yaml"))?;
+    let resources = template["Resources"].as_object();
+    let resources = resources
+        .context("monitoring.yaml has no Resources")?
+        .values();
+    let alarms = resources.filter(|resource| resource["Type"] == "AWS::CloudWatch::Alarm");
+    let metrics = alarms.map(|alarm| match alarm["Properties"]["Metrics"].as_array() {
+        Some(queries) => queries
+            .iter()
+            .filter(|query| query["MetricStat"].is_object())
+            .count(),
+        None => 1,
+    });
+    Ok(metrics.sum::<usize>() as f64)
 }

@@ -6,7 +6,9 @@ use serde::Deserialize;
 
 use crate::platform::config::{ConfigError, Env};
 
-use super::jwk::{Jwk, Key, Named, name};
+#[cfg(feature = "accounts")]
+use super::jwk::name;
+use super::jwk::{Jwk, Key, Named};
 
 /// The keys whose signatures are accepted.
 pub struct KeySet(Vec<Key>);

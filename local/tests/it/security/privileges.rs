@@ -6,15 +6,8 @@ use std::sync::Arc;
 use axum::http::Method;
 use local::functions::Functions;
 use local::gateway::Gateway;
-use login::Login;
-use password::ChangePassword;
-use profile::Profile;
-use register::Register;
 use serde_json::json;
-use session::Sessions;
-use shared::http::handler::warm_up;
 use shared::platform::clock::Clock;
-use shared::platform::config::Env;
 use testkit::dynamodb::{Fault, Proxy, Recorded};
 
 use crate::support::app::{App, PASSWORD, User, env, root, text};
@@ -31,29 +24,14 @@ async fn behind_proxies() -> (App, BTreeMap<String, Arc<Proxy>>) {
             "AWS_ENDPOINT_URL_DYNAMODB" => Some(proxy.url.clone()),
             other => variables.get(other).cloned(),
         };
-        let env = env(&lookup);
-        assert!(functions.add(name, &env, &clock).unwrap());
-        start(name, &env, &clock).await;
+        assert!(functions.add(name, &env(&lookup), &clock).unwrap());
+        functions.warm_up(name).await;
         proxies.insert(name.clone(), proxy);
     }
     let template = crate::support::app::template([]);
     let gateway = Gateway::new(&template, Arc::new(functions), clock).unwrap();
     app.local.gateway = Arc::new(gateway);
     (app, proxies)
-}
-
-/// Does what a process of the function does ahead of its first request.
-async fn start(name: &str, env: &Env<'_>, clock: &Clock) {
-    let clock = clock.clone();
-    match name {
-        "login" => warm_up(&Login::from_env(env, clock).unwrap()).await,
-        "password" => warm_up(&ChangePassword::from_env(env, clock).unwrap()).await,
-        "profile" => warm_up(&Profile::from_env(env, clock).unwrap()).await,
-        "register" => warm_up(&Register::from_env(env, clock).unwrap()).await,
-        "session" => warm_up(&Sessions::from_env(env, clock).unwrap()).await,
-        "authorizer" | "discovery" | "keys" => {}
-        other => panic!("what does {other} do at its start?"),
-    }
 }
 
 /// Returns the actions of IAM that a request needs.
