@@ -28,7 +28,7 @@ LATER = "const now = Date.now; let by = 0; Date.now = () => now() + by; process.
 SERVICES = {
     "Express": (3001, ["node", "--import", f"data:text/javascript,{urllib.parse.quote(LATER)}", f"{folder}/express.mjs"]),
     "FastAPI": (3002, [
-        f"{folder}/python/bin/uvicorn", "--app-dir", ".ci/interop", "--host", "127.0.0.1",
+        f"{folder}/python/bin/uvicorn", "--app-dir", "examples/services", "--host", "127.0.0.1",
         "--port", "3002", "--log-level", "error", "fastapi_service:app",
     ]),
     "axum": (3003, ["target/debug/axum-service"]),
