@@ -1,5 +1,5 @@
-//! Pages on the API, on laptops only: its description at `/openapi.yaml`, and Swagger UI for it at
-//! `/docs`. Nothing of them comes from another host.
+//! Pages about the API, only for local runs: its description at `/openapi.yaml` and Swagger UI at
+//! `/docs`. They load nothing from another host.
 
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::routing::{MethodRouter, get, get_service};
@@ -10,14 +10,14 @@ use crate::openapi;
 const PAGE: &str = include_str!("docs.html");
 const START: &str = include_str!("docs.js");
 
-/// What the page may load and ask: this host, and nothing else.
+/// The content security policy: the page may load from and connect to this host only.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
                       img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
 
-/// The pages, by path.
+/// Returns the pages by path.
 pub fn pages<S: Clone + Send + Sync + 'static>() -> [(&'static str, MethodRouter<S>); 5] {
-    // The crate's own page has its script in it, which the policy refuses.
+    // The crate's own page has an inline script, which the policy refuses.
     let assets = || {
         get_service(generate_routes(ApiDefinition {
             uri_prefix: "/docs",

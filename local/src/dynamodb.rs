@@ -17,10 +17,10 @@ use tokio::task;
 
 use crate::{asked_to_stop, key};
 
-/// The table's name on a laptop.
+/// The table's name in local runs.
 pub const TABLE: &str = "latchkey";
 
-/// Where items are kept.
+/// The place where items are stored.
 pub enum Storage {
     /// In memory, until the process ends.
     Memory,
@@ -28,12 +28,12 @@ pub enum Storage {
     File(PathBuf),
 }
 
-/// Opens the database, and makes the table unless it is there. `properties` are those of an
+/// Opens the database, and creates the table if it does not exist. `properties` are those of an
 /// `AWS::DynamoDB::Table`.
 ///
 /// # Errors
 ///
-/// Where the file is unusable or the properties make no table.
+/// Returns an error if the file cannot be used or the properties do not describe a table.
 pub fn open(storage: &Storage, properties: &Value, table: &str) -> anyhow::Result<Database> {
     let database = match storage {
         Storage::Memory => Database::memory().context("cannot open a database in memory")?,
@@ -74,9 +74,9 @@ pub fn open(storage: &Storage, properties: &Value, table: &str) -> anyhow::Resul
     Ok(database)
 }
 
-/// What the SDK reads from the environment to reach the database that is served at `url`.
+/// Returns the environment variables that the SDK needs to reach the database at `url`.
 pub(crate) fn environment(url: &str) -> [(&'static str, String); 4] {
-    // It checks no signature; any credentials do.
+    // The database checks no signature, so any credentials do.
     [
         ("AWS_ENDPOINT_URL_DYNAMODB", url.to_owned()),
         ("AWS_REGION", "local".to_owned()),
@@ -85,7 +85,7 @@ pub(crate) fn environment(url: &str) -> [(&'static str, String); 4] {
     ]
 }
 
-/// Returns a client of the database that is served at `url`, to do what an operator would.
+/// Returns a client of the database at `url`, for what an operator would do.
 ///
 /// # Errors
 ///
@@ -97,7 +97,7 @@ pub fn client(url: &str) -> anyhow::Result<Client> {
     Ok(Client::new(&config))
 }
 
-/// Serves the database to the SDK and to any DynamoDB tool, and removes expired items now and then.
+/// Serves the database to the SDK and to any DynamoDB tool, and regularly removes expired items.
 pub(crate) async fn serve(
     listener: TcpListener,
     database: Database,
@@ -105,7 +105,7 @@ pub(crate) async fn serve(
 ) {
     let swept = database.clone();
     let sweeper = task::spawn(async move {
-        /// AWS takes up to some days; a minute shows sooner what depends on it.
+        /// AWS may take some days. A minute shows the effects sooner.
         const EVERY: Duration = Duration::from_secs(60);
         loop {
             tokio::time::sleep(EVERY).await;

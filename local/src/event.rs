@@ -1,4 +1,5 @@
-//! From HTTP to an event of payload format 2.0, and from a function's answer back to HTTP.
+//! Converts HTTP requests to events of payload format 2.0, and functions' answers to HTTP
+//! responses.
 //!
 //! The format: "Working with AWS Lambda proxy integrations for HTTP APIs" in the API Gateway
 //! developer guide.
@@ -22,17 +23,17 @@ use time::macros::format_description;
 
 use crate::template::Route;
 
-/// What the gateway itself knows of a request.
+/// The facts that the gateway adds to a request.
 pub struct Arrival<'a> {
-    /// The request's name.
+    /// The request's id.
     pub request_id: &'a str,
-    /// Where it came from.
+    /// The address of the client.
     pub source_ip: IpAddr,
-    /// When, in milliseconds since the epoch.
+    /// The time, in milliseconds since the epoch.
     pub millis: u64,
 }
 
-/// The event that the route's function is asked with, but for the body.
+/// Returns the event for the route's function, without the body.
 pub fn of_request(
     head: &Parts,
     route: &Route,
@@ -87,7 +88,7 @@ pub fn of_request(
     event
 }
 
-/// The event that the authorizer is asked with: the function's, with the identity sources' values.
+/// Returns the event for the authorizer: the function's, with the identity sources' values.
 pub fn of_authorizer(event: &Value, identity: &[String]) -> Value {
     let mut event = event.clone();
     event["type"] = json!("REQUEST");
@@ -99,7 +100,7 @@ pub fn of_authorizer(event: &Value, identity: &[String]) -> Value {
     event
 }
 
-/// Adds the body, as text where its type says that it is one.
+/// Adds the body, as text if its content type is a text type.
 pub fn add_body(event: &mut Value, headers: &HeaderMap, body: &Bytes) {
     if body.is_empty() {
         return;
@@ -127,7 +128,7 @@ pub fn add_body(event: &mut Value, headers: &HeaderMap, body: &Bytes) {
     }
 }
 
-/// What a function answers with.
+/// A function's answer.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer {
@@ -142,11 +143,11 @@ struct Answer {
     is_base64_encoded: bool,
 }
 
-/// The HTTP response of a function's answer.
+/// Returns the HTTP response for a function's answer.
 ///
 /// # Errors
 ///
-/// Where it is none: then API Gateway answers 500.
+/// Returns an error if the answer is malformed. API Gateway then answers 500.
 pub fn to_response(answer: Value) -> anyhow::Result<Response<Body>> {
     let answer: Answer = serde_json::from_value(answer).context("the answer is malformed")?;
     let body = answer.body.unwrap_or_default();
@@ -172,8 +173,8 @@ pub fn to_response(answer: Value) -> anyhow::Result<Response<Body>> {
     Ok(response)
 }
 
-/// Headers as the format has them: names in lower case, repeated ones joined with commas, and
-/// those that the gateway adds.
+/// Returns the headers in the form of the event: names in lower case, repeated headers joined with
+/// commas, and the headers that the gateway adds.
 fn joined(headers: &HeaderMap, source_ip: IpAddr) -> BTreeMap<String, String> {
     let mut joined: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in headers {
@@ -198,7 +199,7 @@ fn joined(headers: &HeaderMap, source_ip: IpAddr) -> BTreeMap<String, String> {
     joined
 }
 
-/// A `Host` header's host.
+/// Returns the host of a `Host` header.
 fn host(authority: &str) -> &str {
     match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
@@ -206,7 +207,7 @@ fn host(authority: &str) -> &str {
     }
 }
 
-/// `12/Mar/2020:19:03:58 +0000`
+/// Returns a time such as `12/Mar/2020:19:03:58 +0000`.
 fn time_text(millis: u64) -> String {
     let format =
         format_description!("[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000");

@@ -1,4 +1,4 @@
-//! Functions by name: an event goes in, an answer comes out, both in the JSON that Lambda passes.
+//! Calls functions by name. Events and answers are the JSON that Lambda passes.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -25,8 +25,8 @@ use shared::http::handler::{Handler, answer, warm_up};
 use shared::platform::clock::Clock;
 use shared::platform::config::Env;
 
-/// Makes the registry of the functions that can run in this process: a name, which is that of the
-/// crate, and how the function is made from its environment.
+/// Defines the registry of the functions that can run in this process: for each, its name, which is
+/// that of its crate, and how it is made from its environment.
 macro_rules! functions {
     ($($name:ident => |$env:ident, $clock:ident| $made:expr,)*) => {
         /// The names of the functions that can run in this process.
@@ -83,12 +83,12 @@ impl Default for Functions {
 }
 
 impl Functions {
-    /// Adds the function of that name, made from `env` in this process; `false` where it is none of
-    /// those that run in one.
+    /// Adds the function `name`, made from `env`, to run in this process. Returns `false` if there
+    /// is no such function in the registry.
     ///
     /// # Errors
     ///
-    /// Where its configuration is wrong.
+    /// Returns an error if its configuration is wrong.
     pub fn add(&mut self, name: &str, env: &Env<'_>, clock: &Clock) -> anyhow::Result<bool> {
         let Some(function) = make(name, env, clock.clone())? else {
             return Ok(false);
@@ -97,11 +97,11 @@ impl Functions {
         Ok(true)
     }
 
-    /// Adds the function of that name, as it runs under `cargo lambda watch` at `url`.
+    /// Adds the function `name`, which runs under `cargo lambda watch` at `url`.
     ///
     /// # Errors
     ///
-    /// Where `url` is none.
+    /// Returns an error if `url` is not a URL.
     pub fn add_remote(&mut self, name: &str, url: &str) -> anyhow::Result<()> {
         let url = url.trim_end_matches('/');
         let invoke = format!("{url}/2015-03-31/functions/{name}/invocations");
@@ -117,22 +117,22 @@ impl Functions {
         Ok(())
     }
 
-    /// Lets a function of this process do what it does in Lambda ahead of its first request.
+    /// Warms up a function of this process, as Lambda does before its first request.
     pub async fn warm_up(&self, name: &str) {
         if let Some(Function::InProcess { warm_up, .. }) = self.by_name.get(name) {
             warm_up().await;
         }
     }
 
-    /// Asks a function, as Lambda's `Invoke` does.
+    /// Invokes a function, as Lambda's `Invoke` does.
     ///
     /// # Errors
     ///
-    /// Where it fails: then API Gateway answers 500.
+    /// Returns an error if the function fails. API Gateway then answers 500.
     pub async fn invoke(&self, name: &str, event: Value) -> anyhow::Result<Value> {
         match self.by_name.get(name) {
-            // A task of its own: like in Lambda, a panic is the function's end and not the
-            // gateway's, and work goes on where a client hangs up.
+            // Runs in its own task: as in Lambda, a panic ends the function but not the gateway,
+            // and work continues if the client disconnects.
             Some(Function::InProcess { call, .. }) => tokio::spawn(call(event))
                 .await
                 .map_err(|_| anyhow!("the function {name} panicked"))?,
@@ -160,7 +160,7 @@ impl Functions {
     }
 }
 
-/// A function of an HTTP API: the event is read, and the answer written, by lambda_http.
+/// Wraps a function of the HTTP API. lambda_http reads the event and writes the answer.
 fn in_process(handler: impl Handler) -> Function {
     let handler = Arc::new(handler);
     let to_warm_up = Arc::clone(&handler);

@@ -1,4 +1,5 @@
-//! The signing key of a laptop: made at the first start, kept in a file that only its owner reads.
+//! The signing key of local runs: generated at the first start, stored in a file that only its
+//! owner can read.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -11,11 +12,11 @@ use pem::{EncodeConfig, LineEnding, Pem};
 use shared::tokens::private_key::PrivateKey;
 use shared::tokens::public_key;
 
-/// Makes the private key at `pem` unless one is there, and writes its public half to `jwks`.
+/// Generates the private key at `pem` unless there is one, and writes its public half to `jwks`.
 ///
 /// # Errors
 ///
-/// Where a file cannot be written, or what is there is no key that signs tokens.
+/// Returns an error if a file cannot be written, or if `pem` contains no key that can sign tokens.
 pub fn ensure(pem: &Path, jwks: &Path) -> anyhow::Result<()> {
     let text = match fs::read_to_string(pem) {
         Ok(text) => text,
@@ -40,7 +41,7 @@ pub fn ensure(pem: &Path, jwks: &Path) -> anyhow::Result<()> {
     fs::write(jwks, published).with_context(|| cannot("write", jwks))
 }
 
-/// A fresh RSA key of 2048 bits, in PEM (PKCS#8).
+/// Generates an RSA key of 2048 bits, in PEM (PKCS#8).
 fn generate() -> anyhow::Result<String> {
     let made = || -> Result<Pkcs8V1Der<'static>, aws_lc_rs::error::Unspecified> {
         KeyPair::generate(KeySize::Rsa2048)?.as_der()
@@ -53,11 +54,11 @@ fn generate() -> anyhow::Result<String> {
     ))
 }
 
-/// Writes a file that only its owner reads, whole or not at all.
+/// Writes a file that only its owner can read, atomically.
 fn write_privately(path: &Path, text: &str) -> anyhow::Result<()> {
     let unfinished = path.with_extension("unfinished");
     let write = || {
-        // Left by a start that was cut short.
+        // An interrupted start may have left the file behind.
         let _ = fs::remove_file(&unfinished);
         let mut file = private_file().write(true).open(&unfinished)?;
         file.write_all(text.as_bytes())?;
@@ -67,7 +68,7 @@ fn write_privately(path: &Path, text: &str) -> anyhow::Result<()> {
     write().with_context(|| cannot("write", path))
 }
 
-/// How to open a file that is made, where it is not there, for its owner only.
+/// Returns options that open a file and, if it does not exist, create it for its owner only.
 pub(crate) fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.create(true);

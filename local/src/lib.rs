@@ -2,16 +2,16 @@
 //!
 //! # Layout
 //!
-//! - [`template`]: what template.yaml says of routes, authorizer, CORS, environment and table.
+//! - [`template`]: reads routes, authorizer, CORS, environments and table from template.yaml.
 //! - [`dynamodb`]: an embedded DynamoDB with the template's table.
-//! - [`key`]: the signing key, made at the first start.
-//! - [`functions`]: functions by name, in this process or under `cargo lambda watch`.
-//! - [`event`]: from HTTP to an event of payload format 2.0 and back.
-//! - [`gateway`]: routes, authorizer and CORS as API Gateway has them.
+//! - [`key`]: the signing key, generated at the first start.
+//! - [`functions`]: calls functions by name, in this process or under `cargo lambda watch`.
+//! - [`event`]: converts between HTTP and events of payload format 2.0.
+//! - [`gateway`]: routes, authorizer and CORS, as API Gateway implements them.
 //! - [`openapi`]: the description of the API, docs/openapi.yaml.
-//! - [`docs`]: the description for people, as a page.
+//! - [`docs`]: the page that shows the description.
 //!
-//! The functions are the ones that Lambda runs, reached through the same events.
+//! The functions are the ones that Lambda runs, and receive the same events.
 
 pub mod docs;
 pub mod dynamodb;
@@ -41,41 +41,42 @@ use crate::functions::Functions;
 use crate::gateway::Gateway;
 use crate::template::Document;
 
-/// How and where to start.
+/// The settings of a start.
 pub struct Options {
     /// The template.
     pub template: Document,
-    /// Values for the template's parameters, in place of their defaults.
+    /// Values for the template's parameters, which replace their defaults.
     pub parameters: BTreeMap<String, String>,
     /// The address that the gateway listens on.
     pub host: IpAddr,
-    /// The gateway's port; 0 takes a free one.
+    /// The gateway's port. 0 chooses a free port.
     pub port: u16,
-    /// DynamoDB's port; 0 takes a free one.
+    /// DynamoDB's port. 0 chooses a free port.
     pub dynamodb_port: u16,
     /// The folder of the signing key and of the stored accounts.
     pub data_dir: PathBuf,
-    /// Whether accounts are to be forgotten at the end.
+    /// Whether to discard all accounts at the end.
     pub ephemeral: bool,
-    /// Where the functions run, if not in this process: the URL of `cargo lambda watch`.
+    /// The URL of `cargo lambda watch`, if the functions run there and not in this process.
     pub functions: Option<String>,
-    /// What time it is.
+    /// The clock of all functions.
     pub clock: Clock,
-    /// Whether Argon2id may be weaker than OWASP asks for: for tests, which hash by the thousand.
+    /// Whether Argon2id may be weaker than OWASP asks for. Tests need this, since they make
+    /// thousands of hashes.
     pub weak_hashes: bool,
 }
 
 /// A running Latchkey.
 pub struct Local {
-    /// Where clients reach it.
+    /// The URL of the gateway.
     pub url: String,
-    /// Where any DynamoDB tool reaches its DynamoDB.
+    /// The URL of DynamoDB, for any DynamoDB tool.
     pub dynamodb_url: String,
-    /// The gateway, to be asked without a socket.
+    /// The gateway, which can be called without a socket.
     pub gateway: Arc<Gateway>,
-    /// The functions, to be asked without the gateway.
+    /// The functions, which can be called without the gateway.
     pub functions: Arc<Functions>,
-    /// The environment that the functions of this process were made with, by function.
+    /// The environment of each function of this process.
     pub environment: BTreeMap<String, BTreeMap<String, String>>,
     stop: watch::Sender<bool>,
     servers: Vec<JoinHandle<()>>,
@@ -86,11 +87,12 @@ impl Local {
     ///
     /// # Errors
     ///
-    /// One sentence where the template is broken, a port is in use, or the folder is unwritable.
+    /// Returns an error of one sentence if the template is broken, a port is in use, or the folder
+    /// cannot be written.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         let template = options.template.with(&options.parameters)?;
         let gateway_port = listen(options.host, options.port, "--port").await?;
-        // It asks nobody who they are, so it is reached from this machine only.
+        // DynamoDB does not check who calls it, so it accepts connections from this machine only.
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let dynamodb_port = listen(loopback, options.dynamodb_port, "--dynamodb-port").await?;
         let url = url_of(gateway_port.local_addr()?);
@@ -107,8 +109,8 @@ impl Local {
         };
         let database = dynamodb::open(&storage, template.table(), dynamodb::TABLE)?;
 
-        // Values of a laptop for variables that the template gives a function. It gives them, or the
-        // function does not start here either.
+        // Local values for variables that the template gives a function. A function to which the
+        // template does not give one does not start here either.
         let of_template = BTreeMap::from([
             ("TABLE_NAME", dynamodb::TABLE.to_owned()),
             ("SIGNING_KEY", signing_key.display().to_string()),
@@ -173,7 +175,7 @@ impl Local {
         })
     }
 
-    /// Stops: requests that are under way are answered first, for a moment.
+    /// Stops. Requests in progress are completed first, within a short time limit.
     pub async fn stop(self) {
         const PATIENCE: Duration = Duration::from_secs(3);
         let _ = self.stop.send(true);
@@ -183,7 +185,7 @@ impl Local {
     }
 }
 
-/// Where a listener is reached from this machine.
+/// Returns the URL at which this machine reaches a listener.
 fn url_of(mut address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
         address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
@@ -191,7 +193,7 @@ fn url_of(mut address: SocketAddr) -> String {
     format!("http://{address}")
 }
 
-/// Waits until a stop is asked for.
+/// Waits until `stop` is called.
 pub(crate) async fn asked_to_stop(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stop| *stop).await;
 }
@@ -212,7 +214,9 @@ async fn listen(host: IpAddr, port: u16, flag: &str) -> anyhow::Result<TcpListen
     match TcpListener::bind((host, port)).await {
         Ok(listener) => Ok(listener),
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            bail!("port {port} is in use: choose another with {flag}, or end what listens there")
+            bail!(
+                "port {port} is in use: choose another with {flag}, or stop the process that uses it"
+            )
         }
         Err(error) => Err(error).with_context(|| format!("cannot listen on {host}, port {port}")),
     }
@@ -221,7 +225,7 @@ async fn listen(host: IpAddr, port: u16, flag: &str) -> anyhow::Result<TcpListen
 fn make_folder(folder: &Path) -> anyhow::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
-    // It holds a private key and password hashes.
+    // The folder contains a private key and password hashes.
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder).with_context(|| {

@@ -1,4 +1,4 @@
-//! `cargo run`: the whole of Latchkey on a laptop.
+//! `cargo run`: the whole of Latchkey on one machine.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -29,7 +29,7 @@ struct Flags {
     /// Folder of the signing key and of the stored accounts [default: .latchkey, beside template.yaml].
     #[arg(long)]
     data_dir: Option<PathBuf>,
-    /// Forget all accounts at the end.
+    /// Discard all accounts at the end.
     #[arg(long)]
     ephemeral: bool,
     /// Send each call to functions that run elsewhere: the URL of `cargo lambda watch`.
@@ -85,7 +85,7 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The crates whose log is shown: this program's and the functions'.
+/// Returns the crates whose log is shown: this program and the functions.
 fn shown() -> Vec<&'static str> {
     [&[env!("CARGO_CRATE_NAME"), "local"], functions::NAMES].concat()
 }
@@ -116,7 +116,8 @@ Try it:
     );
 }
 
-/// template.yaml of this folder or of one above it, as cargo finds Cargo.toml.
+/// Returns the template.yaml of this folder or of the nearest one above it, as cargo finds
+/// Cargo.toml.
 fn find_template() -> anyhow::Result<PathBuf> {
     let here = std::env::current_dir().context("the current folder is gone")?;
     let found = here
@@ -124,7 +125,7 @@ fn find_template() -> anyhow::Result<PathBuf> {
         .map(|folder| folder.join("template.yaml"))
         .find(|p| p.is_file());
     let found = found.context("there is no template.yaml in this folder or above it")?;
-    // Paths below the current folder read better without it.
+    // Paths below the current folder are shorter without it.
     Ok(found
         .strip_prefix(&here)
         .map(Path::to_path_buf)

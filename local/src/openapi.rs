@@ -6,18 +6,18 @@ use serde_json::Value;
 
 use crate::template::to_json;
 
-/// The description as it is written. It is part of the binary, so that `cargo run` serves the one that
-/// it was built with.
+/// The text of the description. It is compiled in, so `cargo run` serves the version that it was
+/// built with.
 pub const TEXT: &str = include_str!("../../docs/openapi.yaml");
 
-/// The methods that an operation can have, in the order in which they are written.
+/// The methods that an operation can have, in the order of the file.
 pub const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
-/// The description as JSON.
+/// Returns the description as JSON.
 ///
 /// # Errors
 ///
-/// Where it is no YAML.
+/// Returns an error if it is not valid YAML.
 pub fn document() -> anyhow::Result<Value> {
     let read = || {
         let document = Yaml::load_from_str(TEXT)?;
@@ -26,7 +26,7 @@ pub fn document() -> anyhow::Result<Value> {
     read().context("docs/openapi.yaml is broken")
 }
 
-/// What `value` refers to, or `value` itself where it is no reference.
+/// Returns the target of the reference `value`, or `value` itself if it is not a reference.
 pub fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     match value["$ref"].as_str() {
         Some(reference) => document

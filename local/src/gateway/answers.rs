@@ -5,7 +5,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 
-/// The gateway's own answers: status, and the one member of the body.
+/// The gateway's own answers: each has a status and the message of the body.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum GatewayError {
     Unauthorized,

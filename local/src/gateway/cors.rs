@@ -1,11 +1,11 @@
-//! CORS as API Gateway has it.
+//! CORS, as API Gateway implements it.
 
 use axum::http::header::HeaderName;
 use axum::http::{HeaderMap, HeaderValue, header};
 use serde_json::Value;
 
-/// The `CorsConfiguration` of the API: the gateway answers preflights itself, and sets these
-/// headers in place of the functions'.
+/// The `CorsConfiguration` of the API. The gateway answers preflights itself, and replaces the
+/// functions' CORS headers by these.
 pub(super) struct Cors {
     origins: Vec<String>,
     always: Vec<(HeaderName, HeaderValue)>,

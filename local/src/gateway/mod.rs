@@ -1,7 +1,7 @@
-//! An HTTP API of API Gateway, as far as Latchkey's template uses one: routes, the Lambda
-//! authorizer with its cache, CORS, and the gateway's own answers.
+//! The part of an API Gateway HTTP API that Latchkey's template uses: routes, the Lambda authorizer
+//! with its cache, CORS, and the gateway's own answers.
 //!
-//! Throttling is left out: on AWS it protects the account, not the contract.
+//! Throttling is left out: on AWS it protects the account and is not part of the contract.
 
 mod answers;
 mod cors;
@@ -30,10 +30,10 @@ use self::answers::GatewayError;
 use self::cors::Cors;
 use self::unknown_origins::UnknownOrigins;
 
-/// The longest body that API Gateway takes, in octets.
+/// The largest body that API Gateway accepts, in octets.
 const MAX_BODY: usize = 10 * 1024 * 1024;
 
-/// Takes requests to functions, and their answers back.
+/// Passes requests to functions, and returns their answers.
 pub struct Gateway {
     paths: matchit::Router<BTreeMap<String, Route>>,
     authorizer: Option<Authorizer>,
@@ -44,13 +44,13 @@ pub struct Gateway {
     clock: Clock,
 }
 
-/// An authorizer's answer, while the cache keeps it.
+/// A cached answer of the authorizer.
 struct Kept {
     verdict: Verdict,
     until: u64,
 }
 
-/// What the authorizer says of a request.
+/// The authorizer's decision on a request.
 #[derive(Clone)]
 enum Verdict {
     Allow(Value),
@@ -58,11 +58,11 @@ enum Verdict {
 }
 
 impl Gateway {
-    /// A gateway for the template's routes.
+    /// Returns a gateway for the template's routes.
     ///
     /// # Errors
     ///
-    /// Where two routes' paths contradict each other.
+    /// Returns an error if the paths of two routes conflict.
     pub fn new(
         template: &Template,
         functions: Arc<Functions>,
@@ -82,9 +82,9 @@ impl Gateway {
                 }
                 _ => path.to_owned(),
             };
-            paths
-                .insert(pattern, methods)
-                .with_context(|| format!("the route {path} of template.yaml cannot be taken"))?;
+            paths.insert(pattern, methods).with_context(|| {
+                format!("the route {path} of template.yaml conflicts with another")
+            })?;
         }
         Ok(Self {
             paths,
@@ -97,7 +97,7 @@ impl Gateway {
         })
     }
 
-    /// Whether the template has a route at `path`, with whatever method.
+    /// Returns whether the template has a route at `path`, with any method.
     pub fn takes(&self, path: &str) -> bool {
         self.paths.at(path).is_ok()
     }
@@ -175,8 +175,8 @@ impl Gateway {
             .map_err(failed(&route.function))
     }
 
-    /// Asks the authorizer, or its cache: the values of the identity sources are the key, and the
-    /// answer holds for all routes.
+    /// Asks the authorizer or its cache. The values of the identity sources are the cache's key,
+    /// and an answer holds for all routes.
     async fn authorize(
         &self,
         authorizer: &Authorizer,
@@ -235,7 +235,8 @@ impl Gateway {
     }
 }
 
-/// Serves the gateway over HTTP, and beside it the pages on the API, where no route of the template is.
+/// Serves the gateway over HTTP, and the pages about the API at the paths for which the template
+/// has no route.
 pub fn router(gateway: Arc<Gateway>) -> Router {
     let pages = docs::pages().into_iter();
     pages
@@ -256,7 +257,7 @@ async fn serve(
     gateway.answer(request, peer.ip()).await
 }
 
-/// Tells the operator of a function's failure; the client learns nothing of it.
+/// Logs a function's failure for the operator. The client learns no details.
 fn failed(function: &str) -> impl FnOnce(anyhow::Error) -> GatewayError {
     move |error| {
         tracing::error!(

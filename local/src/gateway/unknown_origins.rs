@@ -1,4 +1,4 @@
-//! Tells the operator of pages that CORS keeps out: their own console says it in few words.
+//! Warns the operator of pages that CORS blocks. The browser's console says little about them.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -6,18 +6,18 @@ use std::sync::{Mutex, PoisonError};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderValue};
 
-/// The most origins that are warned of. Whoever can reach the gateway can name more.
+/// The maximum number of origins to warn of. Anybody who can reach the gateway can name more.
 const MOST: usize = 16;
-/// The longest origin that is warned of, in octets: a name of 253, a scheme and a port.
+/// The length of the longest origin to warn of, in octets: a name of 253, a scheme and a port.
 const LONGEST: usize = 280;
 
-/// The origins that have been warned of.
+/// The origins of which a warning was logged.
 #[derive(Default)]
 pub(super) struct UnknownOrigins(Mutex<BTreeSet<String>>);
 
 impl UnknownOrigins {
-    /// Warns once of the origin of a request if it is neither the gateway's own nor one of
-    /// `allowed`, the origins of the parameter `CorsOrigins`.
+    /// Warns once of the origin of a request, unless it is the gateway's own or one of `allowed`,
+    /// the origins of the parameter `CorsOrigins`.
     pub(super) fn warn(&self, headers: &HeaderMap, allowed: &[String]) {
         let origin = headers.get(ORIGIN).and_then(|value| value.to_str().ok());
         let Some(origin) = origin.filter(|origin| is_origin(origin)) else {
@@ -32,12 +32,12 @@ impl UnknownOrigins {
         if origin == "null" {
             tracing::warn!(
                 "a page without an origin, such as one that was opened as a file, called the API, \
-                 and its browser keeps the answers from it: serve the page over HTTP"
+                 and its browser blocks the answers: serve the page over HTTP"
             );
             return;
         }
         tracing::warn!(
-            "a page at {origin} called the API, and its browser keeps the answers from it, since \
+            "a page at {origin} called the API, and its browser blocks the answers, since \
              the origin is not in CorsOrigins: start again with --parameter CorsOrigins={}",
             with(origin, allowed)
         );
@@ -49,8 +49,8 @@ impl UnknownOrigins {
     }
 }
 
-/// Whether a browser may have written it: `null`, or scheme, host and port (RFC 6454, 6.2). What is
-/// logged is to be copied into a shell.
+/// Returns whether a browser may have written the origin: `null`, or scheme, host and port (RFC
+/// 6454, 6.2). The log line is meant to be copied into a shell.
 fn is_origin(text: &str) -> bool {
     let is_part = |part: &str, others: &str| {
         let good = |c: char| c.is_ascii_alphanumeric() || others.contains(c);
@@ -62,14 +62,15 @@ fn is_origin(text: &str) -> bool {
     text.len() <= LONGEST && (text == "null" || is_url)
 }
 
-/// Whether it is where the request was sent to, over HTTP or over HTTPS before it got here.
+/// Returns whether the origin is the host that the request was sent to, over HTTP or over HTTPS.
 fn is_own(origin: &str, host: Option<&HeaderValue>) -> bool {
     let authority = origin.split_once("://").map(|(_, authority)| authority);
     let host = host.and_then(|host| host.to_str().ok());
     authority.is_some() && authority == host
 }
 
-/// The parameter with the origin in it, and without one that differs by a slash or by letter case.
+/// Returns the parameter's value with the origin added, and without origins that differ from it
+/// only by a slash or by letter case.
 fn with(origin: &str, allowed: &[String]) -> String {
     let others = allowed
         .iter()

@@ -1,8 +1,8 @@
 //! Reads template.yaml: routes, authorizer, CORS, environments, table.
 //!
-//! It understands the part of CloudFormation that the template uses for these: `Ref` to parameters,
-//! `Fn::If`, `Fn::Split`, `Fn::FindInMap`, and conditions; and of SAM's `Globals` the environment of
-//! functions. What refers to a resource that its conditions leave out is an error here, as it is at a
+//! It supports the part of CloudFormation that the template uses for these: `Ref` to parameters,
+//! `Fn::If`, `Fn::Split`, `Fn::FindInMap`, and conditions; and of SAM's `Globals` the environment
+//! of functions. A reference to a resource that a condition leaves out is an error, as in a
 //! deployment.
 
 mod parameters;
@@ -24,7 +24,7 @@ pub use self::yaml::document;
 use self::yaml::scalar;
 pub(crate) use self::yaml::to_json;
 
-/// A template as it is written, with no parameter put in.
+/// A template before parameters are filled in.
 #[derive(Clone)]
 pub struct Document {
     path: PathBuf,
@@ -60,7 +60,7 @@ impl Document {
     }
 }
 
-/// What the gateway needs to know of a template.
+/// The parts of a template that the gateway needs.
 pub struct Template {
     routes: Vec<Route>,
     authorizer: Option<Authorizer>,
@@ -77,20 +77,20 @@ pub struct Route {
     pub method: String,
     /// The path, with `{parameters}`.
     pub path: String,
-    /// The function's name: that of its binary.
+    /// The function's name, which is that of its binary.
     pub function: String,
-    /// Whether the authorizer stands before it.
+    /// Whether the route requires the authorizer.
     pub authorized: bool,
 }
 
 /// The API's default authorizer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authorizer {
-    /// The function's name: that of its binary.
+    /// The function's name, which is that of its binary.
     pub function: String,
-    /// The headers that identify the sender, in their order.
+    /// The headers that identify the client, in order.
     pub identity_headers: Vec<String>,
-    /// How long its answers are kept, in seconds.
+    /// How long answers are cached, in seconds.
     pub cache_seconds: u64,
 }
 
@@ -99,7 +99,7 @@ impl Template {
     ///
     /// # Errors
     ///
-    /// One sentence on what is broken.
+    /// Returns an error of one sentence if the template is broken.
     pub fn read(path: &Path, parameters: &BTreeMap<String, String>) -> anyhow::Result<Self> {
         Document::read(path)?.with(parameters)
     }
@@ -108,7 +108,7 @@ impl Template {
     ///
     /// # Errors
     ///
-    /// One sentence on what is broken.
+    /// Returns an error of one sentence if the template is broken.
     pub fn parse(text: &str, parameters: &BTreeMap<String, String>) -> anyhow::Result<Self> {
         let document = document(text)?;
         let template = Self::of(&document, parameters)?;
@@ -122,7 +122,7 @@ impl Template {
             .as_object()
             .context("it has no Resources")?;
 
-        // In one stack some are there, in another others.
+        // Conditions decide which resources are part of a stack.
         let (there, left_out): (Vec<_>, Vec<_>) = resources
             .iter()
             .partition(|(_, resource)| resolver.has(resource));
@@ -144,7 +144,8 @@ impl Template {
         for (id, resource) in &resources {
             match resource["Type"].as_str() {
                 Some("AWS::Serverless::Function") => {
-                    // One in another language has its resource's name, and runs elsewhere.
+                    // A function in another language is named after its resource, and runs
+                    // elsewhere.
                     let binary = resource["Metadata"]["BuildProperties"]["Binary"].as_str();
                     names.insert(id.as_str(), binary.unwrap_or(id));
                 }
@@ -163,7 +164,7 @@ impl Template {
             let properties = &resources[*id]["Properties"];
             let variables = properties["Environment"]["Variables"].as_object();
             let variables = variables.into_iter().flatten();
-            // If the value of a global variable is known in AWS only, nothing can be set here.
+            // If the value of a global variable is known only in AWS, it is not set here.
             let known =
                 |name: &str, value: &Value| globals.get(name).is_none() || !value.is_object();
             let texts = variables
@@ -192,40 +193,39 @@ impl Template {
         })
     }
 
-    /// The routes, sorted.
+    /// Returns the routes, sorted.
     pub fn routes(&self) -> &[Route] {
         &self.routes
     }
 
-    /// The default authorizer.
+    /// Returns the default authorizer.
     pub fn authorizer(&self) -> Option<&Authorizer> {
         self.authorizer.as_ref()
     }
 
-    /// The `CorsConfiguration`, if the API has one.
+    /// Returns the `CorsConfiguration`, if the API has one.
     pub fn cors(&self) -> Option<&Value> {
         self.cors.as_ref()
     }
 
-    /// The environment of each function.
+    /// Returns the environment of each function.
     pub fn environments(&self) -> &BTreeMap<String, BTreeMap<String, String>> {
         &self.environments
     }
 
-    /// The properties of the table.
+    /// Returns the properties of the table.
     pub fn table(&self) -> &Value {
         &self.table
     }
 
-    /// The resources that these parameters give a stack, by their names, with conditions and
-    /// parameters carried out.
+    /// Returns the resources of the stack by name, with conditions and parameters resolved.
     pub fn resources(&self) -> &BTreeMap<String, Value> {
         &self.resources
     }
 }
 
-/// Returns the resource as SAM makes it of `Globals`: a function has the global variables too, and
-/// its own value of one wins.
+/// Returns the resource after SAM has merged `Globals` into it. A function's own value of a
+/// variable takes precedence over the global one.
 fn with_globals(resource: &Value, globals: &Value) -> Value {
     let mut resource = resource.clone();
     if let Some(globals) = globals.as_object()

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use anyhow::bail;
 use serde_json::{Map, Value};
 
-/// Checks that the template has each of the parameters that are given.
+/// Checks that the template has all of the given parameters.
 ///
 /// # Errors
 ///
-/// Returns one sentence if it lacks one; the sentence proposes the parameter of the nearest name.
+/// Returns an error of one sentence if it lacks one. The sentence proposes the parameter with the
+/// nearest name.
 pub(super) fn check(document: &Value, given: &BTreeMap<String, String>) -> anyhow::Result<()> {
     let declared = document["Parameters"].as_object();
     let declared = || declared.into_iter().flat_map(Map::keys);
@@ -25,8 +26,8 @@ pub(super) fn check(document: &Value, given: &BTreeMap<String, String>) -> anyho
     }
 }
 
-/// Returns the name that is nearest to `name`, if one is near enough to be meant. Letter case and
-/// underscores make no difference, so that the name of a variable finds its parameter.
+/// Returns the known name that is nearest to `name`, if one is near enough. Ignores letter case and
+/// underscores, so that the name of a variable finds its parameter.
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Option<&'a String> {
     let plain = |name: &str| name.replace(['_', '-'], "").to_lowercase();
     let wanted = plain(name);

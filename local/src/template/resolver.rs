@@ -1,4 +1,4 @@
-//! Carries out the intrinsic functions of CloudFormation that the template uses.
+//! Evaluates the intrinsic functions of CloudFormation that the template uses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,7 +37,7 @@ impl<'a> Resolver<'a> {
             let holds = resolver.holds(condition).with_context(|| {
                 format!(
                     "the condition {name} has something other than Fn::Equals, Fn::Not, Fn::And, \
-                     Fn::Or and Condition, which is all that is understood here"
+                     Fn::Or and Condition, which is all that is supported here"
                 )
             })?;
             resolver.conditions.insert(name, holds);
@@ -45,8 +45,8 @@ impl<'a> Resolver<'a> {
         Ok(resolver)
     }
 
-    /// The value with its intrinsic functions carried out; `None` for `AWS::NoValue`. Functions
-    /// that nothing here depends on stay as they are.
+    /// Returns the value with its intrinsic functions evaluated, or `None` for `AWS::NoValue`.
+    /// Other functions are left as they are.
     pub(super) fn resolve(&self, value: &Value) -> Option<Value> {
         match value {
             Value::Object(members) => {
@@ -83,7 +83,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Whether a resource is part of the stack.
+    /// Returns whether a resource is part of the stack.
     pub(super) fn has(&self, resource: &Value) -> bool {
         match resource["Condition"].as_str() {
             Some(name) => self.conditions.get(name) == Some(&true),
@@ -91,7 +91,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// The value with its conditions carried out, and nothing else.
+    /// Returns the value with only its conditions evaluated.
     pub(super) fn chosen(&self, value: &Value) -> Value {
         match value {
             Value::Object(members) => match arguments(members, "Fn::If") {
@@ -111,7 +111,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Whether a condition holds; `None` where it is of a kind that is not understood.
+    /// Evaluates a condition. Returns `None` if its kind is not supported.
     fn holds(&self, condition: &Value) -> Option<bool> {
         let members = condition.as_object()?;
         if let Some([left, right]) = arguments(members, "Fn::Equals") {
@@ -133,7 +133,7 @@ impl<'a> Resolver<'a> {
             .or_else(|| all("Fn::Or").map(|held| held.contains(&true)))
     }
 
-    /// A scalar, or a reference to a parameter.
+    /// Returns the text of a scalar or of a reference to a parameter.
     fn text(&self, value: &Value) -> Option<String> {
         match self.resolve(value)? {
             Value::Object(_) | Value::Array(_) => None,
@@ -142,7 +142,7 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// The first of `names` that the value refers to.
+/// Returns the first of `names` that the value refers to.
 pub(super) fn refers<'a>(value: &Value, names: &BTreeSet<&'a str>) -> Option<&'a str> {
     match value {
         Value::Object(members) => members.iter().find_map(|(function, value)| {

@@ -101,7 +101,7 @@ Resources:
     };
     assert_eq!(of("guard"), ["LIMIT=3", "SECONDS=5", "SECRET=for some"]);
     assert_eq!(of("things"), ["LIMIT=7", "SECONDS=5"]);
-    // Nothing but functions has them.
+    // Other resources do not get the global variables.
     assert!(template.resources()["Table"]["Properties"]["Environment"].is_null());
 
     let broken = text.replace("SECRET: for some", "SECRET: !Ref Extra");

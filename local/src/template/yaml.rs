@@ -1,10 +1,10 @@
-//! YAML as JSON, with the short forms of CloudFormation in their long form.
+//! Converts YAML to JSON, with the short forms of CloudFormation in their long form.
 
 use anyhow::{Context as _, bail};
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use serde_json::{Map, Value};
 
-/// A scalar's text, as CloudFormation passes it on.
+/// Returns the text of a scalar, as CloudFormation writes it.
 pub(super) fn scalar(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -13,18 +13,18 @@ pub(super) fn scalar(value: &Value) -> String {
     }
 }
 
-/// A template as JSON, with the short forms of functions (`!Ref X`) in their long form
-/// (`{"Ref": "X"}`), and none of them carried out.
+/// Parses a template into JSON, with the short forms of functions (`!Ref X`) in their long form
+/// (`{"Ref": "X"}`). Evaluates none of them.
 ///
 /// # Errors
 ///
-/// One sentence on what is broken.
+/// Returns an error of one sentence if the template is broken.
 pub fn document(text: &str) -> anyhow::Result<Value> {
     let document = Yaml::load_from_str(text)?;
     to_json(document.first().context("it is empty")?)
 }
 
-/// YAML as JSON, with short forms (`!Ref X`) in their long form (`{"Ref": "X"}`).
+/// Converts YAML to JSON, with short forms (`!Ref X`) in their long form (`{"Ref": "X"}`).
 pub(crate) fn to_json(yaml: &Yaml<'_>) -> anyhow::Result<Value> {
     Ok(match yaml {
         Yaml::Value(Scalar::Null) => Value::Null,

@@ -129,7 +129,9 @@ async fn a_port_in_use_is_one_sentence() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let sentence = |flag| {
-        format!("port {port} is in use: choose another with {flag}, or end what listens there")
+        format!(
+            "port {port} is in use: choose another with {flag}, or stop the process that uses it"
+        )
     };
     assert_eq!(
         failure(Options { port, ..options() }).await,
