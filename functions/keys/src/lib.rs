@@ -12,23 +12,23 @@
 //! a permission. CloudFormation gets an answer whatever happens: without one, a stack waits until
 //! the resource's `ServiceTimeout` is over, an hour by default.
 
+mod cloudformation;
 mod delivery;
+mod key_set;
+mod sealed_key;
 
 use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use shared::aws::kms::{Kms, KmsError};
 use shared::observe::logging::chain;
 use shared::platform::config::{ConfigError, Env};
-use shared::tokens::jwks::{KeySet, KeySetError};
-use shared::tokens::public_key::{PublicKey, jwks};
+use shared::tokens::jwks::KeySetError;
 
+use cloudformation::{Event, Resource, written};
 use delivery::Delivery;
 pub use delivery::Undelivered;
 
@@ -38,64 +38,6 @@ pub struct Keys {
     kms: Result<Kms, String>,
     pause: Duration,
     delivery: Delivery,
-}
-
-/// A request of CloudFormation (AWS CloudFormation user guide, "Custom resource request objects").
-///
-/// A member that is missing or of another type is read as empty, so that the answer can report it.
-#[derive(Debug)]
-struct Event {
-    response_url: String,
-    request_type: String,
-    resource_type: String,
-    stack_id: String,
-    request_id: String,
-    logical_resource_id: String,
-    physical_resource_id: Option<String>,
-    properties: Value,
-    /// The properties before an update.
-    old_properties: Value,
-}
-
-impl Event {
-    fn read(asked: &Value) -> Self {
-        let text = |name: &str| asked[name].as_str().unwrap_or_default().to_owned();
-        let physical_resource_id = asked["PhysicalResourceId"].as_str();
-        Self {
-            response_url: text("ResponseURL"),
-            request_type: text("RequestType"),
-            resource_type: text("ResourceType"),
-            stack_id: text("StackId"),
-            request_id: text("RequestId"),
-            logical_resource_id: text("LogicalResourceId"),
-            physical_resource_id: physical_resource_id.map(ToOwned::to_owned),
-            properties: asked["ResourceProperties"].clone(),
-            old_properties: asked["OldResourceProperties"].clone(),
-        }
-    }
-}
-
-/// The answer to CloudFormation ("Custom resource response objects").
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Answer<'a> {
-    status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    physical_resource_id: &'a str,
-    stack_id: &'a str,
-    request_id: &'a str,
-    logical_resource_id: &'a str,
-    #[serde(skip_serializing_if = "Value::is_null")]
-    data: &'a Value,
-}
-
-/// The current state of a resource.
-#[derive(Debug)]
-struct Resource {
-    /// A changed id tells CloudFormation that the resource was replaced.
-    id: String,
-    data: Value,
 }
 
 /// The reason why a resource was not made. It is shown in the stack's events.
@@ -136,12 +78,6 @@ impl Keys {
     const PAUSE: Duration = Duration::from_secs(2);
     /// The number of tries.
     const ATTEMPTS: u32 = 10;
-    /// The longest answer that CloudFormation accepts, in octets.
-    const MAX_ANSWER: usize = 4096;
-    /// The key pairs that can be sealed. A sealed RSA key of 3072 bits would leave no room for the
-    /// rest of an environment, which Lambda limits to 4 KB.
-    const SPECS: [&str; 3] = ["RSA_2048", "ECC_NIST_P256", "ECC_NIST_EDWARDS25519"];
-
     /// Reads the same settings as [`Kms::from_env`]. If they are wrong, every answer says so.
     pub fn from_env(env: &Env<'_>) -> Self {
         Self {
@@ -238,89 +174,6 @@ impl Keys {
         }
         ask().await
     }
-
-    async fn key_set(&self, kms: &Kms, properties: &Value) -> Result<Resource, ResourceError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Properties {
-            keys: Vec<String>,
-        }
-        const PROPERTY: ResourceError = ResourceError::Property(
-            "Keys must list ARNs of KMS keys, or public keys of sealed ones, and the first signs",
-        );
-        let Properties { keys } = Properties::deserialize(properties).map_err(|_| PROPERTY)?;
-        let mut read: Vec<(String, PublicKey)> = Vec::with_capacity(keys.len());
-        for key in keys {
-            let public = self.public_key(kms, &key).await?;
-            if let Some((other, _)) = read.iter().find(|(_, other)| other.kid() == public.kid()) {
-                return Err(ResourceError::Repeated(other.clone(), key));
-            }
-            read.push((key, public));
-        }
-        let (_, first) = read.first().ok_or(PROPERTY)?;
-        let document = jwks(read.iter().map(|(_, public)| public));
-        KeySet::parse(&document)?;
-        Ok(Resource {
-            // Always the same: a set of other keys is the same resource, updated.
-            id: "latchkey-key-set".to_owned(),
-            data: json!({ "Jwks": document, "SigningKid": first.kid() }),
-        })
-    }
-
-    async fn public_key(&self, kms: &Kms, key: &str) -> Result<PublicKey, ResourceError> {
-        let unusable = || ResourceError::Unusable(key.to_owned());
-        let spki = if !key.starts_with("arn:") {
-            STANDARD.decode(key).map_err(|_| unusable())?
-        } else if key.contains(":key/") {
-            let read = self.allowed(|| kms.public_key(key)).await;
-            read.map_err(|source| ResourceError::Unreadable {
-                key: key.to_owned(),
-                source,
-            })?
-        } else {
-            // An alias may refer to another key later without a deployment.
-            return Err(ResourceError::Property(
-                "Keys must name KMS keys by their own ARNs",
-            ));
-        };
-        PublicKey::from_spki(&spki).ok_or_else(unusable)
-    }
-
-    async fn sealed_key(&self, kms: &Kms, event: &Event) -> Result<Resource, ResourceError> {
-        #[derive(PartialEq, Eq, Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Properties {
-            wrapping_key: String,
-            spec: String,
-        }
-        let made_of = Properties::deserialize(&event.properties)
-            .ok()
-            .filter(|properties| Keys::SPECS.contains(&properties.spec.as_str()))
-            .ok_or(ResourceError::Property(
-                "WrappingKey must be the ARN of a symmetric KMS key, and Spec one of RSA_2048, \
-             ECC_NIST_P256 and ECC_NIST_EDWARDS25519",
-            ))?;
-        // CloudFormation requires the attributes in each answer and does not return them to this
-        // function. Another pair would replace the key of a stack for which only the timeout was
-        // changed.
-        if event.request_type == "Update"
-            && Properties::deserialize(&event.old_properties).is_ok_and(|old| old == made_of)
-        {
-            return Err(ResourceError::Unchanged);
-        }
-        let Properties { wrapping_key, spec } = made_of;
-        let pair = self.allowed(|| kms.sealed_pair(&wrapping_key, &spec)).await;
-        let pair = pair.map_err(ResourceError::Pair)?;
-        let public = PublicKey::from_spki(&pair.public);
-        let public = public.ok_or_else(|| ResourceError::Unusable(spec.clone()))?;
-        Ok(Resource {
-            id: public.kid().to_owned(),
-            data: json!({
-                "PublicKey": STANDARD.encode(&pair.public),
-                "SigningKey": format!("sealed:{}", STANDARD.encode(&pair.private)),
-            }),
-        })
-    }
 }
 
 /// Returns the result of `work`, or the reason why there is none: a refusal, a panic, or a timeout.
@@ -335,44 +188,6 @@ where
         Ok(Ok(outcome)) => outcome.map_err(|error| chain(&error)),
         Ok(Err(_)) => Err("the function keys panicked: see its log".to_owned()),
         Err(_) => Err(format!("KMS took longer than {} s", patience.as_secs())),
-    }
-}
-
-/// Returns the text of the answer. An answer that is too long for CloudFormation becomes a refusal
-/// that says so.
-fn written(event: &Event, outcome: &Result<Resource, String>) -> String {
-    let text = |status, reason, id, data| {
-        let answer = Answer {
-            status,
-            reason,
-            physical_resource_id: id,
-            stack_id: &event.stack_id,
-            request_id: &event.request_id,
-            logical_resource_id: &event.logical_resource_id,
-            data,
-        };
-        // An answer always serializes.
-        serde_json::to_string(&answer).unwrap_or_default()
-    };
-    // A resource that was not made needs an identifier, too.
-    let before = event.physical_resource_id.as_deref().unwrap_or("not-made");
-    let failed = |reason: &str| {
-        let reason = reason.chars().take(1000).collect();
-        text("FAILED", Some(reason), before, &Value::Null)
-    };
-    match outcome {
-        Ok(resource) => {
-            let answer = text("SUCCESS", None, &resource.id, &resource.data);
-            if answer.len() > Keys::MAX_ANSWER {
-                return failed(&format!(
-                    "the answer has {} octets, and CloudFormation takes {}: publish fewer keys",
-                    answer.len(),
-                    Keys::MAX_ANSWER
-                ));
-            }
-            answer
-        }
-        Err(reason) => failed(reason),
     }
 }
 
@@ -401,28 +216,5 @@ mod tests {
         assert_eq!(panicked, "the function keys panicked: see its log");
         let silent = outcome(Duration::ZERO, std::future::pending());
         assert_eq!(silent, "KMS took longer than 0 s");
-    }
-
-    #[test]
-    fn an_answer_that_cloudformation_would_not_take_becomes_a_refusal() {
-        let event = json!({"ResponseURL": "http://127.0.0.1/", "LogicalResourceId": "KeySet"});
-        let event = Event::read(&event);
-        for length in [3000, 5000] {
-            let resource = Resource {
-                id: "latchkey-key-set".to_owned(),
-                data: json!({ "Jwks": "x".repeat(length) }),
-            };
-            let answer = written(&event, &Ok(resource));
-            assert!(answer.len() <= Keys::MAX_ANSWER);
-            let answer: Value = serde_json::from_str(&answer).unwrap();
-            let status = if length < Keys::MAX_ANSWER {
-                "SUCCESS"
-            } else {
-                "FAILED"
-            };
-            assert_eq!(answer["Status"], status);
-        }
-        let long = written(&event, &Err("\"".repeat(5000)));
-        assert!(long.len() <= Keys::MAX_ANSWER, "{}", long.len());
     }
 }
