@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 
 use crate::support::app::{PASSWORD, folder, options, registration, root, text};
 
-/// One HTTP exchange over a connection of its own: status and body.
+/// Makes one HTTP exchange over its own connection. Returns status and body.
 fn exchange(url: &str, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
     let (status, _, body) = whole_exchange(url, method, path, headers, body);
     (status, body)
 }
 
-/// The same, with the headers that came back.
+/// Does the same, and also returns the response headers.
 fn whole_exchange(
     url: &str,
     method: &str,
@@ -60,7 +60,7 @@ async fn ask(
     (status, serde_json::from_str(&body).unwrap())
 }
 
-/// The sentence with which a start fails.
+/// Returns the sentence with which a start fails.
 async fn failure(options: Options) -> String {
     match Local::start(options).await {
         Ok(_) => panic!("it started"),
@@ -88,7 +88,7 @@ async fn accounts_and_tokens_survive_a_restart() {
     assert_eq!(status, 200, "{tokens}");
     local.stop().await;
 
-    // The same port, and so the same issuer.
+    // The same port makes the same issuer.
     let local = Local::start(kept(port)).await.unwrap();
     let bearer = format!(
         "authorization: Bearer {}\r\n",
@@ -176,7 +176,7 @@ async fn an_unusable_data_folder_is_one_sentence() {
     );
 }
 
-/// The sentence with which a template is refused.
+/// Returns the sentence with which a template is refused.
 fn failure_of_template(path: &Path) -> String {
     let template = Document::read(path).and_then(|document| document.with(&options().parameters));
     match template {
@@ -272,7 +272,7 @@ async fn a_function_in_another_language_leaves_the_others_running() {
     local.stop().await;
 }
 
-/// Starts with another template, in a folder of that name.
+/// Starts with another template, which is written into the folder `name`.
 async fn with_template(name: &str, template: &str) -> Local {
     let path = folder(name).join("template.yaml");
     std::fs::write(&path, template).unwrap();
@@ -297,7 +297,7 @@ async fn a_route_that_the_template_lacks_is_missing_here() {
     local.stop().await;
 }
 
-/// Status, head and body of a page.
+/// Returns status, headers and body of a page.
 async fn page(local: &Local, method: &'static str, path: &str) -> (u16, String, String) {
     let (url, path) = (local.url.clone(), path.to_owned());
     let asked = move || whole_exchange(&url, method, &path, "", "");
@@ -322,7 +322,7 @@ async fn the_description_of_the_api_is_served_with_a_page_that_asks_no_other_hos
         !policy.contains("http") && !policy.contains('*'),
         "{policy}"
     );
-    // All that the page refers to is here.
+    // Everything that the page refers to is served here.
     let references = html.split(['"']).filter(|text| text.starts_with('/'));
     let references: Vec<_> = references.collect();
     assert_eq!(references.len(), 3, "{html}");
@@ -340,7 +340,7 @@ async fn the_description_of_the_api_is_served_with_a_page_that_asks_no_other_hos
     }
     assert!(!html.contains("://"), "{html}");
 
-    // Other methods and paths are the gateway's.
+    // The gateway answers other methods and paths.
     for (method, path) in [("POST", "/docs"), ("GET", "/docs/"), ("GET", "/docs/other")] {
         let (status, _, body) = page(&local, method, path).await;
         assert_eq!((status, body.as_str()), (404, r#"{"message":"Not Found"}"#));
@@ -359,7 +359,7 @@ async fn a_route_of_the_template_wins_over_the_page() {
     assert_eq!(status, 201);
     let (status, keys) = ask(&local, "GET", "/docs/jwks.json", String::new(), Value::Null).await;
     assert_eq!(status, 200, "{keys}");
-    // The path is the template's, with every method.
+    // The path belongs to the template's route, for every method.
     let (status, _, body) = page(&local, "GET", "/docs").await;
     assert_eq!((status, body.as_str()), (404, r#"{"message":"Not Found"}"#));
     let (status, ..) = page(&local, "GET", "/openapi.yaml").await;

@@ -1,5 +1,5 @@
-//! Latchkey from outside: through the gateway where a user would notice, through events and the
-//! table where only an operator would.
+//! Tests Latchkey from outside: through the gateway if a user would notice the behaviour, through
+//! events and the table if only an operator would.
 
 #![expect(
     clippy::panic,

@@ -1,6 +1,6 @@
 //! The real binaries, as processes under a Lambda runtime API.
 //!
-//! They are those of this build, or, where `BOOTSTRAPS` names a folder such as `.aws-sam/build` or
+//! They are those of this build or, if `BOOTSTRAPS` names a folder such as `.aws-sam/build` or
 //! `target/lambda`, those in it.
 
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ use crate::support::app::{
 };
 use crate::support::emf;
 
-/// The binary of a function.
+/// Returns the path of a function's binary.
 fn binary(function: &str) -> PathBuf {
     #[expect(
         clippy::disallowed_methods,
@@ -47,8 +47,8 @@ struct Built {
     compiled: Vec<String>,
 }
 
-/// Builds the binaries as a plain `cargo build` does, so that neither is built for the other again:
-/// `cargo test` builds those of a test's own package only.
+/// Builds the binaries as a plain `cargo build` does, so that no library is compiled twice. `cargo
+/// test` builds only the binaries of a test's own package.
 fn built() -> &'static Built {
     static BUILT: OnceLock<Built> = OnceLock::new();
     BUILT.get_or_init(|| {
@@ -89,13 +89,13 @@ fn a_plain_build_compiles_no_library_that_the_tests_have() {
     );
 }
 
-/// The log's lines of requests, as soon as there are so many: a pipe may bring the last one after the
-/// answer.
+/// Returns the log lines of requests, as soon as there are `count`. The last one may arrive after
+/// the answer.
 async fn requests_printed(process: &Bootstrap, count: usize) -> Vec<Value> {
     printed(process, count, |line| line.get("status").is_some()).await
 }
 
-/// Such lines of the log, in the same way.
+/// Returns the log lines for which `is` holds, in the same way.
 async fn printed(process: &Bootstrap, count: usize, is: impl Fn(&Value) -> bool) -> Vec<Value> {
     for _ in 0..500 {
         let output = process.output();
@@ -133,7 +133,7 @@ fn event(method: &str, path: &str, body: Value, lambda: Option<Value>) -> Value 
     event
 }
 
-/// The body of an answer that must have this status.
+/// Returns the body of an answer, after checking its status.
 #[track_caller]
 fn body(answer: &Value, status: u16) -> Value {
     assert_eq!(answer["statusCode"], status, "{answer}");
@@ -153,7 +153,7 @@ async fn the_line_of_a_request_is_written_once_its_answer_is_out() {
         let mut process = start(function, &local.environment[function]).await;
         let held = process.hold_acknowledgement().await;
         process.invoke(asked).await.unwrap();
-        // Whatever it had written by then would be here.
+        // By now, earlier output would have arrived.
         tokio::time::sleep(Duration::from_millis(100)).await;
         let output = process.output();
         assert!(!output.contains("\"message\":\"request\""), "{output}");
@@ -168,7 +168,7 @@ async fn an_account_is_opened_logged_into_and_read_by_the_real_binaries() {
     let local = Local::start(options_of_processes()).await.unwrap();
     let mut environment = local.environment.clone();
     for variables in environment.values_mut() {
-        // The most that anybody can switch on; nothing secret may come of it.
+        // The most detailed level that can be set. Not even at this level is a secret logged.
         variables.insert("AWS_LAMBDA_LOG_LEVEL".to_owned(), "TRACE".to_owned());
         variables.insert("RUST_LOG".to_owned(), "trace".to_owned());
         variables.insert(NAMESPACE_VARIABLE.to_owned(), NAMESPACE.to_owned());
@@ -183,7 +183,7 @@ async fn an_account_is_opened_logged_into_and_read_by_the_real_binaries() {
     let asked = event("POST", "/login", credentials, None);
     let tokens = body(&login.invoke(asked.clone()).await.unwrap(), 200);
     let access_token = text(&tokens, "access_token");
-    // Warm: the same process, another session.
+    // The same process is warm and makes another session.
     let again = body(&login.invoke(asked).await.unwrap(), 200);
     assert_ne!(again["refresh_token"], tokens["refresh_token"]);
     let wrong = json!({"email": "ada@example.com", "password": "not the password"});
@@ -195,7 +195,8 @@ async fn an_account_is_opened_logged_into_and_read_by_the_real_binaries() {
         401,
     );
 
-    // Metrics are in the requests' own lines, and a process starts cold once.
+    // Metrics are in the lines of requests, and only the first request of a process is a cold
+    // start.
     let requests = requests_printed(&login, 3).await;
     let [cold, warm, refused] = &requests[..] else {
         panic!("{}", login.output())
@@ -305,7 +306,7 @@ async fn the_keys_of_a_stack_are_read_by_the_real_binary_and_published_by_anothe
     let made = cloudformation.answer();
     assert_eq!(made["Status"], "SUCCESS", "{made}");
     assert!(!keys.output().contains("signature=of-no-body"));
-    // Nor does an event that is no request end without an answer.
+    // An event that is not a request is answered as well.
     let odd = cloudformation.event_of(json!({"RequestType": 7}));
     keys.invoke(odd).await.unwrap();
     let told = cloudformation.answer();
@@ -318,7 +319,7 @@ async fn the_keys_of_a_stack_are_read_by_the_real_binary_and_published_by_anothe
     let published = body(&discovery.invoke(asked).await.unwrap(), 200);
     assert_eq!(published["keys"][0]["kid"], made["Data"]["SigningKid"]);
 
-    // KMS signs for the real login, whatever the laptop's key is.
+    // KMS signs for the real login, independently of the local key.
     let mut register = start("register", &local.environment["register"]).await;
     let asked = event("POST", "/register", registration("ada@example.com"), None);
     body(&register.invoke(asked).await.unwrap(), 201);
@@ -348,7 +349,7 @@ async fn a_sealed_key_is_unsealed_before_the_first_event() {
         let mut environment = local.environment[function].clone();
         environment.extend(kms.signing_environment(&jwks, &key));
         let mut signer = start(function, &environment).await;
-        // Refused before a key would be needed: only the start can have asked for it.
+        // The request is refused before a key is needed, so only the start can have asked for it.
         let asked = event("POST", path, json!({}), None);
         body(&signer.invoke(asked).await.unwrap(), 422);
         let asked = kms.asked();
@@ -402,7 +403,7 @@ async fn a_binary_without_its_configuration_ends_with_one_sentence() {
         environment.remove(missing);
         ends_with(function, &environment, sentence).await;
     }
-    // A key set that hides a mistake is not taken either.
+    // A key set that hides a mistake is refused as well.
     let public = r#""kty":"EC","crv":"P-256","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","y":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo""#;
     for function in ["authorizer", "discovery", "login"] {
         for (keys, sentence) in [
@@ -423,7 +424,7 @@ async fn a_binary_without_its_configuration_ends_with_one_sentence() {
     local.stop().await;
 }
 
-/// Starts a binary that cannot run: it ends, and says why in one line.
+/// Starts a binary that cannot run. It must end, and say why in one line.
 async fn ends_with(function: &str, environment: &BTreeMap<String, String>, sentence: &str) {
     let ended = start(function, environment).await.end().await.unwrap();
     assert!(ended.contains(sentence), "{function}: {ended}");

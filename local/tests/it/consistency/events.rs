@@ -1,4 +1,4 @@
-//! The sample events: every file is read by the types that Lambda uses, and gives what its name
+//! The sample events: Lambda's own types parse every file, and each has the outcome that its name
 //! says.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ use testkit::kms::Kms;
 
 use crate::support::app::{App, root};
 
-/// The status of each outcome that is no problem.
+/// The status of each outcome that is not a problem.
 const SUCCESSES: [(&str, u16); 12] = [
     ("changed", 204),
     ("created", 201),
@@ -28,7 +28,7 @@ const SUCCESSES: [(&str, u16); 12] = [
     ("shown", 200),
 ];
 
-/// The events' texts, by function and outcome.
+/// Returns the events' texts, by function and outcome.
 fn events() -> BTreeMap<(String, String), String> {
     let mut events = BTreeMap::new();
     for folder in std::fs::read_dir(root().join("events")).unwrap() {
@@ -50,7 +50,7 @@ fn events() -> BTreeMap<(String, String), String> {
 }
 
 #[tokio::test]
-async fn every_event_gives_what_its_name_says() {
+async fn every_event_has_the_outcome_that_its_name_says() {
     for ((function, outcome), event) in events() {
         let name = format!("events/{function}/{outcome}.json");
         if function == "keys" {
@@ -63,7 +63,7 @@ async fn every_event_gives_what_its_name_says() {
             assert_eq!(status, expected, "{name}");
             continue;
         }
-        // Each has its own app: some events end what others need.
+        // Each has its own app, since some events end what others need.
         let app = App::start().await;
         let grace = match (function.as_str(), outcome.as_str()) {
             ("register", "created") => None,
@@ -96,7 +96,7 @@ async fn every_event_gives_what_its_name_says() {
     }
 }
 
-/// The status that CloudFormation gets for an event of a custom resource.
+/// Returns the status that CloudFormation gets for an event of a custom resource.
 async fn keys(event: String) -> Value {
     let kms = Kms::start().await;
     let cloudformation = CloudFormation::start().await;

@@ -1,4 +1,4 @@
-//! docs/latchkey.http, read and sent as an editor does.
+//! Parses docs/latchkey.http and sends its requests, as an editor does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ struct Request<'a> {
     body: &'a str,
 }
 
-/// What was sent and came back under a name.
+/// A named request with its answer.
 struct Exchange {
     sent: String,
     answer: Answer,
@@ -33,7 +33,7 @@ fn parse(text: &str) -> (BTreeMap<&str, &str>, Vec<Request<'_>>) {
     let variables = variables.filter_map(|line| line.strip_prefix('@')?.split_once(" = "));
     let requests = parts.map(|part| {
         let (head, body) = part.split_once("\n\n").unwrap_or((part, ""));
-        // Behind the delimiter is what people call it.
+        // The text after the delimiter is the request's title.
         let mut lines = head.trim_end().lines().skip(1);
         let name = lines.next().unwrap().strip_prefix("# @name ").unwrap();
         let (method, url) = lines.next().unwrap().split_once(' ').unwrap();
@@ -49,7 +49,7 @@ fn parse(text: &str) -> (BTreeMap<&str, &str>, Vec<Request<'_>>) {
     (variables.collect(), requests.collect())
 }
 
-/// A text with its variables filled in.
+/// Returns a text with its variables replaced.
 fn filled(
     text: &str,
     of_file: &BTreeMap<&str, &str>,
@@ -69,7 +69,7 @@ fn filled(
     filled + rest
 }
 
-/// `name.(request|response).(body.JSONPATH|headers.NAME)`
+/// Evaluates `name.(request|response).(body.JSONPATH|headers.NAME)`.
 fn from_exchange(variable: &str, exchanges: &BTreeMap<&str, Exchange>) -> String {
     let parts: Vec<_> = variable.splitn(4, '.').collect();
     let [name, message, place, rest] = parts.as_slice() else {

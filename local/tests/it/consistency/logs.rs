@@ -1,6 +1,6 @@
-//! What is logged: one line a request, with its metrics in it, and one a security event.
+//! The log: one line for each request, with its metrics, and one for each security event.
 //!
-//! All on one thread: the functions' tasks log where the test listens.
+//! All tests run on one thread, since the functions' tasks log to the log of their thread.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,8 +17,8 @@ use crate::support::stack::Stack;
 
 const WRONG: &str = "not the password";
 
-/// The one event that was logged since the last time, of that name and route; its other fields are
-/// those given, and no more.
+/// Checks that exactly one event was logged since the last call, with this name, this route and
+/// only these other fields.
 #[track_caller]
 fn one_event(name: &str, route: &str, fields: Value) {
     let events = logged_events();
@@ -144,7 +144,7 @@ async fn a_refused_login_is_in_the_log_with_the_reason_that_the_client_is_not_to
     };
     refused("eve@example.com", PASSWORD, "unknown_address", None).await;
     refused("ada@example.com", WRONG, "wrong_password", Some(&id)).await;
-    // As a change of the password during the login leaves it.
+    // The state that a change of the password during the login leaves.
     let epoch = AttributeValue::N("7".to_owned());
     app.set_attribute(&id, "password_epoch", epoch).await;
     refused("ada@example.com", PASSWORD, "account_changed", Some(&id)).await;
@@ -278,7 +278,7 @@ async fn the_authorizer_logs_one_line_a_call_and_why_it_refuses_a_token() {
 }
 
 #[tokio::test]
-async fn a_request_leaves_one_line_with_its_route_and_what_it_came_to() {
+async fn a_request_logs_one_line_with_its_route_and_outcome() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
     let session = ada.session_id();
@@ -336,10 +336,10 @@ async fn a_login_s_line_holds_how_long_its_hash_and_dynamodb_took() {
     assert!(login["hash_ms"].as_f64().unwrap() > 1.0, "{login}");
     let store_ms = login["store_ms"].as_f64().unwrap();
     assert!(store_ms > 0.0 && store_ms < login["duration_ms"].as_f64().unwrap());
-    // What is not kept is a number all the same.
+    // Numbers that are not metrics are logged as well.
     assert!(login["store_requests"].as_u64().unwrap() >= 5, "{login}");
     assert!(!metrics.contains("store_requests") && !metrics.contains("duration_ms"));
-    // What did not happen costs nothing.
+    // Metrics of things that did not happen are absent, so they cost nothing.
     for absent in ["logins_refused", "kms_ms", "kms_faults", "store_faults"] {
         assert_eq!(login.get(absent), None, "{login}");
     }
@@ -378,13 +378,13 @@ async fn a_fault_of_kms_is_counted_and_its_time_measured() {
     }
 }
 
-/// The first column of the table that follows a heading.
+/// Returns the first column of the table that follows a heading.
 fn listed(page: &str, heading: &str) -> BTreeSet<String> {
     let text = std::fs::read_to_string(root().join(page)).unwrap();
     let (_, after) = text
         .split_once(heading)
         .unwrap_or_else(|| panic!("{heading}"));
-    // The row below the titles.
+    // The row below the column titles.
     let rows = after.lines().skip_while(|line| !line.starts_with("|---"));
     let rows = rows.skip(1);
     let rows = rows.take_while(|line| line.starts_with('|'));

@@ -1,5 +1,5 @@
-//! What is watched in AWS, by monitoring.yaml, which template.yaml nests: alarms and dashboard look
-//! at metrics that exist, and each alarm has a section for whoever it wakes.
+//! Checks monitoring.yaml, which template.yaml nests: alarms and dashboard use metrics that exist,
+//! and the docs have a section for each alarm.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,10 +12,10 @@ use shared::observe::logging::NAMESPACE_VARIABLE;
 
 use crate::support::app::{root, text};
 
-/// A metric as something looks at it: namespace, name, and the dimensions with their values.
+/// A metric that an alarm or dashboard uses: namespace, name, and the dimensions with their values.
 type Seen = (String, String, BTreeMap<String, String>);
 
-/// The namespace of our own, as the nested stack says it.
+/// The namespace of our own metrics, as the nested stack writes it.
 const OURS: &str = "Latchkey/${Stack}";
 
 /// Metrics of AWS, with their dimensions ("Working with metrics for HTTP APIs", "DynamoDB Metrics
@@ -39,17 +39,17 @@ fn read(name: &str) -> Value {
     document(&fs::read_to_string(root().join(name)).unwrap()).unwrap()
 }
 
-/// The stack, which nests the other.
+/// Returns template.yaml, the outer stack.
 fn template() -> Value {
     read("template.yaml")
 }
 
-/// The nested stack.
+/// Returns monitoring.yaml, the nested stack.
 fn nested() -> Value {
     read("monitoring.yaml")
 }
 
-/// The functions of the stack, as the nested one refers to them.
+/// Returns the functions of the stack, as the nested one refers to them.
 fn functions() -> BTreeSet<String> {
     let functions = resources(&template(), "AWS::Serverless::Function").into_keys();
     functions.map(|id| format!("${{{id}}}")).collect()
@@ -65,7 +65,7 @@ fn resources(template: &Value, kind: &str) -> BTreeMap<String, Value> {
         .collect()
 }
 
-/// A text, or what a function makes of it: `!Ref X` as `${X}`.
+/// Returns a text with references in the form of `Fn::Sub`: `!Ref X` as `${X}`.
 #[track_caller]
 fn resolved(value: &Value) -> String {
     match (&value["Ref"], &value["Fn::Sub"]) {
@@ -84,7 +84,7 @@ fn dimensions(list: &Value) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// What the alarms look at, by alarm.
+/// Returns the metrics that each alarm uses.
 fn alarms(template: &Value) -> BTreeMap<String, Vec<Seen>> {
     let of = |metric: &Value| {
         (
@@ -111,7 +111,7 @@ fn alarms(template: &Value) -> BTreeMap<String, Vec<Seen>> {
     seen.collect()
 }
 
-/// What the dashboard looks at.
+/// Returns the metrics that the dashboard uses.
 fn dashboard(template: &Value) -> Vec<Seen> {
     let body = &template["Resources"]["Dashboard"]["Properties"]["DashboardBody"];
     let body: Value = serde_json::from_str(body["Fn::Sub"].as_str().unwrap()).unwrap();
@@ -120,7 +120,7 @@ fn dashboard(template: &Value) -> Vec<Seen> {
         assert_eq!(widget["type"], "metric");
         assert_eq!(widget["properties"]["region"], "${AWS::Region}");
         for metric in widget["properties"]["metrics"].as_array().unwrap() {
-            // The last element may be how the metric is drawn.
+            // The last element may hold the options for drawing.
             let words = metric.as_array().unwrap().iter();
             let words: Vec<_> = words.filter_map(Value::as_str).map(str::to_owned).collect();
             let [namespace, name, dimensions @ ..] = &words[..] else {
@@ -135,7 +135,7 @@ fn dashboard(template: &Value) -> Vec<Seen> {
     seen
 }
 
-/// The metrics that the log of the API is searched for.
+/// Returns the metrics that filters extract from the API's log.
 fn filtered(template: &Value) -> BTreeSet<String> {
     let filters = resources(template, "AWS::Logs::MetricFilter").into_values();
     let metrics = filters.map(|filter| {
@@ -179,8 +179,8 @@ fn the_nested_stack_gets_each_of_its_parameters_and_no_other() {
         declared.keys().collect::<BTreeSet<_>>()
     );
     for (name, value) in given {
-        // A parameter has the name of what it is in the outer stack, which is a parameter of the same
-        // type, or a resource, of which `Ref` is the name or the id.
+        // A parameter is named after its value in the outer stack: a parameter of the same type, or
+        // a resource whose `Ref` is its name or id.
         let outer = match name.as_str() {
             "Stack" => "AWS::StackName",
             name => name,
@@ -193,17 +193,17 @@ fn the_nested_stack_gets_each_of_its_parameters_and_no_other() {
         } else if parameter.is_object() {
             assert_eq!(declared[name]["Type"], parameter["Type"], "{name}");
         }
-        // A default would hide that the outer stack gives nothing.
+        // A default would hide that the outer stack passes no value.
         assert!(declared[name]["Default"].is_null(), "{name}");
     }
 }
 
 #[test]
-fn the_parameter_monitoring_leaves_out_alarms_or_all_that_is_watched() {
+fn the_parameter_monitoring_leaves_out_alarms_or_everything() {
     let (template, nested) = (template(), nested());
     let is = |value: &str| json!({"Fn::Equals": [{"Ref": "Monitoring"}, value]});
     let not = |condition: Value| json!({ "Fn::Not": [condition] });
-    // With "none", there is no nested stack; else it is told the value.
+    // With "none", there is no nested stack. Otherwise it gets the value.
     assert_eq!(template["Conditions"]["HasMetrics"], not(is("none")));
     for (id, stack) in resources(&template, "AWS::Serverless::Application") {
         assert_eq!(stack["Condition"], "HasMetrics", "{id}");
@@ -211,7 +211,7 @@ fn the_parameter_monitoring_leaves_out_alarms_or_all_that_is_watched() {
     let values = |template: &Value| template["Parameters"]["Monitoring"]["AllowedValues"].clone();
     assert_eq!(values(&template), json!(["all", "metrics", "none"]));
     assert_eq!(values(&nested), json!(["all", "metrics"]));
-    // With "metrics", only what counts them is left.
+    // With "metrics", only the filters that produce metrics are left.
     let no_address = json!({"Fn::Equals": [{"Ref": "AlarmEmail"}, ""]});
     let sends = json!({"Fn::And": [{"Condition": "HasAlarms"}, not(no_address)]});
     let conditions = json!({"HasAlarms": is("all"), "SendsAlarms": sends});
@@ -221,30 +221,30 @@ fn the_parameter_monitoring_leaves_out_alarms_or_all_that_is_watched() {
             "AWS::Logs::MetricFilter" => Value::Null,
             "AWS::CloudWatch::Alarm" | "AWS::CloudWatch::Dashboard" => json!("HasAlarms"),
             "AWS::SNS::Topic" | "AWS::SNS::Subscription" => json!("SendsAlarms"),
-            // Nothing in it may run, or give anybody a right.
+            // Nothing in it may run code, or grant permissions.
             other => panic!("{id} is of the type {other}"),
         };
         assert_eq!(resource["Condition"], condition, "{id}");
-        // And there is none of it in the outer stack.
+        // The outer stack has no resources of these types.
         let there = resources(&template, resource["Type"].as_str().unwrap());
         assert!(there.is_empty(), "{there:?}");
     }
 }
 
 #[test]
-fn alarms_and_dashboard_look_at_metrics_that_there_are() {
+fn alarms_and_dashboard_use_metrics_that_exist() {
     let template = nested();
     let alarms = alarms(&template);
     assert!(alarms.len() >= 10);
     for seen in alarms.values().flatten().chain(&dashboard(&template)) {
         assert_there_is(seen, &template);
-        // Everything that is named is there.
+        // All referenced resources exist.
         for value in seen.2.values().filter_map(|value| value.strip_prefix("${")) {
             let id = value.trim_end_matches('}');
             assert!(template["Parameters"][id].is_object(), "{id}: {seen:?}");
         }
     }
-    // And everything that there is of our own is shown.
+    // All of our own metrics are shown.
     let shown: BTreeSet<_> = dashboard(&template)
         .into_iter()
         .filter(|(namespace, _, _)| namespace == OURS)
@@ -309,7 +309,7 @@ fn alarms_watch_every_function_and_every_operation_of_the_store() {
 }
 
 #[test]
-fn the_dashboard_shows_for_every_function_whether_lambda_turned_it_away() {
+fn the_dashboard_shows_the_throttles_of_every_function() {
     let shown = dashboard(&nested()).into_iter();
     let shown = shown.filter(|(_, name, _)| name == "Throttles");
     let shown: BTreeSet<_> = shown.map(|(_, _, by)| by["FunctionName"].clone()).collect();
@@ -335,7 +335,7 @@ fn every_alarm_says_what_to_do_and_is_silent_without_data() {
         );
         let properties = &alarm["Properties"];
         assert_eq!(properties["TreatMissingData"], "notBreaching", "{id}");
-        // No stack has a slash in its name, so that no stack's "STACK-ServerErrors" is equal.
+        // No stack name has a slash, so no stack's own "STACK-ServerErrors" is equal.
         assert_eq!(
             properties["AlarmName"]["Fn::Sub"],
             format!("${{Stack}}/{id}")
@@ -344,7 +344,7 @@ fn every_alarm_says_what_to_do_and_is_silent_without_data() {
         let actions = json!(["SendsAlarms", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]);
         assert_eq!(properties["AlarmActions"]["Fn::If"], actions, "{id}");
     }
-    // Nor has the page a section for one that is gone.
+    // The page has no section for an alarm that does not exist.
     let (_, sections) = page.split_once("\n## When an alarm rings\n").unwrap();
     let (sections, _) = sections.split_once("\n## ").unwrap();
     let titles = sections
@@ -354,7 +354,7 @@ fn every_alarm_says_what_to_do_and_is_silent_without_data() {
     assert_eq!(titles, alarms.into_keys().collect());
 }
 
-/// The expression of an alarm, and the statistic of each metric in it.
+/// Returns the expression of an alarm, and the statistic of each metric in it.
 fn expression(id: &str) -> (Value, BTreeMap<String, (String, Value)>) {
     let template = nested();
     let queries = &template["Resources"][id]["Properties"]["Metrics"];
@@ -376,7 +376,7 @@ fn expression(id: &str) -> (Value, BTreeMap<String, (String, Value)>) {
 }
 
 #[test]
-fn slow_requests_ring_in_a_stack_of_little_traffic_but_not_for_one_request() {
+fn slow_requests_raise_an_alarm_at_little_traffic_but_not_for_one_request() {
     let (expression, metrics) = expression("SlowRequests");
     assert_eq!(expression, "IF(requests >= 50, p99, 0)");
     let latency = |stat: &str| ("Latency".to_owned(), json!(stat));
@@ -385,7 +385,7 @@ fn slow_requests_ring_in_a_stack_of_little_traffic_but_not_for_one_request() {
     assert_eq!(metrics, BTreeMap::from(expected));
     let page = fs::read_to_string(root().join("docs/operations.md")).unwrap();
     assert!(page.contains("with fewer than 50 requests"));
-    // Where it is set, the alarm keeps its state until there are about a thousand in a period.
+    // If it is set, the alarm keeps its state until a period has about a thousand requests.
     for (id, alarm) in resources(&nested(), "AWS::CloudWatch::Alarm") {
         let ignores = &alarm["Properties"]["EvaluateLowSampleCountPercentile"];
         assert!(ignores.is_null(), "{id}");
@@ -393,7 +393,7 @@ fn slow_requests_ring_in_a_stack_of_little_traffic_but_not_for_one_request() {
 }
 
 #[test]
-fn guesses_ring_whether_they_are_looked_at_or_throttled() {
+fn guesses_raise_an_alarm_whether_they_are_checked_or_throttled() {
     let (expression, metrics) = expression("RefusedLogins");
     assert_eq!(expression, "SUM(FILL(METRICS(), 0))");
     let metrics: BTreeSet<_> = metrics
@@ -407,8 +407,8 @@ fn guesses_ring_whether_they_are_looked_at_or_throttled() {
 
 #[test]
 fn a_stack_has_a_dashboard_of_its_own_in_every_region() {
-    // The names of dashboards are an account's, those of stacks a region's. No stack has an underscore
-    // in its name.
+    // Names of dashboards are unique in an account, those of stacks in a region. No stack name has
+    // an underscore.
     let name = &nested()["Resources"]["Dashboard"]["Properties"]["DashboardName"];
     assert_eq!(name["Fn::Sub"], "${Stack}_${AWS::Region}");
     let page = fs::read_to_string(root().join("docs/operations.md")).unwrap();
@@ -423,7 +423,8 @@ fn functions_are_told_the_namespace_that_the_alarms_look_at() {
     let ours = OURS.replace("${Stack}", "${AWS::StackName}");
     let namespace = json!(["HasMetrics", {"Fn::Sub": ours}, {"Ref": "AWS::NoValue"}]);
     assert_eq!(variables[NAMESPACE_VARIABLE]["Fn::If"], namespace);
-    // Metrics are in lines of the level INFO: a stack without these lines must not think it has any.
+    // Metrics are in lines of the level INFO. A stack that does not log these lines must not be
+    // told that it has metrics.
     let rule = &template["Rules"]["MetricsNeedTheLinesOfRequests"];
     let levels = json!([["DEBUG", "INFO"], {"Ref": "LogLevel"}]);
     assert_eq!(rule["Assertions"][0]["Assert"]["Fn::Contains"], levels);
@@ -445,12 +446,12 @@ fn all_functions_write_to_one_log_group_and_the_access_log_is_another() {
     );
     let kept = json!({"RetentionInDays": {"Ref": "LogRetentionDays"}});
     for (id, group) in groups {
-        // It has a name that CloudFormation makes, so that a stack never meets another's.
+        // CloudFormation generates the name, so that stacks never conflict.
         assert_eq!(group["Properties"], kept, "{id}");
     }
     let output = &template["Outputs"]["LogGroup"]["Value"];
     assert_eq!(*output, json!({"Ref": "FunctionLogs"}));
-    // What the metric filter counts is in the access log.
+    // The fields that the metric filter reads are in the access log.
     for (id, filter) in resources(&nested(), "AWS::Logs::MetricFilter") {
         let group = &filter["Properties"]["LogGroupName"];
         assert_eq!(*group, json!({"Ref": "ApiLogs"}), "{id}");

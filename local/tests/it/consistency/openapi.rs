@@ -1,4 +1,5 @@
-//! docs/openapi.yaml and the rest say the same: routes, codes, and every example, which is run.
+//! Checks docs/openapi.yaml against the code and template.yaml: routes, codes, schemas and
+//! examples.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +11,7 @@ use shared::http::problem::{Problem, TokenRejection};
 use crate::support::app::{Answer, App, options, root, template_document, text};
 use crate::support::openapi::{AnswerExample, Operation, answer_examples, described};
 
-/// The examples of answers that nothing here brings about: operation, name, and why.
+/// The examples of answers that the tests cannot cause: operation, name, and reason.
 pub(super) const NOT_BROUGHT: [(&str, &str, &str); 2] = [
     (
         "*",
@@ -28,10 +29,10 @@ pub(super) fn template() -> Template {
     template_document().with(&options().parameters).unwrap()
 }
 
-/// Answers that no operation has: they are for routes and functions that are added.
+/// Answers that no operation has yet. They are for functions that are added.
 const UNUSED_ANSWERS: [(u16, &str); 2] = [(403, "MissingRole"), (405, "MethodNotAllowed")];
 
-/// One of every problem. A new one does not compile until it is here.
+/// Returns one of each problem. A new variant does not compile until it is added here.
 fn problems() -> Vec<Problem> {
     let all = vec![
         Problem::MalformedJson {
@@ -111,7 +112,7 @@ fn every_route_of_the_template_is_an_operation_and_every_operation_a_route() {
     assert_eq!(document["security"], json!([{ "accessToken": [] }]));
     let scheme = &document["components"]["securitySchemes"]["accessToken"];
     assert_eq!(scheme["scheme"], "bearer");
-    // Operations say nothing of security, or that there is none.
+    // Operations either say nothing about security or are public.
     let public = described().operations().filter(Operation::is_public);
     let silent = described().operations();
     let silent = silent.filter(|operation| operation.value["security"].is_null());
@@ -223,13 +224,13 @@ fn every_request_and_every_answer_has_an_example_and_every_component_is_used() {
     }
 }
 
-/// All references below `value`.
+/// Collects all references below `value`.
 fn references(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(members) => {
             for (name, value) in members {
                 match value.as_str().filter(|text| text.starts_with("#/")) {
-                    // The other place of references is a discriminator's mapping.
+                    // References also occur in a discriminator's mapping.
                     Some(reference) => {
                         found.insert(reference.to_owned());
                     }
@@ -270,20 +271,20 @@ fn examples_are_what_their_schemas_say() {
     }
 }
 
-/// What only zxcvbn knows.
+/// Returns whether only zxcvbn can refuse the example, since a schema cannot.
 fn is_beyond_schemas(name: &str) -> bool {
     name == "invalid-password-change"
 }
 
-/// The example of an answer with that name.
+/// Returns the example of an answer with this name.
 pub(super) fn of_name<'a>(operation: Operation<'a>, name: &str) -> Option<AnswerExample<'a>> {
     let examples = operation.answer_examples().into_iter();
     examples.into_iter().find(|example| example.name == name)
 }
 
-/// Answers are found out where they are not as described: the guard of all other tests can fail.
+/// Checks that all other tests notice answers that are not as described.
 #[tokio::test]
-async fn an_answer_that_is_not_described_is_found_out() {
+async fn an_answer_that_is_not_described_is_noticed() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
     let shown = async || ada.get("/profile").send().await;

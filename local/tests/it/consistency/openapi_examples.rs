@@ -1,4 +1,4 @@
-//! Every example of docs/openapi.yaml is what a function answers.
+//! Runs every example of docs/openapi.yaml, and compares it with the function's answer.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ async fn every_example_of_discovery_is_run() {
     run("discovery").await;
 }
 
-/// The functions with a test of their own above: they have the most examples.
+/// The functions with their own test above, since they have the most examples.
 const APART: [&str; 6] = [
     "discovery",
     "login",
@@ -64,7 +64,7 @@ async fn every_example_of_all_other_functions_is_run() {
 }
 
 #[test]
-fn what_is_not_brought_about_is_described() {
+fn examples_that_tests_cannot_cause_are_described() {
     for (id, name, _) in NOT_BROUGHT {
         let mut operations = described().operations();
         let known = operations.any(|o| (id == "*" || o.id() == id) && of_name(o, name).is_some());
@@ -72,8 +72,7 @@ fn what_is_not_brought_about_is_described() {
     }
 }
 
-/// Brings about every answer of a function's operations that has an example, and sends every example
-/// of a request.
+/// Causes each example answer of a function's operations, and sends every example request.
 async fn run(function: &str) {
     let of_function = |operation: &Operation<'_>| operation.value["tags"][0] == function;
     for operation in described().operations().filter(of_function) {
@@ -119,7 +118,7 @@ async fn run(function: &str) {
     }
 }
 
-/// Makes the situation in which an operation has the answer `name`, and asks for it.
+/// Causes the answer `name` of an operation, and returns it.
 async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer {
     let mut app = match name {
         "failed" => without_functions().await,
@@ -156,7 +155,7 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
             let clock = Clock::Manual(app.clock.clone());
             app.local.gateway = Arc::new(Gateway::new(&template, functions, clock).unwrap());
         }
-        // The gateway keeps its answer past the token's end, and the function looks again.
+        // The gateway's cache outlives the token, and the function checks again.
         "invalid-token" => {
             let end = claims(&access_token)["exp"].as_u64().unwrap();
             app.clock.advance(Duration::from_secs(end - 10 - BEGINNING));
@@ -227,7 +226,7 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
             call = call.with(name.parse().unwrap(), value.parse().unwrap());
         }
         match name {
-            // Where the gateway gives no one domain and none is set, there is no issuer.
+            // If the gateway passes no domain and none is set, there is no issuer.
             "internal" if operation.id() == "getConfiguration" => call.header("host", "other"),
             "unauthorized" | "missing-token" => call,
             "forbidden" => call.bearer("a.b.c"),
@@ -244,10 +243,10 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
     call().send().await
 }
 
-/// The refresh token of the examples, which stands for one that is good.
+/// The refresh token of the examples, which the tests replace by a valid one.
 const EXAMPLE_TOKEN: &str = "lkr_AaIJqiUNfASpmynRwyrz4gGiCaooBHb9gysuImuicAEAAAAA9Vw0mOFO7Jxu0mcuHKFGZK-wgZyiVFkNRTtEwpeGhcM";
 
-/// A gateway whose functions cannot be called: nothing listens at the discard port.
+/// Returns an app whose functions cannot be called: nothing listens at the discard port.
 async fn without_functions() -> App {
     let mut app = App::start().await;
     let mut functions = Functions::default();
@@ -259,7 +258,7 @@ async fn without_functions() -> App {
     app
 }
 
-/// Puts functions behind the gateway that have another value of a variable, or none.
+/// Replaces the functions of the gateway by some with another value of a variable, or with none.
 fn rebuild(app: &mut App, variable: &str, value: Option<&str>) {
     let mut functions = Functions::default();
     let clock = Clock::Manual(app.clock.clone());
@@ -273,7 +272,7 @@ fn rebuild(app: &mut App, variable: &str, value: Option<&str>) {
     app.local.gateway = Arc::new(Gateway::new(&template(), Arc::new(functions), clock).unwrap());
 }
 
-/// Makes what is stored of people unreadable.
+/// Makes the stored items of users unreadable.
 async fn spoil(app: &App) {
     for item in app.items().await {
         let sort_key = item["sk"].as_s().unwrap();
@@ -314,8 +313,8 @@ async fn the_answer_to_a_method_that_a_function_does_not_take_is_as_described() 
     assert!(alike(example, &answer.json()), "{example}: {answer:?}");
 }
 
-/// Whether what came is of the same shape as the example: the same members, the same values but for
-/// those that differ each time.
+/// Returns whether an answer has the same form as the example: the same members, and the same
+/// values except those that vary.
 fn alike(example: &Value, real: &Value) -> bool {
     match (example, real) {
         (Value::Object(example), Value::Object(real)) => {
@@ -323,7 +322,7 @@ fn alike(example: &Value, real: &Value) -> bool {
                 && example
                     .iter()
                     .all(|(name, value)| match (name.as_str(), value) {
-                        // Of many sessions, an example shows the first.
+                        // The example shows only the first of many sessions.
                         ("sessions", Value::Array(_)) => alike(&value[0], &real[name][0]),
                         _ => alike(value, &real[name]),
                     })
@@ -335,7 +334,7 @@ fn alike(example: &Value, real: &Value) -> bool {
             example == real || (kind(example).is_some() && kind(example) == kind(real))
         }
         (Value::Number(example), Value::Number(real)) => {
-            // The life of an access token is shortened by chance.
+            // The lifetime of an access token is shortened at random.
             let is_life =
                 |n: &serde_json::Number| n.as_u64().is_some_and(|n| (855..=900).contains(&n));
             example == real || (is_life(example) && is_life(real))
@@ -344,7 +343,7 @@ fn alike(example: &Value, real: &Value) -> bool {
     }
 }
 
-/// What kind of text it is that differs each time.
+/// Returns the kind of a text that varies.
 fn kind(text: &str) -> Option<&'static str> {
     let of = |plain: fn(char) -> bool| text.chars().all(plain);
     let is_base64url = of(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');

@@ -1,5 +1,5 @@
-//! The keys of template.yaml, in every stack that its parameters make: which there are, what is
-//! published, what signs, and who may do what with them.
+//! The keys of template.yaml, in every stack that its parameters can make: which exist, which are
+//! published, which signs, and who may do what with them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use crate::support::app::root;
 use crate::support::stack::{keys_of, stack};
 
-/// What a kind of key is: whether it is sealed, its spec, and the algorithm that it signs with.
+/// Returns the facts about a kind of key: whether it is sealed, its spec, and its signing
+/// algorithm.
 fn kind(name: &str) -> (bool, &'static str, &'static str) {
     let (sealed, name) = match name.strip_prefix("sealed-") {
         Some(name) => (true, name),
@@ -28,7 +29,7 @@ fn kind(name: &str) -> (bool, &'static str, &'static str) {
     (sealed, spec, algorithm)
 }
 
-/// The kinds that the parameter allows.
+/// Returns the kinds that the parameter allows.
 fn kinds() -> Vec<String> {
     let yaml = std::fs::read_to_string(root().join("template.yaml")).unwrap();
     let mut lists = yaml.split("\n  Key").skip(1).take(2).map(|parameter| {
@@ -42,10 +43,10 @@ fn kinds() -> Vec<String> {
     kinds
 }
 
-/// Does this for every stack that the parameters of the keys make: its template, its keys in their
-/// order, and its name.
+/// Calls `check` for every stack that the parameters of the keys can make, with its template, its
+/// keys in order, and its name.
 fn each_stack(mut check: impl FnMut(&Template, &[(char, &str)], &str)) {
-    // Reading them takes seconds.
+    // Parsing them takes seconds, so it is done once.
     static STACKS: OnceLock<Vec<([String; 3], Template)>> = OnceLock::new();
     let stacks = STACKS.get_or_init(|| {
         let kinds = kinds();
@@ -91,7 +92,7 @@ fn in_every_stack_the_keys_are_published_in_their_order_and_the_first_signs() {
         };
         assert_eq!(signer, expected, "{name}");
 
-        // And there is no key but these.
+        // There are no other keys.
         let of_keys = |(_, resource): &(&String, &Value)| {
             let types = ["AWS::KMS::Key", "Custom::LatchkeySealedKey"];
             types.contains(&resource["Type"].as_str().unwrap())
@@ -103,8 +104,8 @@ fn in_every_stack_the_keys_are_published_in_their_order_and_the_first_signs() {
             let resource = format!("{}Key{letter}", if sealed { "Sealed" } else { "Signing" });
             let properties = &there[&resource]["Properties"];
             if sealed {
-                // Whatever else stood here would be one more reason for an update, which cannot
-                // be made (functions/keys).
+                // Another property would be one more reason for an update, which is impossible
+                // (functions/keys).
                 let of_pair = json!({
                     "ServiceToken": {"Fn::GetAtt": "Keys.Arn"}, "ServiceTimeout": 300,
                     "WrappingKey": {"Fn::GetAtt": "WrappingKey.Arn"}, "Spec": spec,
@@ -125,7 +126,7 @@ fn in_every_stack_the_keys_are_published_in_their_order_and_the_first_signs() {
     });
 }
 
-/// All statements under `value` that allow or deny something in KMS, or in everything.
+/// Returns all statements under `value` that allow or deny something in KMS, or in all services.
 fn statements(value: &Value) -> Vec<Value> {
     match value {
         Value::Object(members) if members.contains_key("Effect") => {
@@ -187,7 +188,7 @@ fn only_the_functions_that_issue_tokens_may_sign() {
         };
         let mut letters = keys.to_vec();
         letters.sort_unstable();
-        // Sealed keys come last: their one statement is for both.
+        // Sealed keys come last: one statement covers both.
         letters.sort_by_key(|(_, key)| kind(key).0);
         for (letter, key) in letters {
             let (sealed, _, algorithm) = kind(key);
@@ -238,8 +239,8 @@ fn only_the_functions_that_issue_tokens_may_sign() {
     });
 }
 
-/// Every text under `value` that names the table, once what refers to it in the ways that
-/// docs/operations.md names is replaced. Counts these ways in `ways`.
+/// Returns every text under `value` that names the table in a way that docs/operations.md does not
+/// name. Counts the ways that it names in `ways`.
 fn left_of_table(value: &Value, ways: &mut BTreeMap<&'static str, usize>) -> Vec<String> {
     let mut count = |way| *ways.entry(way).or_default() += 1;
     match value {
@@ -303,7 +304,7 @@ fn the_custom_resource_has_the_time_that_its_answer_may_take() {
     let template = stack("AB", "RSA-2048", "sealed-RSA-2048");
     let resources = template.resources();
     let timeout = resources["Keys"]["Properties"]["Timeout"].as_u64().unwrap();
-    // What is left is for the start of the process.
+    // The rest is for the start of the process.
     assert!(
         Duration::from_secs(timeout) >= Keys::LONGEST + Duration::from_secs(3),
         "{timeout}"
@@ -311,7 +312,7 @@ fn the_custom_resource_has_the_time_that_its_answer_may_take() {
     let mut waited = 0;
     for resource in resources.values() {
         if resource["Type"].as_str().unwrap().starts_with("Custom::") {
-            // Lambda tries twice again, after one minute and after two.
+            // Lambda retries twice, after one minute and after two.
             let waits = resource["Properties"]["ServiceTimeout"].as_u64().unwrap();
             assert!(waits >= 60 + 120 + 2 * timeout, "{resource}");
             waited += 1;

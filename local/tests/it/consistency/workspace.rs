@@ -1,5 +1,5 @@
-//! template.yaml, the routes and environment of `cargo lambda watch`, the handlers and the
-//! workspace say the same: forget one place, and a test here names it.
+//! Checks that template.yaml, the routes and environment of `cargo lambda watch`, the handlers and
+//! the workspace agree. If one place is forgotten, a test here names it.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ use testkit::kms::Kms;
 
 use crate::support::app::{App, root, template_document, text};
 
-/// The routes that nobody needs a token for. A route is closed unless it is named here.
+/// The routes that need no token. All others must be closed.
 const PUBLIC: [&str; 6] = [
     "GET /.well-known/jwks.json",
     "GET /.well-known/openid-configuration",
@@ -27,15 +27,16 @@ const PUBLIC: [&str; 6] = [
     "POST /register",
 ];
 
-/// What functions read in AWS only: a role's credentials have a token, and KMS is not on laptops.
+/// The variables that functions read only in AWS: a role's credentials have a token, and KMS is not
+/// available locally.
 const IN_AWS: [&str; 3] = ["AWS_ENDPOINT_URL_KMS", "AWS_SESSION_TOKEN", "SIGNING_KID"];
 
-/// The template with every variable set that it can set.
+/// Returns the template with every optional variable set.
 fn template() -> Template {
     crate::support::app::template([("Issuer", "https://auth.example.com")])
 }
 
-/// What cargo says of the workspace.
+/// Returns cargo's metadata of the workspace.
 fn workspace() -> Value {
     let metadata = Command::new(env!("CARGO"))
         .args([
@@ -140,7 +141,7 @@ async fn every_route_but_the_public_ones_is_closed() {
     }
 }
 
-/// The variables that a function asks for when it is made.
+/// Returns the variables that a function reads when it is made.
 fn variables_of(function: &str) -> BTreeSet<String> {
     let mut there = lambda_environment();
     let data = crate::support::app::data_dir();
@@ -156,12 +157,13 @@ fn variables_of(function: &str) -> BTreeSet<String> {
     let known =
         made.unwrap_or_else(|error| panic!("{function} under cargo lambda watch: {error:#}"));
     assert!(known, "add {function} to local/src/functions.rs");
-    // Set by whoever trusts other roots than Amazon's: not by default.
+    // Optional: it is set only to trust other roots than Amazon's.
     asked.borrow_mut().remove("SSL_CERT_FILE");
     asked.into_inner()
 }
 
-/// The variables that every function gets, but for the namespace of the metrics, which logging reads.
+/// Returns the variables that every function gets, except the metrics' namespace, which logging
+/// reads.
 fn global_variables() -> BTreeSet<String> {
     let yaml = std::fs::read_to_string(root().join("template.yaml")).unwrap();
     let template = document(&yaml).unwrap();
@@ -171,12 +173,12 @@ fn global_variables() -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn the_template_sets_what_each_function_reads_and_beyond_it_only_what_tunes() {
+async fn the_template_sets_what_each_function_reads_and_beyond_it_only_tuning_variables() {
     let globals = global_variables();
     let mut used = BTreeSet::new();
     for (function, variables) in template().environments() {
         let mut read = variables_of(function);
-        // Set by Lambda itself, or, the endpoint, on laptops only.
+        // Set by Lambda or, the endpoint, only in local runs.
         read.retain(|name| !name.starts_with("AWS_"));
         let set: BTreeSet<_> = variables.keys().cloned().collect();
         assert!(set.is_superset(&globals), "{function}");
@@ -193,7 +195,7 @@ async fn the_template_sets_what_each_function_reads_and_beyond_it_only_what_tune
 }
 
 #[test]
-fn what_every_function_gets_is_parameters_and_names_neither_keys_nor_table() {
+fn global_variables_are_parameters_and_name_neither_keys_nor_table() {
     let yaml = std::fs::read_to_string(root().join("template.yaml")).unwrap();
     let template = document(&yaml).unwrap();
     let variables = &template["Globals"]["Function"]["Environment"]["Variables"];
@@ -208,7 +210,8 @@ fn what_every_function_gets_is_parameters_and_names_neither_keys_nor_table() {
         assert!(parameters.insert(parameter), "{name}");
     }
     assert!(parameters.len() > 10);
-    // The rest is with the functions that read it, and no function says again what all are told.
+    // The other variables are set on the functions that read them. No function repeats a global
+    // one.
     let alone = ["JWKS", "SIGNING_KEY", "SIGNING_KID", "TABLE_NAME"];
     let mut own = BTreeSet::new();
     for resource in template["Resources"].as_object().unwrap().values() {
@@ -261,7 +264,7 @@ fn every_function_crate_is_a_function_of_the_template() {
     let template = template();
     assert_eq!(crates, template.environments().keys().cloned().collect());
 
-    // The template's own names and folders follow the crates'.
+    // The template's resource names and folders follow the crates' names.
     let yaml = std::fs::read_to_string(root().join("template.yaml")).unwrap();
     for name in crates {
         assert!(
@@ -316,7 +319,7 @@ async fn the_environment_of_every_function_fits_at_every_stage_of_a_rotation() {
     let kms = Kms::start().await;
     let cloudformation = CloudFormation::start().await;
     let wrapping = kms.make("SYMMETRIC_DEFAULT");
-    // The longest of what a stack can have at once: two RSA keys, the one that signs sealed.
+    // The longest values that a stack can have at once: two RSA keys, the signing one sealed.
     let large = kms.make("RSA_3072");
     let (public, key) = cloudformation.sealed_key(&kms, &wrapping, "RSA_2048").await;
     let (jwks, kid) = cloudformation.key_set(&kms, &[&public, &large]).await;
@@ -326,7 +329,7 @@ async fn the_environment_of_every_function_fits_at_every_stage_of_a_rotation() {
         ("Audience".to_owned(), "a".repeat(255)),
     ]);
     let template = template_document().with(&given).unwrap();
-    // Every function has it, with the stack's name, which has 128 letters at most.
+    // Every function has it, with the stack's name of at most 128 characters.
     let metrics = NAMESPACE_VARIABLE.len() + "Latchkey/".len() + 128;
     for (function, variables) in template.environments() {
         let octets: usize = variables
@@ -336,7 +339,8 @@ async fn the_environment_of_every_function_fits_at_every_stage_of_a_rotation() {
                     "JWKS" => &jwks,
                     "SIGNING_KID" => &kid,
                     "SIGNING_KEY" => &key,
-                    // A table's name has 255 letters at most, but this one has its stack's.
+                    // A table's name can have 255 characters, but this one is derived from its
+                    // stack's.
                     _ => value,
                 };
                 name.len() + value.len()
@@ -387,17 +391,17 @@ fn the_pages_on_security_and_architecture_name_tests_that_exist() {
                 cited += 1;
             }
         }
-        assert!(cited > least, "{page}: only {cited} tests are named");
+        assert!(cited > least, "{page}: only {cited} tests are cited");
     }
 }
 
-/// What stands between backquotes.
+/// Returns the texts between backquotes.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
 #[tokio::test]
-async fn the_page_on_the_architecture_names_what_lies_in_the_table() {
+async fn the_page_on_the_architecture_lists_the_items_of_the_table() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
     app.refresh(&ada.refresh_token).await.expect(200);
@@ -417,7 +421,7 @@ async fn the_page_on_the_architecture_names_what_lies_in_the_table() {
         let known = there.entry((prefix("pk"), prefix("sk"))).or_default();
         known.extend(names.cloned());
     }
-    // A deletion that is finished leaves nothing to look at.
+    // A completed deletion leaves no trace.
     let account = ("USER#".to_owned(), "ACCOUNT".to_owned());
     there
         .get_mut(&account)

@@ -36,7 +36,7 @@ async fn a_registration_whose_answer_was_lost_is_still_a_201() {
     faulty.will("TransactWriteItems", &[Fault::AnswerLost]);
     assert_eq!(faulty.register().await.0, 201);
     assert_eq!(faulty.app.items().await.len(), 2);
-    // Also where it is tried again as another transaction, which finds its own account.
+    // Also if it is retried as another transaction, which finds its own account.
     let other = FaultyStore::start().await;
     other.will("TransactWriteItems", &[Fault::AnswerLost, Fault::Conflict]);
     assert_eq!(other.register().await.0, 201);
@@ -69,7 +69,7 @@ async fn a_fault_of_dynamodb_is_counted_and_its_time_measured_with_all_tries() {
         assert!(line["store_ms"].as_f64().unwrap() > least_ms, "{line}");
         assert!(emf::kept(line).contains(&("store_faults".to_owned(), vec![])));
     }
-    // A refusal that the rules foresee is no fault.
+    // A refusal by a condition of the write is not a fault.
     faulty.will("TransactWriteItems", &[]);
     assert_eq!(faulty.register().await.0, 201);
     assert_eq!(faulty.register().await.0, 409);
@@ -85,7 +85,7 @@ async fn passing_faults_are_tried_again() {
     let faulty = FaultyStore::start().await;
     faulty.will("TransactWriteItems", &[Fault::Throttled]);
     assert_eq!(faulty.register().await.0, 201);
-    // The attempt, and then the session: each is tried again.
+    // The attempt and then the session: each is retried.
     for faults in [
         [Fault::Broken, Fault::AnswerLost],
         [Fault::AnswerLost, Fault::Broken],
@@ -102,10 +102,11 @@ async fn passing_faults_are_tried_again() {
 }
 
 #[tokio::test]
-async fn a_login_whose_session_is_not_kept_gives_no_token() {
+async fn a_login_whose_session_is_not_stored_gives_no_token() {
     let faulty = FaultyStore::start().await;
     assert_eq!(faulty.register().await.0, 201);
-    // First the attempt is not counted, then it is and the session is not written.
+    // In the first case the attempt is not counted. In the second it is, but the session is not
+    // written.
     for faults in [
         [Fault::Broken; 3].as_slice(),
         &[
@@ -129,11 +130,11 @@ async fn a_login_whose_session_is_not_kept_gives_no_token() {
 }
 
 #[tokio::test]
-async fn a_login_that_fails_late_is_no_guess() {
+async fn a_login_that_fails_late_does_not_count_as_a_guess() {
     let faulty = FaultyStore::start().await;
     assert_eq!(faulty.register().await.0, 201);
     assert_eq!(faulty.login().await.0, 200);
-    // The session is not kept, or the login not noted in the account; or neither.
+    // The session is not stored, or the login is not recorded in the account, or both.
     let session = [Fault::Passes, Fault::Broken, Fault::Broken, Fault::Broken];
     for (put, update) in [
         (session.as_slice(), [].as_slice()),
@@ -152,7 +153,7 @@ async fn a_login_that_fails_late_is_no_guess() {
 }
 
 #[tokio::test]
-async fn a_login_whose_hash_cannot_be_made_anew_is_no_guess() {
+async fn a_login_whose_hash_cannot_be_replaced_does_not_count_as_a_guess() {
     let faulty = FaultyStore::start().await;
     assert_eq!(faulty.register().await.0, 201);
     assert_eq!(faulty.login().await.0, 200);
@@ -197,7 +198,7 @@ async fn a_change_whose_answer_was_lost_is_still_a_200() {
         patch("\"1\"", "Augusta").await,
         (json!(200), json!("\"2\""))
     );
-    // Another change at the same version is none of ours.
+    // Another change at the same version is not ours.
     assert_eq!(patch("\"1\"", "Byron").await.0, json!(412));
     assert_eq!(patch("\"2\"", "Byron").await, (json!(200), json!("\"3\"")));
 }
@@ -212,7 +213,7 @@ async fn a_fault_while_a_credential_is_read_is_not_a_wrong_password() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_is_a_503() {
+async fn an_unreachable_store_is_a_503() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
     // Nothing listens at the discard port.
@@ -237,10 +238,11 @@ async fn a_store_that_is_away_is_a_503() {
 }
 
 #[tokio::test]
-async fn a_store_that_keeps_silent_is_a_503_before_the_function_s_own_time_is_up() {
+async fn a_store_that_does_not_answer_is_a_503_before_the_function_s_timeout() {
     let faulty = FaultyStore::start().await;
     faulty.will("TransactWriteItems", &[Fault::Silence; 3]);
-    // Well below the ten seconds that template.yaml gives the function; the SDK's clock is real.
+    // Well below the ten seconds that template.yaml gives the function. The SDK uses the real
+    // clock.
     let answer = tokio::time::timeout(std::time::Duration::from_secs(9), faulty.register());
     assert_eq!(answer.await.unwrap().0, 503);
 }

@@ -1,4 +1,4 @@
-//! Every fault, at every request of every call.
+//! Every fault, at every request of every operation.
 
 use serde_json::{Value, json};
 use testkit::dynamodb::Fault;
@@ -6,18 +6,18 @@ use testkit::dynamodb::Fault;
 use crate::support::app::{App, PASSWORD, registration, text};
 use crate::support::faulty_store::{FaultyStore, call, event};
 
-/// A request that changes something, or shows something, and what it asks of DynamoDB.
+/// A call of a function, and its requests to DynamoDB.
 struct Operation {
     name: &'static str,
     function: &'static str,
     event: Value,
-    /// Its status where nothing is wrong.
+    /// Its status without faults.
     status: u16,
-    /// What it asks for, in turn.
+    /// Its requests in order.
     requests: &'static [&'static str],
 }
 
-/// One of everything, for an account that is there with two sessions.
+/// Returns one operation of each kind, for an account with two sessions.
 fn operations(token: &str, refresh_token: &str, other: &str) -> Vec<Operation> {
     let token = Some(token);
     let login = json!({"email": "ada@example.com", "password": PASSWORD});
@@ -125,7 +125,7 @@ fn operations(token: &str, refresh_token: &str, other: &str) -> Vec<Operation> {
     ]
 }
 
-/// What people have in the table, without the marks of when something was last tried.
+/// Returns the items of users, without the counters of attempts.
 async fn kept(app: &App) -> Vec<String> {
     let mut items: Vec<_> = app
         .items()
@@ -138,7 +138,7 @@ async fn kept(app: &App) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn whatever_dynamodb_does_to_whichever_request_a_call_is_whole_or_is_not_and_a_retry_heals() {
+async fn after_a_fault_at_any_request_a_call_is_done_or_not_and_a_retry_completes_it() {
     for place in 0.. {
         let mut more = false;
         for fault in [
@@ -181,7 +181,7 @@ async fn whatever_dynamodb_does_to_whichever_request_a_call_is_whole_or_is_not_a
                 let (status, _) = failed.await;
                 faulty.will(request, &[]);
                 let after = kept(&faulty.app).await;
-                // What was begun and can only go forward may be told before all of it is done.
+                // A call that can only be completed, not undone, may be partly done.
                 let goes_on = ["Query", "BatchWriteItem", "DeleteItem"].contains(request)
                     && ["end all", "delete the account"].contains(&operation.name);
                 assert_eq!(status, 503, "{}", named(request));

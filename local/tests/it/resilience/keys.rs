@@ -1,4 +1,4 @@
-//! The custom resources that tell the functions of the stack's keys.
+//! The custom resources that pass the stack's keys to the functions.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -31,7 +31,7 @@ async fn stand_ins() -> (Arc<Kms>, Arc<CloudFormation>) {
     (Kms::start().await, CloudFormation::start().await)
 }
 
-/// The reason of a refusal, and that it is one that CloudFormation can do something with.
+/// Returns the reason of a refusal, after checking that CloudFormation can process it.
 #[track_caller]
 fn reason(answer: &Value) -> String {
     assert_eq!(answer["Status"], "FAILED", "{answer}");
@@ -99,7 +99,7 @@ async fn an_update_keeps_the_key_set_s_identity_and_a_deletion_touches_nothing()
     let deleted = cloudformation.ask(&kms, update).await;
     assert_eq!(deleted["Status"], "SUCCESS");
     assert_eq!(deleted["PhysicalResourceId"], made["PhysicalResourceId"]);
-    // What a failed creation left behind is deleted as well.
+    // The remains of a failed creation are deleted as well.
     let mut failed = create(&[]);
     failed["RequestType"] = json!("Delete");
     failed["PhysicalResourceId"] = json!("not-made");
@@ -191,7 +191,7 @@ async fn a_sealed_key_s_private_half_is_never_in_the_answer() {
             asked["EncryptionContext"]["purpose"],
             "latchkey-signing-key"
         );
-        // The key set takes the public half as it is, and asks KMS for nothing.
+        // The key set uses this public half, and asks KMS for nothing.
         let public = text(&answer["Data"], "PublicKey");
         let (_, kid) = cloudformation.key_set(&kms, &[&public]).await;
         assert_eq!(answer["PhysicalResourceId"], kid);
@@ -241,7 +241,7 @@ async fn a_role_that_is_not_known_everywhere_yet_is_waited_for() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_taken_is_given_again() {
+async fn an_answer_that_is_not_accepted_is_sent_again() {
     let (kms, cloudformation) = stand_ins().await;
     let key = kms.make("ECC_NIST_P256");
     cloudformation.refusals.store(2, Ordering::SeqCst);
@@ -258,14 +258,14 @@ async fn an_answer_that_is_not_taken_is_given_again() {
     assert_eq!(cloudformation.answer()["Status"], "SUCCESS");
     assert!(began.elapsed() >= pause * 2, "there is a pause between");
 
-    // Lambda tries a failed asynchronous event again by itself.
+    // Lambda itself retries a failed asynchronous event.
     cloudformation.refusals.store(3, Ordering::SeqCst);
     let keys = Arc::new(Keys::from_env(&Env::new(&lookup)).pausing(Duration::ZERO));
     let event = cloudformation.event_of(create(&[&key]));
     let error = keys.answer(&event).await.unwrap_err();
     assert_eq!(error.to_string(), "CloudFormation was not told");
 
-    // Three times too where nothing comes back.
+    // Three times also if no answer arrives.
     cloudformation.answers();
     cloudformation.silent.store(true, Ordering::SeqCst);
     let keys = Keys::from_env(&Env::new(&lookup)).pausing(Duration::ZERO);
@@ -299,7 +299,7 @@ async fn an_event_that_is_no_request_is_answered_too() {
         let reason = reason(&cloudformation.ask(&kms, asked).await);
         assert!(reason.starts_with(expected), "{reason}");
     }
-    // Where there is nobody to answer, Lambda hears it.
+    // If there is nobody to answer, the invocation fails.
     let keys = Arc::new(Keys::from_env(&Env::new(&|_| None)));
     for nobody in [
         json!({}),
@@ -316,7 +316,7 @@ async fn an_event_that_is_no_request_is_answered_too() {
 }
 
 #[tokio::test]
-async fn an_update_of_a_sealed_key_makes_another_pair_only_where_it_must() {
+async fn an_update_of_a_sealed_key_makes_another_pair_only_if_it_must() {
     let (kms, cloudformation) = stand_ins().await;
     let (wrapping, other) = (kms.make("SYMMETRIC_DEFAULT"), kms.make("SYMMETRIC_DEFAULT"));
     let made = cloudformation
@@ -331,7 +331,7 @@ async fn an_update_of_a_sealed_key_makes_another_pair_only_where_it_must() {
         asked["OldResourceProperties"] = old;
         asked
     };
-    // Another timeout, there and back.
+    // The timeout changes, there and back.
     for timeout in ["300", "200"] {
         let old =
             json!({"WrappingKey": wrapping, "Spec": "ECC_NIST_P256", "ServiceTimeout": timeout});

@@ -1,4 +1,4 @@
-//! How many requests each call makes to DynamoDB, and how much capacity they consume.
+//! The number of requests to DynamoDB for each call, and the capacity that they consume.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ async fn each_call_costs_the_requests_of_the_design() {
     assert_eq!(faulty.register().await.0, 409);
     assert_eq!(faulty.seen(), ["TransactWriteItems"]);
 
-    // From a source that is new: its own count, and that it is known from here on.
+    // From a new source: its own count, and the mark that it is known from now on.
     let (_, tokens) = faulty.login().await;
     assert_eq!(
         faulty.seen(),
@@ -27,7 +27,7 @@ async fn each_call_costs_the_requests_of_the_design() {
             "UpdateItem 1",
         ]
     );
-    // From then on: one write for the attempt, and none for its success.
+    // After that: one write for the attempt, and none for its success.
     for _ in 0..3 {
         assert_eq!(faulty.login().await.0, 200);
         assert_eq!(
@@ -70,11 +70,11 @@ async fn each_call_costs_the_requests_of_the_design() {
     assert_eq!(profile("PATCH", json!({"first_name": "A"})).await, 200);
     assert_eq!(faulty.seen(), ["UpdateItem 1"]);
 
-    // The authorizer asks nobody.
+    // The authorizer makes no request.
     let asked = json!({"identitySource": [format!("Bearer {token}")]});
     faulty.functions.invoke("authorizer", asked).await.unwrap();
     assert!(faulty.seen().is_empty());
-    // Nor does what is refused before the store is needed.
+    // Nor does a request that is refused before the store is needed.
     assert_eq!(profile("PUT", json!({"first_name": ""})).await, 422);
     assert_eq!(
         ask(&faulty.functions, "register", "POST", &json!({}), None)
@@ -100,7 +100,7 @@ async fn sessions_cost_the_requests_of_the_design() {
     // The repeat writes nothing.
     assert_eq!(faulty.refresh(&ada.refresh_token).await.0, 200);
     assert_eq!(faulty.seen(), ["BatchGetItem 2"]);
-    // What is not even shaped like a token asks nobody.
+    // A text without the form of a token causes no request.
     assert_eq!(faulty.refresh("lkr_x").await.0, 401);
     assert!(faulty.seen().is_empty());
 
@@ -117,7 +117,7 @@ async fn sessions_cost_the_requests_of_the_design() {
 }
 
 #[tokio::test]
-async fn what_needs_the_password_again_costs_what_it_must() {
+async fn operations_that_need_the_password_cost_the_requests_of_the_design() {
     let faulty = FaultyStore::start().await;
     let ada = faulty.app.user("ada@example.com").await;
     let token = Some(ada.access_token.as_str());

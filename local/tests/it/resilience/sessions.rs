@@ -33,12 +33,12 @@ async fn a_fault_during_a_refresh_never_loses_the_session() {
     assert_eq!(status, 200);
     let next = text(&tokens, "refresh_token");
 
-    // The write is carried out, and its answer is lost: the SDK's next try finds it done.
+    // The write is done, but its answer is lost. The SDK's next try finds it done.
     faulty.will("UpdateItem", &[Fault::AnswerLost]);
     let (status, tokens) = faulty.refresh(&next).await;
     assert_eq!(status, 200);
     let next = text(&tokens, "refresh_token");
-    // Every answer is lost: the client presents its token again.
+    // Every answer is lost, and the client presents its token again.
     faulty.will(
         "UpdateItem",
         &[Fault::AnswerLost, Fault::Broken, Fault::Broken],
@@ -65,7 +65,7 @@ async fn credential_and_account_never_disagree() {
         faulty.will("TransactWriteItems", faults);
         let (status, _) = call(&faulty.functions, "password", change()).await;
         assert!([204, 503].contains(&status), "{faults:?}: {status}");
-        // One of the two passwords is it, and with it everything works.
+        // One of the two passwords is valid, and everything works with it.
         let with_new = faulty.app.login(&ada.email, new).await.status == 200;
         let with_old = faulty.app.login(&ada.email, PASSWORD).await.status == 200;
         assert_ne!(with_new, with_old, "{faults:?}");
@@ -130,7 +130,7 @@ async fn a_deletion_that_fails_half_way_is_finished_by_the_next_call() {
 async fn a_token_that_cannot_be_signed_costs_neither_login_nor_refresh_anything() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
-    // Without an issuer nothing can be signed: none is set, and the event names no domain.
+    // Without an issuer nothing can be signed: none is set, and the event has no domain.
     let mut functions = Functions::default();
     for name in ["login", "session"] {
         let variables = &app.local.environment[name];
@@ -180,7 +180,7 @@ async fn the_store_itself_rotates_no_session_that_is_over() {
             .unwrap();
         matches!(rotated, Rotated::Done)
     };
-    // Neither after its idle time nor after its whole time, whatever the caller believes.
+    // Neither after its idle time nor after its maximum lifetime, whatever the caller believes.
     assert!(!rotate(session.expires_at, 0).await);
     assert!(!rotate(BEGINNING, session.created_at).await);
     assert!(rotate(BEGINNING, session.created_at - 1).await);
@@ -191,8 +191,8 @@ async fn the_store_itself_rotates_no_session_that_is_over() {
 async fn a_login_that_an_account_s_deletion_overtakes_leaves_no_session() {
     let faulty = FaultyStore::start().await;
     assert_eq!(faulty.register().await.0, 201);
-    // The account goes between the login's reads and its writes.
-    // A known source counts in one place only, so the first update is that of the account.
+    // The account is deleted between the login's reads and its writes. A known source counts in one
+    // place only, so the first update is that of the account.
     assert_eq!(faulty.login().await.0, 200);
     faulty.app.remove_sessions().await;
     faulty.will("UpdateItem", &[Fault::ItemGone]);
@@ -214,7 +214,7 @@ async fn a_session_that_ends_during_its_refresh_stays_ended() {
 }
 
 #[tokio::test]
-async fn without_a_grace_time_too_a_lost_answer_costs_nothing() {
+async fn a_lost_answer_costs_nothing_even_without_a_grace_time() {
     let app = App::with(&[("RefreshGraceSeconds", "0")]).await;
     let faulty = FaultyStore::before(app).await;
     let token = faulty.app.user("ada@example.com").await.refresh_token;
@@ -225,7 +225,7 @@ async fn without_a_grace_time_too_a_lost_answer_costs_nothing() {
 }
 
 #[tokio::test]
-async fn what_a_batch_left_undone_is_asked_for_again() {
+async fn unprocessed_keys_of_a_batch_are_requested_again() {
     let faulty = FaultyStore::start().await;
     let ada = faulty.app.user("ada@example.com").await;
     faulty.will("BatchGetItem", &[Fault::Unprocessed; 2]);
@@ -234,7 +234,7 @@ async fn what_a_batch_left_undone_is_asked_for_again() {
     assert_eq!(faulty.refresh(&ada.refresh_token).await.0, 503);
     faulty.will("BatchGetItem", &[]);
 
-    // What was looked up before is not forgotten, and nothing is taken for missing.
+    // Items that were read before are not lost, and unprocessed ones are not taken for missing.
     faulty.will("BatchGetItem", &[Fault::OnlyFirst]);
     assert_eq!(faulty.login().await.0, 200);
     faulty.will("BatchGetItem", &[Fault::OnlyFirst, Fault::OnlyFirst]);

@@ -1,4 +1,4 @@
-//! What a process does ahead of its first request, so that this need not wait for it.
+//! The work that a process does before its first request, so that the request need not wait for it.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::support::app::bare_event;
 use crate::support::app::{App, PASSWORD, env};
 use crate::support::stack::Stack;
 
-/// Has `work` read a function's environment, with its DynamoDB at `dynamodb`.
+/// Calls `work` with a function's environment, with its DynamoDB at `dynamodb`.
 fn with<T>(app: &App, function: &str, dynamodb: &str, work: impl FnOnce(&Env<'_>) -> T) -> T {
     let variables = &app.local.environment[function];
     let lookup = |name: &str| match name {
@@ -97,7 +97,7 @@ async fn services_that_do_not_answer_hold_up_the_start_for_two_seconds_at_most()
     assert!(began.elapsed() < Duration::from_millis(2100));
     tokio::time::resume();
 
-    // And what failed at the start is tried again by whoever needs it.
+    // Work that failed at the start is retried by the request that needs it.
     stack.app.register("ada@example.com").await.expect(201);
     let mut event = bare_event(None);
     event["requestContext"]["http"]["method"] = json!("POST");

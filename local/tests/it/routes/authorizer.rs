@@ -1,4 +1,4 @@
-//! The authorizer before a route, its cache, and what stands behind it.
+//! The authorizer, its cache, and the functions that check tokens themselves.
 
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ async fn any_letter_case_of_bearer_passes_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_token_elsewhere_than_in_the_header_is_no_token() {
+async fn a_token_outside_the_header_is_ignored() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
     let token = &ada.access_token;
@@ -94,7 +94,7 @@ async fn a_refresh_token_is_no_access_token() {
 }
 
 #[tokio::test]
-async fn the_gateway_keeps_an_answer_for_the_time_of_the_template() {
+async fn the_gateway_caches_an_answer_for_the_time_in_the_template() {
     let app = App::with(&[
         ("AuthorizerCacheSeconds", "60"),
         ("AccessTokenSeconds", "60"),
@@ -103,12 +103,12 @@ async fn the_gateway_keeps_an_answer_for_the_time_of_the_template() {
     let ada = app.user("ada@example.com").await;
     app.clock.advance(Duration::from_secs(50));
     ada.get("/profile").send().await.expect(200);
-    // The token has ended, its leeway too, and the gateway still has the answer: the function sees
-    // it. So it is the function's 401, not the gateway's 403.
+    // The token has expired, its leeway too, but the gateway still has the cached answer. The
+    // function checks `exp`, so it is the function's 401, not the gateway's 403.
     app.clock.advance(Duration::from_secs(42));
     let answer = ada.get("/profile").send().await;
     answer.problem(401, "invalid-token");
-    // Now the gateway asks again.
+    // Now the cached answer has expired, and the gateway asks again.
     app.clock.advance(Duration::from_secs(60));
     ada.get("/profile").send().await.expect(403);
 }
@@ -127,7 +127,7 @@ async fn without_a_cache_an_expired_token_is_refused_at_the_gateway() {
 }
 
 #[tokio::test]
-async fn a_kept_answer_serves_no_other_token() {
+async fn a_cached_answer_serves_no_other_token() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
     let eve = app.user("eve@example.com").await;

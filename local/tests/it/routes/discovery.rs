@@ -1,4 +1,4 @@
-//! `GET /.well-known/*`, and tokens that others verify with what is published there.
+//! `GET /.well-known/*`, and verification of tokens with the published keys alone.
 
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
@@ -79,7 +79,7 @@ async fn a_token_verifies_with_what_is_published_alone() {
     let mut validation = Validation::new(algorithm);
     validation.set_issuer(&[configuration["issuer"].as_str().unwrap()]);
     validation.set_audience(&["latchkey"]);
-    // The token is of the test's time, not of the library's.
+    // The token is valid at the test's time, not at the library's.
     validation.validate_exp = false;
     let key = DecodingKey::from_jwk(jwk).unwrap();
     let claims = decode::<Value>(&ada.access_token, &key, &validation)
@@ -90,7 +90,7 @@ async fn a_token_verifies_with_what_is_published_alone() {
 }
 
 #[tokio::test]
-async fn other_methods_are_not_there() {
+async fn other_methods_are_not_found() {
     let app = App::start().await;
     for method in ["POST", "PUT", "DELETE"] {
         app.call(method.parse().unwrap(), JWKS)

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::app::{Answer, App, logged};
 
 #[tokio::test]
-async fn what_no_route_takes_is_a_404() {
+async fn a_request_without_a_route_is_a_404() {
     let app = App::start().await;
     for (method, path) in [
         (Method::GET, "/"),
@@ -111,7 +111,7 @@ async fn without_the_parameter_no_origin_is_allowed() {
 }
 
 #[tokio::test]
-async fn with_it_the_gateway_answers_preflights_and_marks_its_own_refusals_too() {
+async fn with_the_parameter_the_gateway_answers_preflights_and_adds_cors_headers_to_its_refusals() {
     let origins = "https://app.example,http://localhost:5173";
     let app = App::with(&[("CorsOrigins", origins)]).await;
     let answer = preflight(&app, "http://localhost:5173").await.expect(204);
@@ -163,7 +163,7 @@ async fn with_it_the_gateway_answers_preflights_and_marks_its_own_refusals_too()
     assert!(!refused.headers.contains_key("access-control-allow-origin"));
 }
 
-/// The warnings that were logged since the last time.
+/// Returns the warnings that were logged since the last call.
 fn warnings() -> Vec<String> {
     let lines = logged().into_iter();
     let warnings = lines.filter(|line| line["level"] == "WARN");
@@ -178,7 +178,7 @@ async fn call_from(app: &App, origin: &str) {
 }
 
 #[tokio::test]
-async fn an_origin_that_cors_keeps_out_is_warned_of_once_with_the_flag_that_lets_it_in() {
+async fn an_origin_that_cors_blocks_is_logged_once_with_the_flag_that_allows_it() {
     let app = App::start().await;
     preflight(&app, "http://localhost:5173").await;
     let [warning] = &warnings()[..] else {
@@ -191,20 +191,20 @@ async fn an_origin_that_cors_keeps_out_is_warned_of_once_with_the_flag_that_lets
     );
     preflight(&app, "http://localhost:5173").await;
     call_from(&app, "http://localhost:5173").await;
-    // The gateway's own, and what no browser sends.
+    // The gateway's own origin, and origins that no browser sends.
     for origin in ["http://127.0.0.1:3000", "http://a\tb", "http://a;id", ""] {
         call_from(&app, origin).await;
     }
     assert_eq!(warnings(), [""; 0]);
 
-    // Opened as a file.
+    // A page that was opened as a file.
     call_from(&app, "null").await;
     let [warning] = &warnings()[..] else {
         panic!("not one warning")
     };
     assert!(warning.ends_with(": serve the page over HTTP"), "{warning}");
 
-    // Whoever names one after the other fills no log.
+    // Naming one origin after the other does not fill the log.
     for port in 1..=40 {
         call_from(&app, &format!("http://localhost:{port}")).await;
     }
@@ -212,11 +212,11 @@ async fn an_origin_that_cors_keeps_out_is_warned_of_once_with_the_flag_that_lets
 }
 
 #[tokio::test]
-async fn an_origin_that_cors_lets_in_is_not_warned_of_and_stays_in_the_flag() {
+async fn an_origin_that_cors_allows_is_not_logged_and_stays_in_the_flag() {
     let app = App::with(&[("CorsOrigins", "https://app.example,http://localhost:5173/")]).await;
     call_from(&app, "https://app.example").await;
     assert_eq!(warnings(), [""; 0]);
-    // With the slash it is another one, letter for letter.
+    // With the slash it is another origin: they are compared letter for letter.
     call_from(&app, "http://localhost:5173").await;
     let [warning] = &warnings()[..] else {
         panic!("not one warning")

@@ -52,7 +52,7 @@ async fn a_login_answers_with_an_rfc_9068_access_token_and_a_refresh_token() {
 }
 
 #[tokio::test]
-async fn a_session_keeps_only_what_cannot_be_presented() {
+async fn a_session_stores_nothing_that_can_be_presented() {
     let app = App::start().await;
     app.register("ada@example.com").await.expect(201);
     let login = app
@@ -177,14 +177,14 @@ async fn roles_come_from_the_table() {
 }
 
 #[tokio::test]
-async fn a_hash_of_other_parameters_is_made_anew_at_login() {
+async fn a_hash_with_other_parameters_is_replaced_at_login() {
     let app = App::start().await;
     app.register("ada@example.com").await.expect(201);
     let before = hash_in(&app.items_of("CREDENTIAL").await[0]);
     let stronger = before.replace("m=8,t=1", "m=16,t=1");
     assert_ne!(before, stronger);
 
-    // As if it had been made when other parameters were configured: hash the same password there.
+    // Hashes the same password in an app with other parameters.
     let other = App::with(&[("Argon2MemoryKib", "16")]).await;
     other.register("ada@example.com").await.expect(201);
     let foreign = hash_in(&other.items_of("CREDENTIAL").await[0]);
@@ -263,7 +263,7 @@ async fn malformed_attempts_are_told_so_without_touching_an_account() {
         faults(&problem),
         expected.map(|(p, c)| (p.to_owned(), c.to_owned()))
     );
-    // A password below the policy is a wrong password: the policy may have been another once.
+    // A password that violates the policy is a wrong password, since the policy may have changed.
     app.login("ada@example.com", "")
         .await
         .problem(401, "invalid-credentials");

@@ -1,4 +1,4 @@
-//! `POST /password/change` and `DELETE /profile`: what needs the password again.
+//! `POST /password/change` and `DELETE /profile`, which require the password.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ async fn a_changed_password_is_the_one_to_log_in_with() {
 }
 
 #[tokio::test]
-async fn all_other_sessions_end_with_it_and_this_one_goes_on() {
+async fn a_changed_password_ends_all_other_sessions_but_not_this_one() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
     let eve = app.user("eve@example.com").await;
@@ -57,7 +57,7 @@ async fn all_other_sessions_end_with_it_and_this_one_goes_on() {
 }
 
 #[tokio::test]
-async fn a_session_of_the_old_password_is_dead_even_where_its_item_is_left() {
+async fn a_session_of_the_old_password_is_over_even_if_its_item_is_left() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
     let other = text(
@@ -145,7 +145,7 @@ async fn a_session_that_has_ended_changes_no_password() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_changes_at_once_one_is_made() {
+async fn only_one_of_two_concurrent_changes_is_made() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
     let (one, two) = tokio::join!(
@@ -228,7 +228,7 @@ async fn only_the_password_deletes_an_account() {
 async fn a_deletion_that_was_cut_short_is_finished_by_the_next_call() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
-    // As after the first of its writes.
+    // The state after the first of its writes.
     let credential = app.items_of("CREDENTIAL").await.remove(0);
     let delete_item = app.dynamodb().delete_item().table_name("latchkey");
     let key = ["pk", "sk"].map(|name| (name.to_owned(), credential[name].clone()));
@@ -246,7 +246,7 @@ async fn a_deletion_that_was_cut_short_is_finished_by_the_next_call() {
         .send()
         .await
         .problem(401, "invalid-token");
-    // Somebody else has the address by now; theirs stays.
+    // Somebody else has the address by now. Their account stays.
     let other = app.register(&ada.email).await.expect(201).json();
     delete(&ada, PASSWORD).await.expect(204);
     assert_eq!(app.items().await.len(), 2);
@@ -260,7 +260,7 @@ async fn a_deletion_that_was_cut_short_is_finished_by_the_next_call() {
 }
 
 #[tokio::test]
-async fn sessions_beyond_one_transaction_go_too() {
+async fn sessions_beyond_one_transaction_are_deleted_too() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
     app.copy_session(130).await;
@@ -276,7 +276,7 @@ async fn an_access_token_does_not_outlive_its_bound() {
         .send()
         .await
         .expect(204);
-    // The bound of docs/api.md: the token's life, its leeway and the authorizer's cache.
+    // The bound of docs/api.md: the token's lifetime, its leeway and the authorizer's cache.
     app.clock.advance(Duration::from_secs(900 + 30 + 60));
     let answer = ada.get("/profile").send().await;
     assert!([401, 403].contains(&answer.status.as_u16()), "{answer:?}");

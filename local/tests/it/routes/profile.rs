@@ -136,7 +136,7 @@ async fn a_change_is_made_only_at_the_version_that_if_match_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_changes_at_one_version_one_is_refused() {
+async fn one_of_two_changes_at_the_same_version_is_refused() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
     for version in 1..=10 {
@@ -165,7 +165,7 @@ async fn a_login_does_not_change_the_tag() {
 }
 
 #[tokio::test]
-async fn each_sees_and_changes_only_their_own() {
+async fn users_see_and_change_only_their_own_profile() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
     let eve = app.user("eve@example.com").await;

@@ -23,7 +23,7 @@ fn token(answer: &Answer) -> String {
     text(&answer.json(), "refresh_token")
 }
 
-/// A refresh token with some of its octets replaced.
+/// Returns a refresh token with some of its octets replaced.
 fn forged(token: &str, at: usize, octets: &[u8]) -> String {
     let mut all = URL_SAFE_NO_PAD
         .decode(token.strip_prefix("lkr_").unwrap())
@@ -32,7 +32,7 @@ fn forged(token: &str, at: usize, octets: &[u8]) -> String {
     format!("lkr_{}", URL_SAFE_NO_PAD.encode(all))
 }
 
-/// A refresh token whose last bit is another. (An octet that is set to something may be that already.)
+/// Returns a refresh token with its last bit flipped. (Setting an octet might not change it.)
 fn flipped(token: &str) -> String {
     let last = URL_SAFE_NO_PAD
         .decode(token.strip_prefix("lkr_").unwrap())
@@ -95,7 +95,7 @@ async fn a_repeat_after_the_grace_time_ends_the_session() {
     refused(app.refresh(&next).await);
 }
 
-// One thread: the functions' tasks log where the test listens.
+// On one thread, since the functions' tasks log to the log of their thread.
 #[tokio::test(flavor = "current_thread")]
 async fn a_reuse_is_a_security_event_in_the_log_and_a_guess_is_none() {
     let app = App::start().await;
@@ -140,7 +140,7 @@ async fn a_token_many_generations_old_ends_the_session_too() {
         }
         refused(app.refresh(&ada.refresh_token).await);
         refused(app.refresh(&current).await);
-        // Nobody else's.
+        // Other users' sessions continue.
         app.refresh(&bob.refresh_token).await.expect(200);
     }
 }
@@ -176,7 +176,7 @@ async fn fifty_refreshes_of_one_token_at_once_get_one_successor() {
 }
 
 #[tokio::test]
-async fn what_is_not_the_session_s_token_is_refused_and_revokes_nothing() {
+async fn other_tokens_than_the_session_s_are_refused_and_revoke_nothing() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
     let eve = app.user("eve@example.com").await;
@@ -189,14 +189,14 @@ async fn what_is_not_the_session_s_token_is_refused_and_revokes_nothing() {
         ada.access_token.clone(),
         second.replace("lkr_", ""),
         format!("{second}A"),
-        // Another secret, in the last octet and whole.
+        // Another secret, in the last octet and as a whole.
         flipped(&second),
         forged(&second, 40, &[7; 32]),
         // Another counter.
         forged(&second, 32, &0_u64.to_be_bytes()),
         forged(&second, 32, &2_u64.to_be_bytes()),
         forged(&second, 32, &u64::MAX.to_be_bytes()),
-        // Another user or session, and another's secret.
+        // Another user or session, and another user's secret.
         forged(&second, 0, &hers[..16]),
         forged(&second, 16, &hers[16..32]),
         forged(&second, 0, &hers[..32]),
@@ -210,7 +210,7 @@ async fn what_is_not_the_session_s_token_is_refused_and_revokes_nothing() {
 }
 
 #[tokio::test]
-async fn what_lies_in_the_table_cannot_be_presented() {
+async fn stored_values_cannot_be_presented_as_tokens() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
     app.refresh(&ada.refresh_token).await.expect(200);
@@ -253,7 +253,7 @@ async fn use_never_extends_a_session_past_its_whole_time() {
         app.clock.advance(Duration::from_secs(11 * DAY));
         current = token(&app.refresh(&current).await.expect(200));
     }
-    // 88 of 90 days: what is left is told.
+    // 88 of 90 days: the answer tells the rest.
     let answer = app.refresh(&current).await.expect(200);
     assert_eq!(answer.json()["refresh_expires_in"], 2 * DAY);
     app.clock.advance(Duration::from_secs(2 * DAY));
@@ -287,7 +287,7 @@ async fn the_account_is_read_again() {
     let disabled = AttributeValue::S("disabled".to_owned());
     app.set_attribute(&ada.id(), "status", disabled).await;
     refused(app.refresh(&token(&answer)).await);
-    // An operator who opens it again has not ended its sessions.
+    // Enabling the account again makes its sessions usable again.
     let active = AttributeValue::S("active".to_owned());
     app.set_attribute(&ada.id(), "status", active).await;
     app.refresh(&token(&answer)).await.expect(200);

@@ -29,7 +29,7 @@ async fn an_account_is_opened_and_shown_without_its_password() {
 }
 
 #[tokio::test]
-async fn what_is_kept_is_a_hash_under_keys_without_personal_data() {
+async fn a_password_is_stored_as_a_hash_under_keys_without_personal_data() {
     let app = App::start().await;
     app.register("ada@example.com").await.expect(201);
     let items = app.items().await;
@@ -137,10 +137,10 @@ async fn a_taken_address_keeps_its_account_and_its_password() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_a_hundred_registrations_at_once_one_succeeds_and_no_item_is_orphaned() {
+async fn one_of_a_hundred_concurrent_registrations_succeeds_and_no_item_is_orphaned() {
     let app = App::start().await;
     let calls = (0..100).map(|n| {
-        // Letter case differs, the address does not.
+        // The letter case differs, but the address is the same.
         let email = if n % 2 == 0 {
             "ada@example.com"
         } else {

@@ -18,7 +18,7 @@ fn ids(list: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Logs in again: the session's id, and its refresh token.
+/// Logs in again. Returns the session's id and its refresh token.
 async fn another(app: &App, email: &str) -> (String, String) {
     let tokens = app.login(email, PASSWORD).await.expect(200).json();
     let session_id = text(&claims(&text(&tokens, "access_token")), "sid");
@@ -139,7 +139,7 @@ async fn all_sessions_are_ended_at_once_this_one_too() {
             .problem(401, "invalid-refresh-token");
     }
     app.refresh(&eve.refresh_token).await.expect(200);
-    // The access token lives on for its few minutes; that is the bound of docs/api.md.
+    // The access token stays valid for some minutes: the bound of docs/api.md.
     ada.get("/profile").send().await.expect(200);
     ada.delete("/sessions").send().await.expect(204);
     app.login(&ada.email, PASSWORD).await.expect(200);
@@ -189,11 +189,12 @@ async fn any_number_of_sessions_is_ended() {
 }
 
 #[tokio::test]
-async fn items_of_unknown_kinds_hinder_no_list_and_go_with_their_owner() {
+async fn items_of_unknown_kinds_do_not_break_lists_and_are_deleted_with_their_owner() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
     app.copy_session(120).await;
-    // Before the account, between it and the sessions, behind them, and a session without an id.
+    // Items before the account, between it and the sessions, and after them, and a session without
+    // an id.
     for (kind, count) in [
         ("AAA#", 3),
         ("PASSKEY#", 130),

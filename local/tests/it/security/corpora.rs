@@ -1,11 +1,11 @@
-//! What fuzzing found worth keeping, tried again without a fuzzer.
+//! Runs the inputs that fuzzing found, without a fuzzer.
 
 #[path = "../../../../fuzz/src/targets.rs"]
 mod targets;
 
 use crate::support::app::root;
 
-/// Feeds each file of a corpus to its target.
+/// Passes each file of a corpus to its target.
 fn replay(target: &str, run: fn(&[u8])) {
     let folder = root().join("fuzz/corpus").join(target);
     let mut files = 0;
@@ -25,11 +25,11 @@ fn no_token_of_the_corpus_is_accepted() {
 }
 
 #[test]
-fn no_event_of_the_corpus_is_let_in_or_ends_the_process() {
+fn no_event_of_the_corpus_is_authorized_or_ends_the_process() {
     replay("decode_event", targets::decode_event);
 }
 
 #[test]
-fn no_body_of_the_corpus_is_a_fault_of_ours() {
+fn no_body_of_the_corpus_causes_an_internal_error() {
     replay("parse_body", targets::parse_body);
 }

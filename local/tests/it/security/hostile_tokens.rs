@@ -1,8 +1,8 @@
-//! Hostile tokens. Each goes to the authorizer and to a function that no authorizer stands before,
-//! and must be refused by both; the honest token they are made from must pass both.
+//! Hostile tokens. The authorizer and a function without an authorizer must both refuse each of
+//! them, and accept the honest token that it is made from.
 //!
-//! The list is that of the project's security requirements on validating access tokens; the
-//! comments name what each imitates.
+//! The list is that of the project's security requirements on validating access tokens. The
+//! comments name the vulnerability that a token imitates.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
@@ -50,7 +50,7 @@ impl Forge {
         self.token(&self.header().to_string(), &self.claims().to_string())
     }
 
-    /// Signed by our own key, whatever is in it.
+    /// Returns a token signed by our own key, with any content.
     fn token(&self, header: &str, claims: &str) -> String {
         self.token_of(header.as_bytes(), claims.as_bytes())
     }
@@ -90,7 +90,7 @@ impl Forge {
     }
 }
 
-/// Whether the authorizer and the bare function let a token pass; they must agree.
+/// Returns whether the authorizer and the bare function accept a token. They must agree.
 async fn passes(app: &App, token: &str) -> bool {
     let bearer = format!("Bearer {token}");
     let asked = json!({
@@ -150,7 +150,7 @@ async fn the_honest_token_passes_and_says_who_it_is() {
 async fn variants_that_the_standards_allow_pass() {
     let app = App::start().await;
     let forge = Forge::new(&app);
-    // What is not read is skipped without recursion, and 8 KiB bound it.
+    // Unknown members are skipped without recursion, and 8 KiB bound them.
     let (header, claims) = (forge.header().to_string(), forge.claims().to_string());
     let nested = format!("{{\"deep\":{}0{},", "[".repeat(1500), "]".repeat(1500));
     let deep = forge.token(&header, &claims.replacen('{', &nested, 1));
@@ -188,14 +188,14 @@ async fn another_algorithm_is_refused_whatever_the_signature() {
     let secret = EncodingKey::from_secret(jwks.as_bytes());
     let mac = sign(message.as_bytes(), &secret, Algorithm::HS256).unwrap();
     let confused = format!("{message}.{mac}");
-    // Our own key, another hash of its family.
+    // Our own key with another hash of its family.
     let mut header = forge.header();
     header["alg"] = json!("RS384");
     let message = format!("{}.{}", encode(&header), encode(&forge.claims()));
     let signature = sign(message.as_bytes(), &forge.key, Algorithm::RS384).unwrap();
     let sibling = format!("{message}.{signature}");
     let mut tokens = vec![("public key as a secret", confused), ("RS384", sibling)];
-    // CVE-2015-9235, and its letter cases.
+    // CVE-2015-9235, in several letter cases.
     for alg in ["none", "None", "NONE", "nOnE", ""] {
         tokens.push(("alg none", unsigned(alg)));
         tokens.push(("alg none, signed", forge.with_header("alg", json!(alg))));
@@ -224,7 +224,7 @@ async fn a_header_with_anything_but_alg_typ_and_kid_is_refused() {
         ("x5u", forge.with_header("x5u", url)),
         ("x5c", forge.with_header("x5c", json!(["AA=="]))),
         ("x5t", forge.with_header("x5t", json!("AA"))),
-        // CVE-2025-59420, CVE-2026-32597: critical extensions that nobody understands.
+        // CVE-2025-59420, CVE-2026-32597: critical extensions that are not supported.
         ("crit", forge.with_header("crit", json!(["exp"]))),
         ("empty crit", forge.with_header("crit", json!([]))),
         ("b64", forge.with_header("b64", json!(false))),
@@ -294,7 +294,7 @@ async fn a_key_is_found_by_its_exact_name_among_ours_and_nowhere_else() {
     .into_iter()
     .map(|kid| ("another kid", forge.with_header("kid", json!(kid))))
     .collect();
-    // A stranger's key under our key's name.
+    // Another deployment's key under our key's name.
     let stranger = App::start().await;
     let other = other_rsa_key();
     let foreign = Forge {
@@ -356,7 +356,7 @@ async fn a_token_has_one_form() {
     };
     let repad = |segment: &str| URL_SAFE.encode(URL_SAFE_NO_PAD.decode(segment).unwrap());
     let restandard = |segment: &str| STANDARD.encode(URL_SAFE_NO_PAD.decode(segment).unwrap());
-    // RFC 4648 section 3.5: bits behind the last octet must be zero.
+    // RFC 4648 section 3.5: unused bits after the last octet must be zero.
     let last = signature.chars().last().unwrap();
     let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let place = alphabet.find(last).unwrap();
@@ -467,7 +467,7 @@ async fn a_token_out_of_its_time_is_refused() {
         ),
         ("issued in the far past", forge.with_claim("iat", json!(0))),
     ];
-    // CVE-2026-25537: a claim of the wrong type is refused, not taken for a missing one.
+    // CVE-2026-25537: a claim of the wrong type is refused, not treated as missing.
     for name in ["exp", "nbf", "iat"] {
         let at = forge.claims()["exp"].as_u64().unwrap();
         for wrong in [

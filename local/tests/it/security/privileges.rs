@@ -1,4 +1,4 @@
-//! Least privilege: what each function may do in DynamoDB is what it does, no less and no more.
+//! Least privilege: each function is allowed exactly the operations of DynamoDB that it uses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use testkit::dynamodb::{Fault, Proxy, Recorded};
 
 use crate::support::app::{App, PASSWORD, User, env, root, text};
 
-/// The app, with a proxy before each function's DynamoDB, by function.
+/// Returns the app with a proxy in front of each function's DynamoDB, and the proxies by function.
 async fn behind_proxies() -> (App, BTreeMap<String, Arc<Proxy>>) {
     let mut app = App::start().await;
     let mut proxies = BTreeMap::new();
@@ -36,7 +36,7 @@ async fn behind_proxies() -> (App, BTreeMap<String, Arc<Proxy>>) {
 
 /// Returns the actions of IAM that a request needs.
 fn needed(request: &Recorded) -> Vec<String> {
-    // A transaction has no action of its own, but those of its parts.
+    // A transaction needs the actions of its parts.
     if request.operation != "TransactWriteItems" {
         return vec![request.operation.clone()];
     }
@@ -50,7 +50,7 @@ fn needed(request: &Recorded) -> Vec<String> {
         .collect()
 }
 
-/// What the template lets each function do in DynamoDB.
+/// Returns the actions of DynamoDB that the template allows each function.
 fn allowed() -> BTreeMap<String, BTreeSet<String>> {
     let yaml = std::fs::read_to_string(root().join("template.yaml")).unwrap();
     let mut allowed = BTreeMap::new();
@@ -64,7 +64,7 @@ fn allowed() -> BTreeMap<String, BTreeSet<String>> {
             let action = rest.split(|letter: char| !letter.is_alphanumeric() && letter != '*');
             action.into_iter().next().unwrap().to_owned()
         });
-        // A condition's key, which the proxy checks.
+        // This is a condition's key, which the proxy checks.
         let actions = actions.filter(|action| action != "LeadingKeys");
         allowed.insert(function, actions.collect());
     }
@@ -97,7 +97,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     let tokens = app.refresh(&ada.refresh_token).await.expect(200).json();
     app.refresh(&ada.refresh_token).await.expect(200);
     app.refresh("lkr_unknown").await.expect(401);
-    // A list that is longer than a part, from its second part on.
+    // The list is longer than one page. Asks from its second page on.
     app.copy_session(150).await;
     let first = ada.get("/sessions").send().await.expect(200).json();
     let next = format!("/sessions?cursor={}", text(&first, "next_cursor"));
@@ -130,7 +130,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         .await
         .expect(204);
     app.register("bob@example.com").await.expect(201);
-    // The account goes just before the login is noted in it.
+    // The account is deleted just before the login is recorded in it.
     proxies["login"].will_at("UpdateItem", "ACCOUNT", Fault::ItemGone);
     app.login("bob@example.com", PASSWORD).await.expect(401);
     app.get("/.well-known/jwks.json").send().await.expect(200);
@@ -140,7 +140,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         let requests = proxy.requests();
         for request in &requests {
             if function == "register" && request.operation == "GetItem" {
-                // Its role may look for this one item, and for no other.
+                // Its role may read only this item.
                 assert_eq!(request.body["Key"]["pk"]["S"], "NOTHING");
             }
         }
@@ -167,7 +167,7 @@ fn register_may_read_no_item_but_the_one_that_is_never_there() {
 fn no_policy_has_a_wildcard_for_an_action_or_a_resource() {
     let yaml = std::fs::read_to_string(root().join("template.yaml")).unwrap();
     for resource in yaml.split("\n\n  ") {
-        // In a key's own policy, the resource "*" is the key, and looking after it has many verbs.
+        // In a key's own policy, the resource "*" is the key, and administration has many verbs.
         if resource.contains("Type: AWS::KMS::Key") {
             continue;
         }

@@ -1,4 +1,4 @@
-//! Whatever is sent to whichever route: never a fault of ours, and nothing is kept of it.
+//! Random requests to every route: none causes an internal error, and nothing of them is stored.
 
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use proptest::prelude::*;
@@ -10,7 +10,7 @@ use crate::support::app::App;
 
 const CASES: usize = 400;
 
-/// Texts that look like what is expected here, with something else in them.
+/// Generates bodies that look like expected ones, with something else in them.
 fn body() -> impl Strategy<Value = Vec<u8>> {
     let member = prop_oneof![
         Just("email"),
@@ -69,7 +69,7 @@ fn header() -> impl Strategy<Value = (HeaderName, HeaderValue)> {
 }
 
 #[tokio::test]
-async fn whatever_is_sent_is_answered_and_leaves_nothing_behind() {
+async fn random_requests_are_answered_and_leave_nothing_behind() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
     let before = app.items().await;
@@ -113,14 +113,14 @@ async fn whatever_is_sent_is_answered_and_leaves_nothing_behind() {
         if path.parse::<axum::http::Uri>().is_err() {
             continue;
         }
-        // A body that changes names would be right to.
+        // With a token, these methods could rightly change names.
         let known = known && ![Method::PUT, Method::PATCH].contains(&method);
         let mut call = app.call(method, path);
         if known {
             call = call.bearer(&ada.access_token);
         }
         for (name, value) in headers {
-            // The gateway counts octets for itself.
+            // The gateway computes this header itself.
             if name != "content-length" {
                 call = call.with(name, value);
             }

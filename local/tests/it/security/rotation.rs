@@ -1,4 +1,4 @@
-//! Keys change while people go on using their tokens.
+//! Keys are rotated while clients use their tokens.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,10 +14,11 @@ use crate::support::app::{BEGINNING, PASSWORD, claims, registration, segment, te
 use crate::support::stack::{self, keys_of};
 use crate::support::stack::{Stack, Stage};
 
-/// What clients share.
+/// The state that clients share.
 struct Load {
     stack: Stack,
-    /// Held for each request; whoever moves the clock waits until none is under way.
+    /// Locked for reading during each request, and for writing to move the clock, which so waits
+    /// until no request is in progress.
     going: RwLock<()>,
     stop: AtomicBool,
     requests: AtomicUsize,
@@ -25,8 +26,8 @@ struct Load {
 }
 
 impl Load {
-    /// A client: logs in, uses each of its tokens as long as it is valid, refreshes, begins again.
-    /// It never gets another answer than 200. Returns the names of the keys that it saw sign.
+    /// Runs a client that logs in, uses each of its tokens as long as it is valid, refreshes, and
+    /// starts over. Every answer must be 200. Returns the ids of the keys that signed.
     async fn client(self: Arc<Self>, n: usize) -> BTreeSet<String> {
         let email = format!("user{n}@example.com");
         let body = registration(&email);
@@ -58,7 +59,7 @@ impl Load {
     }
 
     async fn use_all(&self, valid: &mut Vec<String>) {
-        // The oldest ones matter most, the ones between little.
+        // The oldest tokens matter most, those in the middle least.
         while valid.len() > 8 {
             valid.remove(4);
         }
@@ -83,14 +84,14 @@ impl Load {
     }
 }
 
-/// Clients at work, and who deploys beside them.
+/// Running clients, and the deployments beside them.
 struct Walk {
     load: Arc<Load>,
     clients: JoinSet<BTreeSet<String>>,
 }
 
 impl Walk {
-    /// Waits until that many more requests were answered.
+    /// Waits until `requests` more requests were answered.
     async fn more(&mut self, requests: usize) {
         let enough = self.load.requests.load(Ordering::SeqCst) + requests;
         while self.load.requests.load(Ordering::SeqCst) < enough {
@@ -101,7 +102,7 @@ impl Walk {
         }
     }
 
-    /// Deploys a stage as CloudFormation does, function by function, with traffic between.
+    /// Deploys a stage as CloudFormation does, function by function, with traffic in between.
     async fn deploy(&mut self, stage: &Stage, order: &[&str]) {
         for function in order {
             self.load.stack.deploy(function, stage);
@@ -121,7 +122,7 @@ async fn keys_rotate_without_a_failed_request() {
         .cloudformation
         .sealed_key(&kms, &wrapping, "RSA_2048")
         .await;
-    // What is published and what signs is for the template to say.
+    // The template decides what is published and what signs.
     let mut made = BTreeMap::from([("SigningKeyA.Arn", a), ("SigningKeyB.Arn", b)]);
     let stage = async |made: &BTreeMap<&str, String>, signing_keys: &str, key_a: &str| {
         let (published, signer) = keys_of(&stack::stack(signing_keys, key_a, "P-256"));
@@ -130,7 +131,7 @@ async fn keys_rotate_without_a_failed_request() {
     };
     let only_a = stage(&made, "A", "RSA-2048").await;
     stack.deploy_all(&only_a);
-    // A, AB, BA, B; and back to a sealed A: the same walk changes the mode.
+    // A, AB, BA, B; then back to a sealed A. The same steps change the mode.
     let mut stages = Vec::new();
     for signing_keys in ["AB", "BA", "B"] {
         let retires = signing_keys == "B";
@@ -158,7 +159,7 @@ async fn keys_rotate_without_a_failed_request() {
     let mut order = Stack::FUNCTIONS;
     for (stage, retires) in &stages {
         if *retires {
-            // The wait of docs/operations.md: the longest life of a token, and the leeway.
+            // The wait of docs/operations.md: the longest lifetime of a token, and the leeway.
             let _nobody = walk.load.going.write().await;
             walk.load
                 .stack
@@ -167,7 +168,7 @@ async fn keys_rotate_without_a_failed_request() {
                 .advance(Duration::from_secs(900 + 30));
         }
         walk.deploy(stage, &order).await;
-        // Verifiers first in one deployment, signers first in another.
+        // Verifiers first in one deployment, signers first in the next.
         order.reverse();
     }
     walk.load.stop.store(true, Ordering::SeqCst);
@@ -180,8 +181,8 @@ async fn keys_rotate_without_a_failed_request() {
 }
 
 #[tokio::test]
-async fn a_key_that_leaves_at_once_takes_its_tokens_with_it() {
-    // What the walk avoids: its test would find it.
+async fn removing_a_key_at_once_invalidates_its_tokens() {
+    // The mistake that the test above avoids, which proves that it would be noticed.
     let stack = Stack::start().await;
     let (a, b) = (
         stack.kms.make("ECC_NIST_P256"),
@@ -198,7 +199,7 @@ async fn a_key_that_leaves_at_once_takes_its_tokens_with_it() {
     assert_eq!(stack.profile(&token).await, (200, 200));
     stack.deploy_all(&stack.stage(&[&b], &b).await);
     assert_eq!(stack.profile(&token).await, (403, 401));
-    // The session survives: whoever refreshes goes on.
+    // The session survives: a refresh works.
     let body = json!({"refresh_token": tokens["refresh_token"]});
     let (status, tokens) = stack.post("session", "/refresh", body).await;
     assert_eq!(status, 200);

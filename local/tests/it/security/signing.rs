@@ -1,4 +1,4 @@
-//! Tokens signed by keys in KMS, and by keys that KMS has sealed.
+//! Tokens signed with keys in KMS, and with keys that KMS has sealed.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ async fn kms_signs_with_keys_of_each_kind_and_is_asked_once_a_token() {
 }
 
 #[tokio::test]
-async fn kms_is_not_asked_for_a_wrong_password_or_a_token_that_is_none() {
+async fn kms_is_not_asked_for_a_wrong_password_or_an_invalid_token() {
     let stack = Stack::with_key("ECC_NIST_P256").await;
     stack.register().await;
     let wrong = json!({"email": "ada@example.com", "password": "another password altogether"});
@@ -75,7 +75,7 @@ async fn a_fault_of_kms_is_503_and_leaves_nothing_behind() {
         Fault::Disabled,
         Fault::Silence,
     ] {
-        // As often as the SDK tries; what cannot be mended by trying is tried once.
+        // As often as the SDK tries. An error that does not pass by itself is tried once.
         let tries = if matches!(fault, Fault::Denied | Fault::Disabled) {
             1
         } else {
@@ -109,10 +109,10 @@ async fn a_fault_of_kms_is_503_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn while_kms_is_away_nobody_with_the_right_password_is_made_to_wait() {
+async fn while_kms_fails_nobody_with_the_right_password_has_to_wait() {
     let stack = Stack::with_key("ECC_NIST_P256").await;
     stack.register().await;
-    // From a place that has never logged in, and from one that has.
+    // From a source that has never logged in, and from one that has.
     for _ in 0..2 {
         for time in 1..=12 {
             stack.kms.will(&[Fault::Denied]);
@@ -133,7 +133,7 @@ async fn a_token_that_is_too_long_for_an_ed25519_key_in_kms_is_an_error_that_say
         let body = registration("ada@example.com");
         let (_, account) = stack.post("register", "/register", body).await;
         let id = text(&account, "id");
-        // Little more than half of what KMS takes passes.
+        // Only a little more than half of what KMS accepts passes.
         stack.app.set_attribute(&id, "roles", roles(60)).await;
         assert_eq!(stack.login().await.0, 200, "{spec}");
         assert_eq!(stack.operations(), ["Sign"]);
@@ -144,7 +144,7 @@ async fn a_token_that_is_too_long_for_an_ed25519_key_in_kms_is_an_error_that_say
             assert_eq!(status, 200);
             continue;
         }
-        // It does not pass by itself: no 503, and KMS is not asked.
+        // The error is permanent: the answer is not 503, and KMS is not asked.
         assert_eq!(status, 500);
         assert_eq!(stack.operations(), Vec::<String>::new());
         let log = Value::from(logged()).to_string();
@@ -158,7 +158,7 @@ async fn a_token_that_is_too_long_for_an_ed25519_key_in_kms_is_an_error_that_say
 }
 
 #[tokio::test]
-async fn what_another_key_signed_is_never_handed_out() {
+async fn a_token_that_another_key_signed_is_never_returned() {
     for spec in ["RSA_2048", "ECC_NIST_P256", "ECC_NIST_EDWARDS25519"] {
         let stack = Stack::with_key(spec).await;
         stack.register().await;
@@ -202,7 +202,7 @@ async fn a_sealed_key_is_unsealed_once_and_signs_without_kms() {
             assert_eq!(stack.profile(&token).await, (200, 200), "{spec}");
         }
         assert_eq!(stack.operations(), ["Decrypt"], "{spec}");
-        // A new process unseals it for itself.
+        // A new process unseals the key again.
         stack.deploy("login", &stage);
         assert_eq!(stack.login().await.0, 200);
         assert_eq!(stack.operations(), ["Decrypt"], "{spec}");
@@ -237,7 +237,7 @@ async fn a_sealed_key_that_is_not_the_published_one_never_signs() {
         },
     );
     assert_eq!(stack.login().await.0, 500);
-    // Nor does what was sealed for something else, or by nobody.
+    // A key that was sealed for something else, or not sealed at all, does not sign either.
     stack.deploy(
         "login",
         &Stage {

@@ -1,4 +1,4 @@
-//! Whoever guesses passwords has to wait, at every place where one can be guessed.
+//! Guesses of passwords are throttled, at every route that takes a password.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ impl App {
         self.post("/login", body).from(ip).send().await
     }
 
-    /// Guesses until there is a wait, which is returned: in seconds, and how many guesses it took.
+    /// Guesses until the answer is to wait. Returns the seconds to wait and the number of guesses.
     async fn guess(&self, ip: &str, email: &str) -> (u64, usize) {
         for guesses in 0.. {
             let answer = self.login_from(ip, email, WRONG).await;
@@ -40,8 +40,8 @@ fn wait(answer: &Answer) -> u64 {
     seconds
 }
 
-/// How many were told that the password is right, that it is wrong, and that they have to wait. The
-/// rest got a 503, which tells nothing: so many at once can be more than a small machine carries.
+/// Counts the answers for the right password, for a wrong one, and to wait. The rest are 503, which
+/// tells nothing: so many requests at once can be more than a small machine handles.
 fn told(answers: &[Answer]) -> (usize, usize, usize) {
     let count = |status: u16| {
         let of_status = |answer: &&Answer| answer.status == status;
@@ -64,7 +64,7 @@ async fn a_source_that_guesses_waits_longer_each_time_and_waiting_helps() {
             (expected, 1)
         );
     }
-    // Not even the right password passes, and asking too early costs nothing.
+    // Not even the right password passes, and asking too early has no cost.
     for _ in 0..5 {
         let early = app
             .login_from("198.51.100.1", "ada@example.com", PASSWORD)
@@ -90,7 +90,7 @@ async fn the_owner_logs_in_from_elsewhere_meanwhile() {
     app.login_from("203.0.113.9", "ada@example.com", PASSWORD)
         .await
         .expect(200);
-    // That resets nothing for whoever guesses.
+    // This does not reset the attacker's count.
     let answer = app
         .login_from("198.51.100.1", "ada@example.com", WRONG)
         .await;
@@ -116,7 +116,7 @@ async fn letter_case_is_no_new_address_and_a_subscriber_s_network_no_new_source(
         .login_from("2001:db8::4", "aDA@example.com", PASSWORD)
         .await;
     assert_eq!(wait(&answer), 30);
-    // What a client writes into headers is no source.
+    // Headers that a client sends do not change its source.
     let body = json!({"email": "ada@example.com", "password": PASSWORD});
     for name in [
         "x-forwarded-for",
@@ -130,7 +130,7 @@ async fn letter_case_is_no_new_address_and_a_subscriber_s_network_no_new_source(
 }
 
 #[tokio::test]
-async fn guesses_from_many_sources_are_held_up_but_not_the_owner_at_a_known_one() {
+async fn guesses_from_many_sources_are_throttled_but_not_the_owner_at_a_known_one() {
     let app = App::start().await;
     app.register("ada@example.com").await.expect(201);
     app.login_from("203.0.113.9", "ada@example.com", PASSWORD)
@@ -151,7 +151,7 @@ async fn guesses_from_many_sources_are_held_up_but_not_the_owner_at_a_known_one(
     app.login_from("203.0.113.9", "ada@example.com", PASSWORD)
         .await
         .expect(200);
-    // What came before the owner's login no longer counts for all.
+    // Attempts before the owner's login no longer count for all sources.
     app.clock.advance(Duration::from_secs(1));
     app.login_from("203.0.113.9", "ada@example.com", PASSWORD)
         .await
@@ -162,7 +162,7 @@ async fn guesses_from_many_sources_are_held_up_but_not_the_owner_at_a_known_one(
 }
 
 #[tokio::test]
-async fn unknown_and_disabled_accounts_wait_in_the_same_words() {
+async fn unknown_and_disabled_accounts_get_the_same_answer_to_wait() {
     let app = App::start().await;
     app.register("ada@example.com").await.expect(201);
     let grace = app.user("grace@example.com").await;
@@ -199,8 +199,8 @@ async fn two_hundred_guesses_at_once_get_no_more_tries_than_one_after_the_other(
         let (_, wrong, _) = told(&join_all((0..20).map(|_| guess(email))).await);
         assert_eq!(wrong, 0, "they are used up");
     }
-    // Nor where the right password is among them: it may be one of the five, and a login starts its
-    // source anew.
+    // Nor with the right password among them. It may be one of the five, and a login resets its
+    // source.
     let right = |n: usize| {
         let password = if n == 150 { PASSWORD } else { WRONG };
         app.login_from("198.51.100.2", "ada@example.com", password)
@@ -211,7 +211,7 @@ async fn two_hundred_guesses_at_once_get_no_more_tries_than_one_after_the_other(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_source_has_so_many_tries_at_all_addresses_together() {
+async fn a_source_has_a_limit_of_tries_over_all_addresses() {
     let app = App::with(&[("LoginAttemptsPerSource", "20")]).await;
     let emails: Vec<_> = (0..60).map(|n| format!("user{n}@example.com")).collect();
     let guess = |email| app.login_from("198.51.100.1", email, WRONG);
@@ -240,7 +240,7 @@ async fn a_source_has_so_many_tries_at_all_addresses_together() {
 }
 
 #[tokio::test]
-async fn a_network_that_many_people_log_in_from_is_not_shut() {
+async fn a_network_that_many_people_log_in_from_is_not_blocked() {
     let app = App::with(&[("LoginAttemptsPerSource", "20")]).await;
     for n in 0..30 {
         let email = format!("user{n}@example.com");
@@ -249,7 +249,7 @@ async fn a_network_that_many_people_log_in_from_is_not_shut() {
             .await
             .expect(200);
     }
-    // Their logins leave half of the tries, and failures are what uses them up.
+    // These logins leave half of the tries, and only failures use them up.
     for n in 0..10 {
         let email = format!("stranger{n}@example.com");
         app.login_from("198.51.100.1", &email, WRONG)
@@ -259,7 +259,7 @@ async fn a_network_that_many_people_log_in_from_is_not_shut() {
     app.login_from("198.51.100.1", "stranger11@example.com", WRONG)
         .await
         .expect(429);
-    // Whoever has logged in from there before still can.
+    // An account that has logged in from there before still can.
     app.login_from("198.51.100.1", "user1@example.com", PASSWORD)
         .await
         .expect(200);
@@ -281,11 +281,11 @@ impl User<'_> {
 }
 
 #[tokio::test]
-async fn a_stolen_token_is_no_other_door_to_guess_at() {
+async fn a_stolen_token_gives_no_extra_guesses() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
     let ip = "198.51.100.1";
-    // One count for all three places.
+    // One count for all three routes.
     ada.change_with(ip, WRONG)
         .await
         .problem(403, "wrong-password");
@@ -316,7 +316,7 @@ async fn a_stolen_token_is_no_other_door_to_guess_at() {
 }
 
 #[tokio::test]
-async fn guesses_at_once_are_counted_at_the_other_doors_too() {
+async fn concurrent_guesses_are_counted_on_the_other_routes_too() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
     let answers = join_all((0..100).map(|_| ada.change_with("198.51.100.1", WRONG))).await;

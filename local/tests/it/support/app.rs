@@ -1,5 +1,5 @@
-//! A whole Latchkey for one test: its own DynamoDB in memory, its own clock, its gateway asked
-//! without a socket.
+//! A whole Latchkey for one test, with its own DynamoDB in memory, its own clock, and a gateway
+//! that is called without a socket.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -28,13 +28,13 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use crate::support::emf;
 use crate::support::openapi::described;
 
-/// When every test begins, in seconds since the epoch: 2027-01-15T08:00:00Z.
+/// The time at which every test begins, in seconds since the epoch: 2027-01-15T08:00:00Z.
 pub const BEGINNING: u64 = 1_800_000_000;
-/// A password that the policy takes.
+/// A password that the policy accepts.
 pub const PASSWORD: &str = "correct horse battery staple";
 /// The namespace of the metrics that tests log.
 pub const NAMESPACE: &str = "Latchkey/tests";
-/// Where every request comes from, unless a test says otherwise.
+/// The address that requests come from, unless a test sets another.
 pub const SOURCE_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
 
 pub struct App {
@@ -44,7 +44,7 @@ pub struct App {
     pub has_default_policy: bool,
 }
 
-/// Somebody with an account.
+/// A user with an account.
 pub struct User<'a> {
     app: &'a App,
     pub email: String,
@@ -59,7 +59,7 @@ impl App {
         Self::with(&[]).await
     }
 
-    /// Starts with parameters of the template.
+    /// Starts with these parameters of the template.
     pub async fn with(parameters: &[(&str, &str)]) -> Self {
         keep_logs();
         let clock = ManualClock::at(BEGINNING);
@@ -116,7 +116,7 @@ impl App {
             .await
     }
 
-    /// Somebody who has registered and logged in.
+    /// Returns a user who has registered and logged in.
     pub async fn user(&self, email: &str) -> User<'_> {
         let account = self.register(email).await.expect(201).json();
         let tokens = self.login(email, PASSWORD).await.expect(200).json();
@@ -135,14 +135,14 @@ impl App {
             .await
     }
 
-    /// What lies in the table of people: all but the counters of attempts.
+    /// Returns all items of the table except the counters of attempts.
     pub async fn items(&self) -> Vec<BTreeMap<String, AttributeValue>> {
         let mut items = self.all_items().await;
         items.retain(|item| !item["pk"].as_s().unwrap().starts_with("LIMIT#"));
         items
     }
 
-    /// All that lies in the table.
+    /// Returns all items of the table.
     pub async fn all_items(&self) -> Vec<BTreeMap<String, AttributeValue>> {
         let scan = self.dynamodb().scan().table_name(dynamodb::TABLE);
         let items = scan.send().await.unwrap().items.unwrap_or_default();
@@ -152,7 +152,7 @@ impl App {
             .collect()
     }
 
-    /// The items whose sort key begins so.
+    /// Returns the items whose sort key begins with `sort_key`.
     pub async fn items_of(&self, sort_key: &str) -> Vec<BTreeMap<String, AttributeValue>> {
         let mut items = self.items().await;
         items.retain(|item| item["sk"].as_s().unwrap().starts_with(sort_key));
@@ -207,7 +207,7 @@ impl User<'_> {
         text(&self.account, "id")
     }
 
-    /// The session of the access token.
+    /// Returns the id of the access token's session.
     pub fn session_id(&self) -> String {
         text(&claims(&self.access_token), "sid")
     }
@@ -237,7 +237,7 @@ impl User<'_> {
     }
 }
 
-/// A request in the making.
+/// A request that is not sent yet.
 pub struct Call<'a> {
     app: &'a App,
     request: Request<Body>,
@@ -245,7 +245,7 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Adds a header that may be any.
+    /// Adds a header with any value.
     pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.request.headers_mut().append(name, value);
         self
@@ -258,7 +258,7 @@ impl Call<'_> {
         self
     }
 
-    /// Comes from another place.
+    /// Sets the address that the request comes from.
     pub fn from(mut self, ip: &str) -> Self {
         self.ip = ip.parse().unwrap();
         self
@@ -278,7 +278,7 @@ impl Call<'_> {
         self
     }
 
-    /// Sends it. Whatever comes back must be an answer that docs/openapi.yaml describes.
+    /// Sends the request. Panics if docs/openapi.yaml does not describe the answer.
     pub async fn send(self) -> Answer {
         let (head, body) = self.request.into_parts();
         let sent = to_bytes(body, usize::MAX).await.unwrap();
@@ -306,7 +306,7 @@ impl Call<'_> {
     }
 }
 
-/// What came back.
+/// The answer to a request.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
@@ -321,7 +321,7 @@ impl Answer {
         self
     }
 
-    /// A problem of the contract: status and code agree with the body, and the type is right.
+    /// Returns the problem in the body, after checks of status, code and media type.
     #[track_caller]
     pub fn problem(self, status: u16, code: &str) -> Value {
         let body = self.expect(status);
@@ -354,12 +354,12 @@ impl Answer {
 }
 
 thread_local! {
-    /// What has been logged on this thread.
+    /// The log of this thread.
     static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What no log line may hold: the passwords and addresses of the tests, and whatever begins as
-/// tokens, hashes and private keys do, and the URL that answers for a stack.
+/// Texts that no log line may contain: the passwords and addresses of the tests, the beginnings of
+/// tokens, hashes and private keys, and the URL that answers for a stack.
 const SECRET: [&str; 9] = [
     PASSWORD,
     "not the password",
@@ -372,9 +372,9 @@ const SECRET: [&str; 9] = [
     "signature=",
 ];
 
-/// Keeps what each thread logs, for that thread's test. Whatever is logged, at the lowest level that
-/// a deployed function can be set to, in any test, ends the test if it holds a secret, or metrics
-/// that CloudWatch would not take.
+/// Stores what each thread logs, for that thread's test. Logs at the lowest level that a deployed
+/// function can be set to. A line with a secret, or with metrics that CloudWatch would reject, ends
+/// its test.
 fn keep_logs() {
     struct Keep;
 
@@ -382,7 +382,10 @@ fn keep_logs() {
         fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
             let line = String::from_utf8_lossy(octets);
             for secret in SECRET {
-                assert!(!line.contains(secret), "a log line holds a secret: {line}");
+                assert!(
+                    !line.contains(secret),
+                    "a log line contains a secret: {line}"
+                );
             }
             emf::check(&serde_json::from_str(&line).unwrap());
             LOGGED.with_borrow_mut(|logged| logged.write(octets))
@@ -400,25 +403,25 @@ fn keep_logs() {
             &[functions::NAMES, &["local"]].concat(),
         ))
         .with(lines.with_writer(|| Keep));
-    // The first test of the process does it for all.
+    // Only the first call in the process succeeds, which is enough.
     let _ = set_global_default(subscriber);
 }
 
-/// What was logged on this thread since the last time.
+/// Returns what was logged on this thread since the last call.
 pub fn logged() -> Vec<Value> {
     let logged = String::from_utf8(LOGGED.take()).unwrap();
     let lines = logged.lines().map(serde_json::from_str);
     lines.collect::<Result<_, _>>().unwrap()
 }
 
-/// The security events that were logged on this thread since the last time.
+/// Returns the security events that were logged on this thread since the last call.
 pub fn logged_events() -> Vec<Value> {
     let mut lines = logged();
     lines.retain(|line| line.get("event").is_some());
     lines
 }
 
-/// The lines that a function's requests left on this thread since the last time; not the
+/// Returns the log lines of functions' requests on this thread since the last call, without the
 /// authorizer's.
 pub fn logged_requests() -> Vec<Value> {
     let mut lines = logged();
@@ -426,12 +429,12 @@ pub fn logged_requests() -> Vec<Value> {
     lines
 }
 
-/// The claims of a token.
+/// Returns the claims of a token.
 pub fn claims(token: &str) -> Value {
     segment(token, 1)
 }
 
-/// A segment of a JWT.
+/// Returns a segment of a JWT.
 pub fn segment(token: &str, place: usize) -> Value {
     let segment = token.split('.').nth(place).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(segment).unwrap()).unwrap()
@@ -458,7 +461,7 @@ pub async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Out
         .collect()
 }
 
-/// The pointers and codes of a 422.
+/// Returns the pointers and codes of a 422.
 #[track_caller]
 pub fn faults(problem: &Value) -> Vec<(String, String)> {
     let errors = problem["errors"].as_array().unwrap();
@@ -485,7 +488,7 @@ pub fn registration(email: &str) -> Value {
     })
 }
 
-/// How tests start Latchkey: nothing kept, free ports, hashes that cost nothing.
+/// Returns the options of tests: nothing stored, free ports, hashes that cost nothing.
 pub fn options() -> Options {
     Options {
         weak_hashes: true,
@@ -493,7 +496,8 @@ pub fn options() -> Options {
     }
 }
 
-/// The same with hashes of the least cost that a deployment may have: for processes of their own.
+/// Returns the same with hashes of the lowest cost that a deployment may have, for separate
+/// processes.
 pub fn options_of_processes() -> Options {
     options_as_deployed("7168", "5")
 }
@@ -516,26 +520,27 @@ fn options_as_deployed(memory_kib: &str, iterations: &str) -> Options {
     }
 }
 
-/// The environment of a function that is made outside [`App`], with hashes as weak as there.
+/// Returns the environment of a function that is made outside [`App`], with hashes as weak as
+/// there.
 #[expect(clippy::disallowed_methods, reason = "these are the tests")]
 pub fn env<'a>(lookup: &'a dyn Fn(&str) -> Option<String>) -> Env<'a> {
     Env::new(lookup).with_weak_hashes()
 }
 
-/// template.yaml, read once: that takes as long as a test.
+/// Returns template.yaml. Parsing takes as long as a test, so it is done once.
 pub fn template_document() -> Document {
     static DOCUMENT: LazyLock<Document> =
         LazyLock::new(|| Document::read(&root().join("template.yaml")).unwrap());
     DOCUMENT.clone()
 }
 
-/// The template with these parameters.
+/// Returns the template with these parameters.
 pub fn template<const N: usize>(parameters: [(&str, &str); N]) -> Template {
     let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
     template_document().with(&parameters.into()).unwrap()
 }
 
-/// The root of the repository.
+/// Returns the root of the repository.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
@@ -543,7 +548,7 @@ pub fn root() -> PathBuf {
         .to_path_buf()
 }
 
-/// A folder of the tests' own; `name` keeps them apart.
+/// Returns the folder `name` of the tests.
 pub fn folder(name: &str) -> PathBuf {
     let folder =
         Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
@@ -551,7 +556,8 @@ pub fn folder(name: &str) -> PathBuf {
     folder
 }
 
-/// The folder with the signing key of all tests: making one takes longer than a test.
+/// Returns the folder with the signing key that all tests share. Generating one takes longer than a
+/// test.
 pub fn data_dir() -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     let made = || {
@@ -562,7 +568,7 @@ pub fn data_dir() -> PathBuf {
     FOLDER.get_or_init(made).clone()
 }
 
-/// An event for the profile as it looks where no authorizer stands before it.
+/// Returns an event for the profile as it is without an authorizer.
 pub fn bare_event(authorization: Option<&str>) -> Value {
     let mut event = json!({
         "version": "2.0",

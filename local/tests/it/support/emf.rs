@@ -1,5 +1,5 @@
-//! What CloudWatch asks of a log line that holds metrics: "Specification: Embedded metric format" in
-//! the CloudWatch user guide, rule by rule. Every line of every test is held against it.
+//! Checks log lines that contain metrics against CloudWatch's rules: "Specification: Embedded
+//! metric format" in the CloudWatch user guide. Applies to every line of every test.
 
 use std::collections::BTreeSet;
 
@@ -8,10 +8,10 @@ use serde_json::Value;
 /// The units of a `MetricDatum` that are used here.
 const UNITS: [&str; 2] = ["Count", "Milliseconds"];
 
-/// A metric as CloudWatch keeps it: its name, and the dimensions that it is kept by.
+/// A metric as CloudWatch stores it: its name and its dimensions.
 pub type Kept = (String, Vec<String>);
 
-/// Ends the test where a line has metrics that CloudWatch would drop.
+/// Panics if a line has metrics that CloudWatch would drop.
 #[track_caller]
 pub fn check(line: &Value) {
     let Some(metadata) = line.get("_aws") else {
@@ -19,7 +19,7 @@ pub fn check(line: &Value) {
     };
     only(metadata, &["CloudWatchMetrics", "Timestamp"]);
     let timestamp = metadata["Timestamp"].as_u64().unwrap();
-    // Milliseconds: seconds would be a time in 1970.
+    // The unit is milliseconds. In seconds, it would be a time in 1970.
     assert!(timestamp > 1_600_000_000_000, "{line}");
     for directive in list(&metadata["CloudWatchMetrics"]) {
         only(directive, &["Dimensions", "Metrics", "Namespace"]);
@@ -33,7 +33,8 @@ pub fn check(line: &Value) {
         assert!(!sets.is_empty(), "{line}");
         for name in sets.iter().flat_map(list) {
             let value = line[name.as_str().unwrap()].as_str();
-            let value = value.unwrap_or_else(|| panic!("the dimension {name} is no text: {line}"));
+            let value =
+                value.unwrap_or_else(|| panic!("the dimension {name} is not a text: {line}"));
             assert!((1..=1024).contains(&value.len()), "{line}");
         }
         assert!(sets.iter().all(|set| list(set).len() <= 30), "{line}");
@@ -43,7 +44,10 @@ pub fn check(line: &Value) {
             only(metric, &["Name", "Unit"]);
             assert!(UNITS.contains(&metric["Unit"].as_str().unwrap()), "{line}");
             let name = metric["Name"].as_str().unwrap();
-            assert!(line[name].is_number(), "the metric {name} is none: {line}");
+            assert!(
+                line[name].is_number(),
+                "the metric {name} is not a number: {line}"
+            );
         }
     }
     let kept = kept(line);
@@ -51,7 +55,7 @@ pub fn check(line: &Value) {
     assert_eq!(once.len(), kept.len(), "a metric is counted twice: {line}");
 }
 
-/// The metrics of a line, in every way that CloudWatch keeps them.
+/// Returns the metrics of a line, with each set of dimensions that CloudWatch stores them by.
 pub fn kept(line: &Value) -> Vec<Kept> {
     let mut kept = Vec::new();
     let directives = line["_aws"]["CloudWatchMetrics"].as_array();
@@ -71,10 +75,10 @@ pub fn kept(line: &Value) -> Vec<Kept> {
 fn list(value: &Value) -> &Vec<Value> {
     value
         .as_array()
-        .unwrap_or_else(|| panic!("no list: {value}"))
+        .unwrap_or_else(|| panic!("not a list: {value}"))
 }
 
-/// Objects of the specification have no other members.
+/// Checks that an object has exactly these members, as the specification has no others.
 #[track_caller]
 fn only(object: &Value, members: &[&str]) {
     let found: Vec<_> = object.as_object().unwrap().keys().collect();

@@ -1,5 +1,5 @@
-//! Functions whose DynamoDB is at its worst: between the SDK and the embedded DynamoDB is a proxy that
-//! records the requests and injects the faults that a test asks for.
+//! Functions with an unreliable DynamoDB. A proxy between the SDK and the embedded DynamoDB records
+//! the requests and injects the faults that a test sets.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,7 +23,7 @@ impl FaultyStore {
         Self::before(App::start().await).await
     }
 
-    /// Puts the proxy before the DynamoDB of `app`.
+    /// Puts the proxy in front of the DynamoDB of `app`.
     pub async fn before(app: App) -> Self {
         let proxy = Proxy::start(&app.local.dynamodb_url).await;
         let functions = Self::functions(&app, &proxy.url);
@@ -34,11 +34,11 @@ impl FaultyStore {
         }
     }
 
-    /// The app's functions, with their DynamoDB at `url`.
+    /// Returns the app's functions, with their DynamoDB at `url`.
     pub fn functions(app: &App, url: &str) -> Functions {
         static MADE: AtomicUsize = AtomicUsize::new(0);
-        // Clients of one region share what the SDK may spend on retries, in all of a process: each test
-        // has its own.
+        // In a process, all clients of a region share the SDK's budget of retries. Each test has
+        // its own region.
         let region = format!("local-{}", MADE.fetch_add(1, Ordering::Relaxed));
         let mut functions = Functions::default();
         for (name, variables) in &app.local.environment {
@@ -57,8 +57,8 @@ impl FaultyStore {
         self.proxy.will(operation, faults);
     }
 
-    /// Returns the operations asked for since the last call, sorted, each with the capacity units
-    /// that it consumed.
+    /// Returns the operations since the last call, sorted, each with the capacity units that it
+    /// consumed.
     pub fn seen(&self) -> Vec<String> {
         self.proxy.seen()
     }
@@ -90,7 +90,7 @@ impl FaultyStore {
     }
 }
 
-/// Asks a function; what an unavailable store must look like is checked on the way.
+/// Invokes a function. Also checks the form of the answer if the store is unavailable.
 pub async fn ask(
     functions: &Functions,
     function: &str,
@@ -122,7 +122,7 @@ pub async fn ask(
     (status, body)
 }
 
-/// An event for a route with a body, and with a token where it needs one.
+/// Returns an event for a route with a body, and with a token if it needs one.
 pub fn event(method: &str, path: &str, body: &Value, token: Option<&str>) -> Value {
     let mut event = bare_event(token.map(|token| format!("Bearer {token}")).as_deref());
     event["rawPath"] = json!(path);
@@ -133,7 +133,7 @@ pub fn event(method: &str, path: &str, body: &Value, token: Option<&str>) -> Val
     event
 }
 
-/// A call with its status and body; an empty body is null.
+/// Invokes a function. Returns status and body; an empty body is null.
 pub async fn call(functions: &Functions, function: &str, event: Value) -> (u16, Value) {
     let answer = functions.invoke(function, event).await.unwrap();
     let status = u16::try_from(answer["statusCode"].as_u64().unwrap()).unwrap();

@@ -1,5 +1,5 @@
-//! docs/openapi.yaml as a judge: whether an answer is one that it describes. Every answer that a test
-//! gets through the gateway is held against it.
+//! Checks answers against docs/openapi.yaml. Applies to every answer that a test gets through the
+//! gateway.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -11,21 +11,22 @@ use serde_json::{Map, Value, json};
 
 use crate::support::app::Answer;
 
-/// The name of the document among schemas.
+/// The name of the document in references from schemas.
 const NAME: &str = "urn:latchkey:openapi";
-/// The same, where an answer may have no member that is not described.
+/// The name of the same document with additional members forbidden.
 const STRICT: &str = "urn:latchkey:openapi:strict";
 
-/// The description, read once.
+/// The parsed description.
 pub struct Described {
     pub document: Value,
     registry: Registry<'static>,
     paths: matchit::Router<String>,
-    /// By schema, and whether formats are looked at: making one takes longer than using it.
+    /// Validators by schema and by whether they check formats. Making one takes longer than using
+    /// it.
     validators: Mutex<HashMap<(String, bool), Arc<Validator>>>,
 }
 
-/// One operation of it.
+/// An operation of the description.
 #[derive(Clone, Copy)]
 pub struct Operation<'a> {
     pub method: &'a str,
@@ -33,7 +34,7 @@ pub struct Operation<'a> {
     pub value: &'a Value,
 }
 
-/// One example of an answer.
+/// An example of an answer.
 pub struct AnswerExample<'a> {
     pub status: u16,
     pub media_type: &'a str,
@@ -81,7 +82,7 @@ impl Described {
         })
     }
 
-    /// The operation that a request is for.
+    /// Returns the operation that a request is for.
     fn operation(&self, method: &Method, path: &str) -> Option<Operation<'_>> {
         let found = self.paths.at(path).ok()?.value;
         let method = method.as_str().to_ascii_lowercase();
@@ -93,7 +94,7 @@ impl Described {
         resolve(&self.document, value)
     }
 
-    /// What is wrong with an answer, if anything is.
+    /// Returns what is wrong with an answer, if anything is.
     pub fn fault(&self, method: &Method, path: &str, answer: &Answer) -> Option<String> {
         let status = answer.status.as_str();
         let response = match self.operation(method, path) {
@@ -104,7 +105,7 @@ impl Described {
                 }
                 self.resolve(response)
             }
-            // With an origin that may call, the gateway answers preflights itself.
+            // If CORS is configured, the gateway answers preflights itself.
             None if *method == Method::OPTIONS && answer.status == 204 => return None,
             None => {
                 let expected = &self.document["components"]["examples"]["no-route"]["value"];
@@ -115,7 +116,7 @@ impl Described {
         self.fault_of(response, answer)
     }
 
-    /// What is wrong with an answer that is to be `response`, if anything is.
+    /// Returns what is wrong with an answer that should match `response`, if anything is.
     pub fn fault_of(&self, response: &Value, answer: &Answer) -> Option<String> {
         let media_type = answer.headers.get("content-type");
         let media_type = media_type.map(|value| value.to_str().unwrap_or_default());
@@ -137,13 +138,13 @@ impl Described {
         if let Err(fault) = self.validator(&schema).validate(&body) {
             return Some(format!("{fault} at \"{}\"", fault.instance_path()));
         }
-        // The codes are those of the examples.
+        // Only codes of the examples are allowed.
         let examples = content["examples"].as_object().unwrap().values();
         let mut codes = examples.map(|example| &self.resolve(example)["value"]["code"]);
         if !codes.any(|code| *code == body["code"]) {
             return Some(format!("the code {} is in no example", body["code"]));
         }
-        // RFC 9457 section 3.1.2, and the name under which an operator finds the request.
+        // RFC 9457 section 3.1.2, and the id by which an operator finds the request.
         if body["code"].is_string() && body["status"] != answer.status.as_u16() {
             return Some(format!("the status in the body is {}", body["status"]));
         }
@@ -159,7 +160,8 @@ impl Described {
         self.fault_of_headers(response, &answer.headers, !of_gateway)
     }
 
-    /// Headers that are not required are so for the gateway's sake: functions send all of them.
+    /// Checks the headers. Functions send all of them; only the gateway's own answers may lack
+    /// those that are not required.
     fn fault_of_headers(
         &self,
         response: &Value,
@@ -178,7 +180,7 @@ impl Described {
                 None => continue,
                 Some(value) if schema["type"] == "integer" => match value.parse::<u64>() {
                     Ok(number) => Value::from(number),
-                    Err(_) => return Some(format!("the header {name} is no number")),
+                    Err(_) => return Some(format!("the header {name} is not a number")),
                 },
                 Some(value) => Value::from(value),
             };
@@ -186,7 +188,7 @@ impl Described {
                 return Some(format!("the header {name}: {fault}"));
             }
         }
-        // What HTTP itself has, and what the gateway adds where the deployment has origins.
+        // HTTP's own headers, and those that the gateway adds if CORS is configured.
         let others = there.keys().map(|name| name.as_str()).find(|name| {
             !headers.clone().any(|(known, _)| known == name)
                 && !["content-type", "content-length", "date"].contains(name)
@@ -195,7 +197,7 @@ impl Described {
         others.map(|name| format!("the header {name} is not described"))
     }
 
-    /// What is wrong with the body of a request that was taken, if the description refuses it.
+    /// Returns why the description refuses the body of a request that was accepted, if it does.
     pub fn fault_of_taken(&self, method: &Method, path: &str, body: &[u8]) -> Option<String> {
         let operation = self.operation(method, path)?;
         let mut contents = operation.value["requestBody"]["content"]
@@ -204,9 +206,10 @@ impl Described {
         let body: Value = serde_json::from_slice(body).ok()?;
         let schema = contents.next()?["schema"]["$ref"].as_str()?;
         let schema = json!({ "$ref": schema.replacen('#', &format!("{NAME}#"), 1) });
-        // Formats tell what a text is, not which are taken: an address may have blanks around it.
+        // Formats describe the result, not all accepted input: an address may have blanks around
+        // it.
         let valid = self.made(&schema, false).validate(&body).map_err(|fault| {
-            format!("the request was taken, and the description refuses it: {fault}")
+            format!("the request was accepted, but the description refuses it: {fault}")
         });
         valid.err()
     }
@@ -237,7 +240,7 @@ impl<'a> Operation<'a> {
         self.value["security"] == json!([])
     }
 
-    /// The answers by status, with references resolved.
+    /// Returns the answers by status, with references resolved.
     pub fn responses(&self) -> Vec<(u16, &'a Value)> {
         let responses = self.value["responses"].as_object().unwrap();
         let responses = responses.iter();
@@ -254,7 +257,7 @@ impl<'a> Operation<'a> {
         all
     }
 
-    /// The examples of requests: media type, name, value.
+    /// Returns the examples of requests: media type, name, value.
     pub fn request_examples(&self) -> Vec<(&'a str, &'a str, &'a Value)> {
         let contents = self.value["requestBody"]["content"].as_object();
         let mut all = Vec::new();
@@ -273,7 +276,7 @@ impl<'a> Operation<'a> {
             .collect()
     }
 
-    /// All names of its requests: of examples of bodies and of parameters.
+    /// Returns the names of all examples of request bodies and parameters.
     pub fn request_names(&self) -> BTreeSet<&'a str> {
         let of_bodies = self.request_examples().into_iter().map(|(_, name, _)| name);
         let of_parameters = self.parameters().into_iter();
@@ -282,7 +285,7 @@ impl<'a> Operation<'a> {
     }
 }
 
-/// The examples of one answer.
+/// Returns the examples of one answer.
 pub fn answer_examples(status: u16, response: &Value) -> Vec<AnswerExample<'_>> {
     let mut all = Vec::new();
     for (media_type, content) in response["content"].as_object().into_iter().flatten() {
@@ -307,7 +310,7 @@ fn members(value: &mut Value) -> impl Iterator<Item = &mut Value> {
     value.as_object_mut().into_iter().flat_map(Map::values_mut)
 }
 
-/// Lets an object have no member but those that are described, so that none is added in silence.
+/// Forbids members that are not described, so that a new one fails the tests.
 fn forbid_others(schema: &mut Value) {
     if schema["properties"].is_object() {
         schema["additionalProperties"] = json!(false);

@@ -1,5 +1,5 @@
-//! A stack as CloudFormation deploys it: the keys in KMS, their public halves read by the custom
-//! resource, and the functions with what it gave.
+//! A stack as CloudFormation deploys it: the keys are in KMS, the custom resource reads their
+//! public halves, and the functions get its results.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, RwLock};
@@ -14,7 +14,7 @@ use testkit::kms::Kms;
 
 use crate::support::app::{App, bare_event, env, template_document};
 
-/// The functions, each of which can be deployed anew while the others go on.
+/// A stack whose functions can be deployed one by one.
 pub struct Stack {
     pub app: App,
     pub kms: Arc<Kms>,
@@ -24,7 +24,7 @@ pub struct Stack {
     deployed: Mutex<Option<Stage>>,
 }
 
-/// What a stage of the stack's keys tells the functions.
+/// The variables that functions get in one stage of the stack's keys.
 #[derive(Clone)]
 pub struct Stage {
     pub jwks: String,
@@ -43,7 +43,7 @@ impl Stack {
         "session",
     ];
 
-    /// A stack whose functions are still to be deployed.
+    /// Returns a stack without deployed functions.
     pub async fn start() -> Self {
         Self {
             app: App::start().await,
@@ -54,7 +54,7 @@ impl Stack {
         }
     }
 
-    /// A stack with one signing key in KMS, of that spec.
+    /// Returns a stack with one signing key in KMS, of the spec `spec`.
     pub async fn with_key(spec: &str) -> Self {
         let stack = Self::start().await;
         let arn = stack.kms.make(spec);
@@ -64,7 +64,7 @@ impl Stack {
         stack
     }
 
-    /// What functions are to know where these keys are published and that one signs.
+    /// Returns the variables for functions if the keys `published` are published and `key` signs.
     pub async fn stage(&self, published: &[&str], key: &str) -> Stage {
         let (jwks, kid) = self.cloudformation.key_set(&self.kms, published).await;
         let key = key.to_owned();
@@ -77,7 +77,7 @@ impl Stack {
         }
     }
 
-    /// A function's handler as it is deployed with the one key.
+    /// Returns a function's handler, configured as in the last deployment.
     pub fn handler<T>(
         &self,
         function: &str,
@@ -102,7 +102,7 @@ impl Stack {
         }
     }
 
-    /// Deploys one function: a process with this configuration takes the place of the one before.
+    /// Deploys one function: replaces its process by one with this configuration.
     pub fn deploy(&self, function: &str, stage: &Stage) {
         *self.deployed.lock().unwrap() = Some(stage.clone());
         let lookup = |name: &str| self.variable(function, stage, name);
@@ -118,7 +118,7 @@ impl Stack {
         functions.invoke(function, event).await.unwrap()
     }
 
-    /// A request to a route without the authorizer: status and body.
+    /// Sends a request to a route without the authorizer. Returns status and body.
     pub async fn post(&self, function: &str, path: &str, body: Value) -> (u64, Value) {
         let mut event = bare_event(None);
         event["rawPath"] = json!(path);
@@ -129,8 +129,8 @@ impl Stack {
         self.ask(function, event).await
     }
 
-    /// A request to `GET /profile` through the authorizer, and through the function's own check of
-    /// the token: both statuses.
+    /// Sends `GET /profile` through the authorizer, and through the function's own check of the
+    /// token. Returns both statuses.
     pub async fn profile(&self, token: &str) -> (u64, u64) {
         let header = format!("Bearer {token}");
         let mut event = bare_event(Some(&header));
@@ -158,7 +158,7 @@ impl Stack {
     }
 }
 
-/// The stack of these parameters.
+/// Returns the template with these parameters.
 pub fn stack(signing_keys: &str, key_a: &str, key_b: &str) -> Template {
     let parameters = [
         ("SigningKeys", signing_keys),
@@ -166,13 +166,13 @@ pub fn stack(signing_keys: &str, key_a: &str, key_b: &str) -> Template {
         ("KeyB", key_b),
     ];
     let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    // What refers to a resource that is not there is an error already.
+    // Reading fails if anything refers to a resource that is not in the stack.
     template_document()
         .with(&parameters.into())
         .unwrap_or_else(|error| panic!("{signing_keys} {key_a} {key_b}: {error:#}"))
 }
 
-/// The attributes of resources that the key set reads, and the one that signs.
+/// Returns the attributes of resources that the key set reads, and the one of the key that signs.
 pub fn keys_of(template: &Template) -> (Vec<String>, String) {
     let attribute = |value: &Value| value["Fn::GetAtt"].as_str().unwrap().to_owned();
     let properties = |name: &str| &template.resources()[name]["Properties"];
