@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Measures what builds cost, beside an older commit: processor seconds (user and system) from clean
-folders, both commits in turn on the same machine. It writes the lines of the parts that it measured
-into bench/src/builds.md and docs/benchmarks.md.
+"""Measures the costs of builds, compared with an older commit: processor seconds (user and system) from
+clean folders, both commits in turn on the same machine. Writes the rows of the measured parts into
+bench/src/builds.md and docs/benchmarks.md.
 
     bench/builds.py [--base COMMIT] [--folder FOLDER] [run test edit release ci]
 
-Dependencies are downloaded before. `release` needs cargo-lambda on the PATH, `ci` what .ci/run needs
-and its ports. All parts together take a machine with two cores some two and a half hours.
+Dependencies are downloaded first. `release` needs cargo-lambda on the PATH; `ci` needs the tools and
+ports of .ci/run. All parts together take about two and a half hours on a machine with two cores.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import subprocess
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-# The commit of 2026-11-27 before builds were made cheaper.
+# The commit of 2026-11-27 before builds became cheaper.
 BASE = "ce04eb1"
 PAGES = ["bench/src/builds.md", "docs/benchmarks.md"]
 LIMITS = {"run": 0.60, "test": 0.65, "edit": 0.60, "release": 0.65, "ci": 0.70}
@@ -34,7 +34,7 @@ NAMES = {
 
 
 def spent(command, folder, until=None):
-    """Processor seconds of a command and of all that it waits for, and seconds by the clock."""
+    """Returns the processor seconds of a command and its children, and the seconds by the clock."""
     began = time.monotonic()
     with open(folder / "target" / "builds.log", "w") as log:
         process = subprocess.Popen(
@@ -76,7 +76,7 @@ def test(folder):
 
 
 def edit(folder):
-    """What `test` built is there."""
+    """Runs after `test`, whose build is still there."""
     with open(folder / "shared/src/lib.rs", "a") as file:
         file.write("/// A line more.\npub const ONE_LINE_MORE: u8 = 1;\n")
     seconds = spent(["cargo", "test", "--workspace", "--locked"], folder)[0]

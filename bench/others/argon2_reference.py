@@ -1,4 +1,4 @@
-"""Hashes with the C reference of Argon2id, once for each line that comes, and prints the nanoseconds."""
+"""Hashes with the C reference of Argon2id, once for each line of input, and prints the nanoseconds."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""The profile of a person in Django with SimpleJWT. As a program, it makes the person and prints a token."""
+"""A user's profile in Django with SimpleJWT. As a program, it creates the user and prints a token."""
 
 import os
 from pathlib import Path

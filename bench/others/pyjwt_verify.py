@@ -1,4 +1,4 @@
-"""Verifies a token with PyJWT, many times for each line that comes, and prints the nanoseconds of one."""
+"""Verifies a token with PyJWT, many times for each line of input, and prints the nanoseconds of one."""
 
 import json
 import sys

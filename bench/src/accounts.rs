@@ -1,4 +1,4 @@
-//! Whether the time of a refused login tells an account that is there from one that is not.
+//! Measures whether the time of a refused login reveals that an account exists.
 
 use std::time::{Duration, Instant};
 
@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 use crate::report::Report;
 use crate::{PASSWORD, ask, beside_local, millis};
 
-/// Logins of each kind. Each is of an account and a source of its own, so that nobody has to wait.
+/// The number of logins of each kind. Each has its own account and source, so that none is
+/// throttled.
 const LOGINS: u32 = 150;
 const KINDS: [&str; 3] = ["unknown address", "wrong password", "disabled account"];
 
-/// Adds, for each kind of refusal, how long it takes beside a wrong password, and how often a
-/// guess by time alone would be right.
+/// Adds, for each kind of refusal, its time compared with a wrong password, and how often a guess
+/// by time alone would be right.
 pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
     beside_local(async |local| refusals(local, report).await).await
 }
@@ -24,12 +25,12 @@ async fn refusals(local: &Local, report: &mut Report) -> anyhow::Result<()> {
     let mut times = [const { Vec::new() }; KINDS.len()];
     for n in 0..LOGINS {
         for place in 0..KINDS.len() {
-            // Each kind is as often first as last.
+            // Each kind is equally often first and last.
             let kind = (place + n as usize) % KINDS.len();
             let source = 3 * n + u32::try_from(kind)?;
             let email = format!("user{n}.{kind}@example.com");
-            // An account is opened before each, so that caches are alike: another one, where the address
-            // is to be unknown.
+            // An account is registered before each, so that caches are in the same state. If the
+            // address is to be unknown, it is another account.
             let opened = if kind == 0 {
                 format!("another.{email}")
             } else {
@@ -72,9 +73,9 @@ async fn refusals(local: &Local, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How often somebody is right who, shown one time of each kind, names the longer one as the kind
-/// that tends to be longer: 0.5 where times tell nothing, 1 where they tell all (the area under the
-/// ROC curve).
+/// Returns how often a guess is right that, of one time of each kind, assigns the longer one to the
+/// kind that tends to be longer: 0.5 if times reveal nothing, 1 if they reveal everything (the area
+/// under the ROC curve).
 fn guessed_right(these: &[Duration], those: &[Duration]) -> f64 {
     let pairs = these
         .iter()
@@ -112,7 +113,7 @@ fn quartiles(sorted: &[Duration]) -> anyhow::Result<String> {
     ))
 }
 
-/// Disables an account as an operator does.
+/// Disables an account, as an operator does.
 async fn disable(local: &Local, account: &Value) -> anyhow::Result<()> {
     let id = account["id"].as_str().context("an account has no id")?;
     let update = dynamodb::client(&local.dynamodb_url)?

@@ -1,4 +1,4 @@
-//! The gateway of `cargo run` under load, beside the same API in Django.
+//! The gateway of `cargo run` under load, compared with the same API in Django.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
@@ -22,14 +22,14 @@ const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(3);
 const CONNECTIONS: usize = 8;
 
-/// A server at work, and what to ask it.
+/// A running server, and the request to send to it.
 struct Server {
     child: Child,
     url: String,
     token: String,
 }
 
-/// Adds the gateway's line.
+/// Adds the gateway's row.
 pub async fn measure(others: &Others, report: &mut Report) -> anyhow::Result<()> {
     let ours = Server::ours()?;
     let theirs = Server::django(others).await?;
@@ -48,11 +48,11 @@ pub async fn measure(others: &Others, report: &mut Report) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Serves a Latchkey until standard input ends, having said where it is and given a token.
+/// Serves a Latchkey until standard input ends, after printing its URL and a token.
 ///
 /// # Errors
 ///
-/// Where it cannot be started.
+/// Returns an error if it cannot be started.
 pub async fn serve() -> anyhow::Result<()> {
     beside_local(async |local| {
         let tokens = log_in(local, "ada@example.com").await?;
@@ -68,7 +68,7 @@ pub async fn serve() -> anyhow::Result<()> {
     .await
 }
 
-/// How many answers a second there are for as many clients.
+/// Puts the server under load. Returns its answers per second.
 async fn load(server: &Server) -> anyhow::Result<u64> {
     let client: Client<HttpConnector, Body> = Client::builder(TokioExecutor::new()).build_http();
     let answered = Arc::new(AtomicU64::new(0));
@@ -145,11 +145,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Ours ends with its standard input, and removes its folder; gunicorn's workers end with it.
+        // Ours ends with its standard input, and removes its folder. gunicorn also ends its
+        // workers.
         match self.child.stdin.take() {
             Some(stdin) => drop(stdin),
             None => {
-                // Asked to end, it ends its workers too; where nobody can ask, they find it gone.
+                // On SIGTERM it ends its workers. If it is killed instead, they notice that it is
+                // gone.
                 let id = self.child.id().to_string();
                 let asked = Command::new("kill").arg(id).status();
                 if !asked.is_ok_and(|status| status.success()) {

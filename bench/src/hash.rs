@@ -1,4 +1,4 @@
-//! Argon2id with its memory reused, beside Argon2id that allocates for each hash.
+//! Argon2id with reused memory, compared with Argon2id that allocates for each hash.
 
 use std::time::{Duration, Instant};
 
@@ -17,18 +17,18 @@ const HASHES: usize = 40;
 const MEMORY_KIB: u32 = 19456;
 const ITERATIONS: u32 = 2;
 
-/// A hash as login makes it, one for each time it is asked.
+/// A hash as login makes it.
 pub struct Hash {
     hasher: Hasher,
     password: Password,
 }
 
 impl Hash {
-    /// Of a password, with the template's parameters.
+    /// Prepares the hash of a password with the template's parameters.
     ///
     /// # Errors
     ///
-    /// Where these are refused.
+    /// Returns an error if the parameters are invalid.
     pub fn new() -> anyhow::Result<Self> {
         Ok(Self {
             hasher: Hasher::from_env(&Env::new(&|_| None))?,
@@ -37,12 +37,12 @@ impl Hash {
         })
     }
 
-    /// How long the first one of a process takes, which has its memory to get from the system: in a
-    /// process of its own.
+    /// Measures the first hash of a process, which includes allocating its memory. Runs it in a new
+    /// process.
     ///
     /// # Errors
     ///
-    /// Where that process cannot be started or fails.
+    /// Returns an error if that process cannot be started or fails.
     pub async fn first() -> anyhow::Result<Duration> {
         let mut process = Command::new(std::env::current_exe()?);
         let output = process.arg("--hash").output().await?;
@@ -51,11 +51,11 @@ impl Hash {
         Ok(Duration::from_nanos(nanos.trim().parse()?))
     }
 
-    /// How long one takes.
+    /// Measures one hash.
     ///
     /// # Errors
     ///
-    /// Where it fails.
+    /// Returns an error if the hash fails.
     pub async fn time(&self) -> anyhow::Result<Duration> {
         let began = Instant::now();
         self.hasher.hash(&self.password).await?;
@@ -63,7 +63,7 @@ impl Hash {
     }
 }
 
-/// Adds the hash's lines.
+/// Adds the hash's rows.
 pub async fn measure(others: Option<&Others>, report: &mut Report) -> anyhow::Result<()> {
     let hash = Hash::new()?;
     let mut moved = (

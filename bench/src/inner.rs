@@ -1,4 +1,5 @@
-//! The inner parts by Criterion, beside the one operation of AWS-LC that bounds each.
+//! Benchmarks of inner parts with Criterion, compared with the one operation of AWS-LC that bounds
+//! each.
 
 use std::time::Duration;
 
@@ -20,9 +21,9 @@ use shared::tokens::verifier::Verifier;
 use crate::report::{Amount, Most, Report};
 use crate::{beside_local, binaries, log_in, ratchet};
 
-/// Adds a line for each part.
+/// Adds a row for each part.
 pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
-    // What is read from files is read here: their folder is gone when Criterion begins.
+    // Files are read here, since their folder is removed before Criterion begins.
     let (issuer, verifier, pair, token) = beside_local(async |local| {
         let tokens = log_in(local, "ada@example.com").await?;
         let token = tokens["access_token"].as_str().context("no token")?;
@@ -41,7 +42,7 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
     .await?;
     let folder = binaries()?.join("inner");
 
-    // Criterion blocks, and one runtime must not be waited for within another.
+    // Criterion blocks, and a runtime must not be blocked on within another one.
     let account = ratchet::account()?;
     let times = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
@@ -90,7 +91,7 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
                 token.map(|token| session.present(&token, &policy, 0, now))
             });
         });
-        // What the ratchet cannot do without: the hashes of both secrets, and the step between.
+        // The minimum that the ratchet needs: the hashes of both secrets, and the step between.
         criterion.bench_function("bare step", |bencher| {
             bencher.iter(|| {
                 let secret = digest(&SHA256, &[7; 32]);
@@ -133,7 +134,7 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The median that Criterion has found.
+/// Returns the median that Criterion has measured.
 fn estimate(folder: &std::path::Path, id: &str) -> anyhow::Result<Duration> {
     let file = folder.join(id).join("new").join("estimates.json");
     let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;

@@ -1,4 +1,4 @@
-//! The functions beside an empty one, as processes under a Lambda runtime API.
+//! The functions compared with an empty one, as processes under a Lambda runtime API.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use crate::{PASSWORD, beside_local, binaries, log_in, median};
 
 const STARTS: usize = 60;
 const CALLS: usize = 10;
-/// What is built and weighed.
+/// The packages that are built and whose sizes are measured.
 const PACKAGES: [&str; 8] = [
     "empty",
     "authorizer",
@@ -30,77 +30,78 @@ const PACKAGES: [&str; 8] = [
     "password",
 ];
 
-/// Calls of functions that sign as with a sealed key; the others ask KMS.
+/// Calls of functions that sign in memory, as with a sealed key. The others ask KMS.
 const REFRESH_IN_MEMORY: &str = "refresh, the key in memory";
 const LOGIN_IN_MEMORY: &str = "login, the key in memory";
 
-/// A function's binary, and how it is asked.
+/// A function's binary, and the call to measure.
 struct Function {
-    /// The call, as the table names it.
+    /// The name of the call in the table.
     call: &'static str,
     package: &'static str,
     environment: BTreeMap<String, String>,
-    /// The next event, from the answer before.
+    /// Returns the next event, given the last answer.
     event: Event,
-    /// How many passwords a call hashes: their time and memory are set apart.
+    /// The number of passwords that a call hashes. Their time and memory are counted separately.
     hashes: u32,
     most: Limits,
 }
 
-/// What is asked of a call.
+/// The limits for a call.
 #[derive(Clone, Copy)]
 struct Limits {
     first: Most,
     warm: Most,
-    /// Of the handler beside its hash.
+    /// The limit for the handler compared with its hash.
     handled: Most,
     work: Most,
     memory: Most,
 }
 
-/// The event that follows an answer; at first there is none.
+/// Returns the event that follows an answer. At first the answer is null.
 type Event = Box<dyn FnMut(&Value) -> anyhow::Result<Value>>;
 
-/// What was seen of a function, start by start and call by call.
+/// The measurements of a function, over all starts and calls.
 #[derive(Default)]
 struct Seen {
-    /// Until it asked for its first event.
+    /// The time until it asked for its first event.
     ready: Vec<Duration>,
     first: Vec<Duration>,
-    /// Beside what a process's first hashes take.
+    /// Without the time of a process's first hashes.
     first_beside: Vec<Duration>,
-    /// Beside its own hashes, as it measured them once it had their memory.
+    /// Without its own hashes, as it measured them once it had their memory.
     first_beside_own: Vec<Duration>,
     warm: Vec<Duration>,
-    /// Of warm calls that hash: the handler and its hash, as the function measured them itself.
+    /// For warm calls that hash: the handler with its hash, and the hash, as the function measured
+    /// them.
     handled: Vec<Duration>,
     hashes: Vec<Duration>,
-    /// Of the processor, for one warm call beside its hashes.
+    /// The processor time of one warm call without its hashes.
     work: Vec<Duration>,
     memory_kib: Vec<u64>,
     /// The last answer.
     answer: Value,
 }
 
-/// The middle of what was seen, but for memory.
+/// The medians of the measurements, except for memory.
 struct Middle {
     ready: Duration,
     first: Duration,
     first_beside: Duration,
-    /// Where it hashes.
+    /// Only if the call hashes.
     first_beside_own: Option<Duration>,
     warm: Duration,
-    /// The handler alone, where it hashes.
+    /// The handler with its hash, if the call hashes.
     handled: Duration,
     /// All hashes of a call.
     hashed: Duration,
-    /// Where the system tells.
+    /// Only if the system reports it.
     work: Option<Duration>,
-    /// The most of all starts, where the system tells.
+    /// The maximum of all starts, if the system reports it.
     memory_kib: Option<u64>,
 }
 
-/// Adds the functions' lines.
+/// Adds the functions' rows.
 pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
     build()?;
     beside_local(async |local| {
@@ -112,12 +113,12 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
         for round in 0..STARTS {
             eprintln!("functions: start {} of {STARTS}", round + 1);
             for place in 0..functions.len() {
-                // Each is as often behind each other (their number is a prime): the end of a process
-                // takes time as well.
+                // Each runs equally often after each other one (their number is a prime), since the
+                // end of a process takes time too.
                 let at = (place * (1 + round % (functions.len() - 1)) + round) % functions.len();
                 let first = seen[at].start(&mut functions[at]).await;
                 let first = first.with_context(|| functions[at].call)?;
-                // In turn with the start, on a machine that is as busy.
+                // Measured in turn with the start, so that the machine is equally busy.
                 let set_apart = match functions[at].hashes {
                     0 => Duration::ZERO,
                     hashes => Hash::first().await? + hash.time().await? * (hashes - 1),
@@ -225,7 +226,7 @@ fn size_kib(package: &str) -> anyhow::Result<u64> {
     Ok(std::fs::metadata(binary(package)?)?.len() / 1024)
 }
 
-/// Beside this one.
+/// Returns the path of a binary in the folder of this one.
 fn binary(package: &str) -> anyhow::Result<PathBuf> {
     let folder = binaries()?;
     ensure!(
@@ -236,7 +237,7 @@ fn binary(package: &str) -> anyhow::Result<PathBuf> {
 }
 
 impl Seen {
-    /// Starts the function and asks it; gives the time until its first answer.
+    /// Starts the function and calls it. Returns the time until its first answer.
     async fn start(&mut self, function: &mut Function) -> anyhow::Result<Duration> {
         let mut event = (function.event)(&self.answer)?;
         let binary = binary(function.package)?;
@@ -253,7 +254,7 @@ impl Seen {
                 process.output()
             );
         }
-        // Hashes have threads of their own.
+        // Hashes run in their own threads.
         let worked = |process: &Bootstrap| match function.hashes {
             0 => process.processor_time(),
             _ => process.processor_time_of_first_thread(),
@@ -302,7 +303,8 @@ impl Seen {
     }
 }
 
-/// How long the requests of a function's log took that hashed a password, and how long the hash took.
+/// Returns the durations of the requests in a function's log that hashed a password, and of their
+/// hashes.
 fn logged(output: &str) -> impl Iterator<Item = (Duration, Duration)> {
     let lines = output.lines().filter_map(|line| {
         let line: Value = serde_json::from_str(line).ok()?;
@@ -312,9 +314,9 @@ fn logged(output: &str) -> impl Iterator<Item = (Duration, Duration)> {
     lines.map(move |(handled, hash)| (time(handled), time(hash)))
 }
 
-/// Builds the binaries as they are deployed, one by one.
+/// Builds the binaries one by one, as they are deployed.
 fn build() -> anyhow::Result<()> {
-    // Each apart: together, cargo would give each the features of the others.
+    // Built separately, since cargo would merge the features of packages that are built together.
     for package in PACKAGES {
         let mut build = Command::new(env!("CARGO"));
         build
@@ -325,7 +327,7 @@ fn build() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns what a function reads that signs with a key in KMS, as it does by default in AWS.
+/// Returns the variables that a function needs to sign with a key in KMS, the default in AWS.
 async fn signing_with_kms() -> [(String, String); 3] {
     let kms = Kms::start().await;
     let key = kms.make("RSA_2048");
@@ -334,14 +336,14 @@ async fn signing_with_kms() -> [(String, String); 3] {
     kms.signing_environment(&jwks, &key)
 }
 
-/// The functions of a Latchkey at work, each with a request that it grants; `signing` is the
+/// Returns the functions of a running Latchkey, each with a request that succeeds. `signing` is the
 /// environment of those that ask KMS to sign.
 async fn functions(
     local: &Local,
     signing: &[(String, String); 3],
 ) -> anyhow::Result<Vec<Function>> {
-    // Whose list of sessions stays short, who logs in again and again, who stays in one session, and
-    // whose password changes.
+    // Four users: one with a short list of sessions, one who logs in again and again, one who stays
+    // in one session, and one who changes the password.
     let stays = log_in(local, "ada@example.com").await?;
     log_in(local, "grace@example.com").await?;
     log_in(local, "edith@example.com").await?;
@@ -462,7 +464,7 @@ fn text(tokens: &Value) -> anyhow::Result<&str> {
     tokens["access_token"].as_str().context("no token")
 }
 
-/// What the authorizer says of these tokens.
+/// Returns the authorizer's context for these tokens.
 async fn granted(local: &Local, tokens: &Value) -> anyhow::Result<Value> {
     let event = include_str!("../../events/authorizer/allow.json");
     let event = serde_json::from_str(&event.replace("ACCESS_TOKEN", text(tokens)?))?;
@@ -471,7 +473,7 @@ async fn granted(local: &Local, tokens: &Value) -> anyhow::Result<Value> {
     Ok(verdict["context"].clone())
 }
 
-/// A request as API Gateway passes it, with what the authorizer said of it.
+/// Returns a request as API Gateway passes it, with the authorizer's context.
 fn event(method: &str, path: &str, body: &Value, granted: &Value) -> Value {
     json!({
         "version": "2.0", "routeKey": format!("{method} {path}"), "rawPath": path,

@@ -1,4 +1,4 @@
-//! Measures, in one run, what Latchkey's parts cost beside their limits, and prints a table.
+//! Measures the costs of Latchkey's parts in one run, and prints a table with their limits.
 //!
 //! Read the ratios: machines are shared and noisy, and both sides of a ratio are measured in turn.
 
@@ -33,20 +33,20 @@ use report::Report;
 
 const PASSWORD: &str = "correct horse battery staple";
 
-/// Measures what Latchkey costs beside its limits, and beside what people use instead.
+/// Measures Latchkey's costs against its limits and against alternatives.
 #[derive(Parser)]
 #[command(name = "bench", bin_name = "cargo run --release -p bench --")]
 struct Flags {
-    /// Write docs/benchmarks.md, of all parts.
+    /// Measure all parts, and write docs/benchmarks.md.
     #[arg(long, conflicts_with = "only")]
     write: bool,
-    /// Measure these parts only; may be repeated.
+    /// Measure only these parts; may be repeated.
     #[arg(long, value_enum)]
     only: Vec<Part>,
-    /// Serve the gateway until standard input ends, for the measurement of it.
+    /// Serve the gateway until standard input ends. Used by the benchmark itself.
     #[arg(long, hide = true)]
     serve: bool,
-    /// Hash one password, and print how many nanoseconds that took.
+    /// Hash one password, and print the nanoseconds that it took.
     #[arg(long, hide = true)]
     hash: bool,
 }
@@ -55,9 +55,9 @@ struct Flags {
 enum Part {
     /// Password hashes.
     Hash,
-    /// Tokens, beside other libraries.
+    /// Tokens, compared with other libraries.
     Token,
-    /// The inner parts, by Criterion.
+    /// Inner parts, with Criterion.
     Inner,
     /// The functions as processes.
     Lambda,
@@ -126,7 +126,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The middle one: what is left when a noisy machine's hiccups are set aside.
+/// Returns the median, which outliers of a noisy machine do not change.
 fn median<T: Copy + Ord>(values: &mut [T]) -> Option<T> {
     values.sort_unstable();
     values.get(values.len() / 2).copied()
@@ -136,14 +136,14 @@ fn millis(duration: Duration) -> String {
     format!("{:.2} ms", duration.as_secs_f64() * 1000.0)
 }
 
-/// Where this binary is, and those that it builds.
+/// Returns the folder of this binary and of those that it builds.
 fn binaries() -> anyhow::Result<PathBuf> {
     let this = std::env::current_exe()?;
     Ok(this.parent().context("no folder")?.to_path_buf())
 }
 
-/// What `work` comes to with a Latchkey of its own, whose folder is gone afterwards: a private key
-/// lies in it.
+/// Calls `work` with a Latchkey of its own. Removes its folder afterwards, since it contains a
+/// private key.
 async fn beside_local<T>(work: impl AsyncFnOnce(&Local) -> anyhow::Result<T>) -> anyhow::Result<T> {
     let folder = std::env::temp_dir().join(format!("latchkey-bench-{}", std::process::id()));
     let worked = async {
@@ -171,7 +171,7 @@ async fn beside_local<T>(work: impl AsyncFnOnce(&Local) -> anyhow::Result<T>) ->
     worked
 }
 
-/// Asks a running Latchkey, as the `n`th of its clients.
+/// Sends a request to a running Latchkey, as the `n`th client.
 async fn ask(local: &Local, path: &str, body: &Value, n: u32) -> anyhow::Result<(u16, Value)> {
     let request = Request::post(path)
         .header("content-type", "application/json")
@@ -184,7 +184,7 @@ async fn ask(local: &Local, path: &str, body: &Value, n: u32) -> anyhow::Result<
     Ok((status, serde_json::from_slice(&body)?))
 }
 
-/// The answer to a registration and the login after it.
+/// Registers and logs in. Returns the answer to the login.
 async fn log_in(local: &Local, email: &str) -> anyhow::Result<Value> {
     let mut body = serde_json::json!({"email": email, "password": PASSWORD});
     let credentials = body.clone();

@@ -1,7 +1,7 @@
-//! What people use instead, from PyPI and npm, where Python and Node.js are there.
+//! Alternatives from PyPI and npm, measured if Python and Node.js are installed.
 //!
-//! Each is a process that does its work for each line that it reads, and prints how many
-//! nanoseconds that took: so its own start is not counted, and it can be asked in turn with ours.
+//! Each is a process that does its work once for each line that it reads, and prints the
+//! nanoseconds that it took. So its start is not counted, and it can be measured in turn with ours.
 
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::path::{Path, PathBuf};
@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
-/// The folder with the scripts of the others.
+/// The folder with the alternatives' scripts.
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/others");
 
-/// Where the others were installed.
+/// The folder in which the alternatives are installed.
 pub struct Others(PathBuf);
 
-/// One of the others, at work.
+/// A running alternative.
 pub struct Other {
     child: Child,
     asked: ChildStdin,
@@ -24,11 +24,11 @@ pub struct Other {
 }
 
 impl Others {
-    /// Installs the others beside this binary.
+    /// Installs the alternatives next to this binary.
     ///
     /// # Errors
     ///
-    /// Where Python or Node.js is missing, or a package cannot be had.
+    /// Returns an error if Python or Node.js is missing, or a package cannot be installed.
     pub fn install() -> anyhow::Result<Self> {
         let this = std::env::current_exe()?;
         let folder = this.parent().context("no folder")?.join("others");
@@ -51,22 +51,22 @@ impl Others {
         Ok(Self(folder))
     }
 
-    /// Starts a script of Python's.
+    /// Starts a Python script.
     ///
     /// # Errors
     ///
-    /// Where it cannot be started.
+    /// Returns an error if it cannot be started.
     pub fn python(&self, script: &str, arguments: &[&str]) -> anyhow::Result<Other> {
         let mut command = Command::new(self.0.join("python/bin/python"));
         command.arg(Path::new(SCRIPTS).join(script));
         Other::start(command.args(arguments))
     }
 
-    /// What a script of Python's prints.
+    /// Returns the output of a Python script.
     ///
     /// # Errors
     ///
-    /// Where it fails.
+    /// Returns an error if it fails.
     pub fn output(&self, script: &str) -> anyhow::Result<String> {
         let mut command = Command::new(self.0.join("python/bin/python"));
         let command = command.arg(Path::new(SCRIPTS).join(script));
@@ -78,11 +78,11 @@ impl Others {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// Serves an application of Python's.
+    /// Serves a Python application.
     ///
     /// # Errors
     ///
-    /// Where it cannot be started.
+    /// Returns an error if it cannot be started.
     pub fn gunicorn(&self, app: &str, address: &str, workers: usize) -> anyhow::Result<Child> {
         let mut command = Command::new(self.0.join("python/bin/gunicorn"));
         command
@@ -94,21 +94,21 @@ impl Others {
                 "--chdir",
                 SCRIPTS,
             ])
-            // Threads keep connections open, which the default kind of worker does not.
+            // Threads keep connections open. The default kind of worker does not.
             .args(["--worker-class", "gthread", "--threads", "4"])
             .args(["--workers", &workers.to_string(), app])
             .env("DJANGO_DATABASE", self.0.join("django.sqlite"));
         Ok(command.spawn()?)
     }
 
-    /// Starts a script of Node.js's.
+    /// Starts a Node.js script.
     ///
     /// # Errors
     ///
-    /// Where it cannot be started.
+    /// Returns an error if it cannot be started.
     pub fn node(&self, script: &str, arguments: &[&str]) -> anyhow::Result<Other> {
         let mut command = Command::new("node");
-        // Beside its packages, where Node.js looks for them.
+        // Next to its packages, where Node.js looks for them.
         command.arg(self.0.join(script));
         Other::start(command.args(arguments))
     }
@@ -129,11 +129,11 @@ impl Other {
         })
     }
 
-    /// Does the work once more, and returns how long it took.
+    /// Does the work once more, and returns the time that it took.
     ///
     /// # Errors
     ///
-    /// Where the process has ended; it has printed why.
+    /// Returns an error if the process has ended. It has printed why.
     pub fn time(&mut self) -> anyhow::Result<Duration> {
         self.asked.write_all(b"\n")?;
         let nanos = self.answers.next().context("the other has ended")??;

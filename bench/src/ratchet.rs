@@ -1,4 +1,4 @@
-//! The refresh token's ratchet: what it costs to recognise an old token.
+//! The refresh token's ratchet: the cost of recognising an old token.
 
 use std::time::Instant;
 
@@ -11,11 +11,11 @@ use shared::domain::session::{Device, Presented, RefreshToken, Session, SessionP
 use crate::median;
 use crate::report::Report;
 
-/// How often a token is replaced in a session of 90 days by a client that is always there.
+/// The number of refreshes in a session of 90 days whose client is always in use.
 const GENERATIONS: u32 = 8_640;
 const RUNS: usize = 20;
 
-/// Adds the ratchet's line.
+/// Adds the ratchet's row.
 pub fn measure(report: &mut Report) -> anyhow::Result<()> {
     let policy = SessionPolicy {
         idle_seconds: 1000,
@@ -49,7 +49,7 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Somebody's account.
+/// Returns an account to measure with.
 pub fn account() -> anyhow::Result<Account> {
     let refused =
         |reason: shared::domain::field_error::Violation| anyhow::anyhow!("{}", reason.detail);

@@ -1,4 +1,4 @@
-//! The table of a run: printed, and, where it is asked for, written into the documentation.
+//! The table of a run, which is printed and can be written into the documentation.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-/// What was measured, line by line.
+/// The measurements, row by row.
 #[derive(Default)]
 pub struct Report(Vec<Line>);
 
@@ -20,29 +20,29 @@ struct Line {
     met: Option<bool>,
 }
 
-/// What a line must stay under.
+/// The limit of a row.
 #[derive(Debug, Clone, Copy)]
 pub enum Most {
-    /// Nothing is asked of it.
+    /// No limit.
     Any,
-    /// The ratio.
+    /// The maximum of the ratio.
     Ratio(f64),
-    /// Ours, in MB.
+    /// The maximum of our side, in MB.
     Megabytes(f64),
-    /// Ours, in milliseconds.
+    /// The maximum of our side, in milliseconds.
     Millis(f64),
-    /// The ratio is to be at least so.
+    /// The minimum of the ratio.
     AtLeast(f64),
 }
 
-/// Ours or theirs.
+/// A measured value of either side.
 #[derive(Debug, Clone, Copy)]
 pub enum Amount {
     /// A time.
     Time(Duration),
     /// A size or memory in KiB.
     Kib(u64),
-    /// How often in a second.
+    /// A rate per second.
     PerSecond(f64),
 }
 
@@ -68,7 +68,7 @@ impl Amount {
 }
 
 impl Report {
-    /// Adds a line: ours beside theirs, which has a name.
+    /// Adds a row that compares `ours` with `theirs`, which is called `name`.
     pub fn add(&mut self, what: &str, ours: Amount, theirs: Amount, name: &str, most: Most) {
         let ratio = ours.value() / theirs.value();
         let met = match most {
@@ -87,7 +87,7 @@ impl Report {
         });
     }
 
-    /// Adds a line whose sides have words of their own, and of which nothing is asked.
+    /// Adds a row without a limit, both sides of which are already texts.
     pub fn add_words(&mut self, what: &str, ours: String, beside: String, ratio: f64) {
         self.put(Line {
             what: what.to_owned(),
@@ -104,7 +104,7 @@ impl Report {
         self.0.push(line);
     }
 
-    /// The table in Markdown.
+    /// Returns the table in Markdown.
     pub fn table(&self) -> String {
         let mut table = String::from("| what | Latchkey | beside | ratio | asked for |\n");
         table.push_str("|---|---|---|---|---|\n");
@@ -121,7 +121,7 @@ impl Report {
             } else {
                 ""
             };
-            // What lies that near to its limit would look the same on either side of it.
+            // With two places, a ratio this near to its limit would look equal to it.
             let is_near = match line.most {
                 Most::Ratio(most) | Most::AtLeast(most) => (line.ratio - most).abs() < 0.01,
                 _ => false,
@@ -134,7 +134,7 @@ impl Report {
                 ratio,
                 ..
             } = line;
-            // A table that cannot be written to memory is no table.
+            // Writing to a string cannot fail.
             let _ = writeln!(
                 table,
                 "| {what} | {ours} | {beside} | {ratio:.places$} | {asked}{missed} |"
@@ -143,11 +143,11 @@ impl Report {
         table
     }
 
-    /// Writes the table into the documentation, with the machine and the way it was made.
+    /// Writes the table into the documentation, with the machine and the method.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn write(&self, file: &Path, date: &str) -> anyhow::Result<()> {
         let text = include_str!("benchmarks.md")
             .replace("{date}", date)
@@ -158,7 +158,7 @@ impl Report {
     }
 }
 
-/// What this ran on, in words.
+/// Describes the machine in words.
 fn machine() -> anyhow::Result<String> {
     let line = |file: &str, name: &str| {
         let text = std::fs::read_to_string(file).ok()?;

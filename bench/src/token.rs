@@ -1,4 +1,4 @@
-//! Verifying an access token, beside the libraries that people verify tokens with.
+//! Verification of an access token, compared with common libraries.
 
 use std::time::Instant;
 
@@ -12,10 +12,10 @@ use crate::report::{Amount, Most, Report};
 use crate::{beside_local, log_in, median};
 
 const ROUNDS: usize = 30;
-/// How many verifications make one round.
+/// The number of verifications in a round.
 const TIMES: u32 = 200;
 
-/// Adds the verification's lines.
+/// Adds the verification's rows.
 pub async fn measure(others: &Others, report: &mut Report) -> anyhow::Result<()> {
     beside_local(async |local| {
         let tokens = log_in(local, "ada@example.com").await?;

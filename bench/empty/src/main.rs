@@ -1,4 +1,4 @@
-//! A Lambda function that does nothing: the least that any Rust function costs.
+//! A Lambda function that does nothing: the lower bound for any Rust function.
 
 use std::convert::Infallible;
 

@@ -1,4 +1,4 @@
-//! Writes docs/cost.md: what logins cost, and what bounds them, from a table of prices.
+//! Writes docs/cost.md: the costs of logins and their limits, from a table of prices.
 //!
 //! `cargo run -p bench --bin cost > docs/cost.md`
 
@@ -7,7 +7,7 @@ use local::template::document;
 use shared::observe::audit::LoginRefusal;
 use shared::observe::emf::METRICS;
 
-/// US dollars per million, but for what says otherwise. Commonly given for us-east-1; not read from
+/// US dollars per million, unless stated otherwise. Commonly quoted for us-east-1; not taken from
 /// price pages.
 const HTTP_API: f64 = 1.00;
 const LAMBDA_REQUEST: f64 = 0.20;
@@ -15,21 +15,21 @@ const LAMBDA_GB_SECOND: f64 = 0.000_013_333_4 * 1e6;
 const WRITE_UNIT: f64 = 0.625;
 const READ_UNIT: f64 = 0.125;
 const KMS_SIGNATURE: f64 = 3.00;
-/// A month.
+/// Per month.
 const KMS_KEY: f64 = 1.00;
-/// A gigabyte.
+/// Per gigabyte.
 const LOGS: f64 = 0.50;
-/// KB: the gateway's line for a call; for a function that runs, its request's line with the metrics
-/// in it and the two of Lambda itself; a security event.
+/// In KB: the gateway's line for a call; for a function that runs, the request's line with its
+/// metrics and Lambda's own two lines; a security event.
 const LINE_OF_CALL: f64 = 0.4;
 const LINES_OF_RUN: f64 = 1.6;
 const LINE_OF_EVENT: f64 = 0.35;
-/// A month each: a metric of one's own, a metric that an alarm looks at, a dashboard; and how many
-/// of each an account has for nothing.
+/// Per month: the price, and the number that is free in an account. For a custom metric, a metric
+/// that an alarm looks at, a dashboard.
 const METRIC: (f64, f64) = (0.30, 10.0);
 const ALARM: (f64, f64) = (0.10, 10.0);
 const DASHBOARD: (f64, f64) = (3.00, 3.0);
-/// A month and user, beyond the first ten thousand: how many, and what each costs.
+/// Per month and user, beyond the first ten thousand: the size of a tier, and its price.
 const COGNITO_LITE: [(f64, f64); 4] = [
     (90e3, 0.0055),
     (900e3, 0.0046),
@@ -39,13 +39,13 @@ const COGNITO_LITE: [(f64, f64); 4] = [
 const COGNITO_ESSENTIALS: [(f64, f64); 1] = [(f64::INFINITY, 0.015)];
 const COGNITO_FREE: f64 = 10e3;
 
-/// How often somebody refreshes who logged in once: an app in use for 25 hours a month.
+/// The number of refreshes after a login: an app in use for 25 hours a month.
 const REFRESHES: f64 = 100.0;
 /// How much busier the busiest second is than the average one.
 const PEAK: f64 = 10.0;
 const SECONDS_A_MONTH: f64 = 30.0 * 86_400.0;
 
-/// A call, what runs for it (GB of memory, milliseconds), what it asks of DynamoDB and KMS, and its
+/// A call: what runs for it (GB of memory, milliseconds), its requests to DynamoDB and KMS, and its
 /// security events.
 struct Call {
     name: &'static str,
@@ -58,7 +58,7 @@ struct Call {
 
 const AUTHORIZER: (f64, f64) = (0.25, 2.0);
 
-/// Durations are guesses for warm functions in AWS; units are what the tests count.
+/// Durations are estimates for warm functions in AWS. Units are those that the tests count.
 const CALLS: [Call; 8] = [
     call("register", &[(1.0, 60.0)], 4.0, 0.0, 0.0, 1.0),
     call(
@@ -142,7 +142,7 @@ impl Call {
         kb * LOGS
     }
 
-    /// A million of them, but for signatures.
+    /// Returns the costs of a million calls, without signatures.
     fn unsigned(&self) -> f64 {
         HTTP_API + self.lambda() + self.dynamodb() + self.logs()
     }
@@ -159,7 +159,7 @@ fn tiered(users: f64, tiers: &[(f64, f64)]) -> f64 {
     cost
 }
 
-/// A number with commas between thousands.
+/// Formats a number with commas between thousands.
 fn grouped(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();
