@@ -1,4 +1,4 @@
-//! `cargo xtask new-function NAME`: a function in every place that names functions.
+//! `cargo xtask new-function NAME`: adds a function to every place that lists functions.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use anyhow::{Context as _, bail, ensure};
 
-/// The name of a function: that of its crate, its binary, its route and its folder of events.
+/// The name of a function, and of its crate, its binary, its route and its folder of events.
 #[derive(Debug, Clone)]
 pub struct FunctionName(String);
 
@@ -25,20 +25,20 @@ impl FromStr for FunctionName {
 }
 
 impl FunctionName {
-    /// Returns the name of its type and of its resource in template.yaml.
+    /// Returns the name of the function's type and of its resource in template.yaml.
     fn type_name(&self) -> String {
         let (first, rest) = self.0.split_at(1);
         first.to_ascii_uppercase() + rest
     }
 
-    /// Fills in a template.
+    /// Fills the name into a template.
     fn fill(&self, template: &str) -> String {
         let filled = template.replace("{{name}}", &self.0);
         filled.replace("{{Name}}", &self.type_name())
     }
 }
 
-/// New files, by their paths.
+/// The templates of new files, by their paths.
 const FILES: [(&str, &str); 6] = [
     (
         "functions/{{name}}/Cargo.toml",
@@ -66,17 +66,17 @@ const FILES: [(&str, &str); 6] = [
     ),
 ];
 
-/// Where a text goes in a file that is there.
+/// The place in an existing file where a text is inserted.
 enum Place {
-    /// Before the first line that begins so.
+    /// Before the first line that begins with this prefix.
     Before(&'static str),
-    /// Behind the last line that begins so.
+    /// After the last line that begins with this prefix.
     Behind(&'static str),
-    /// Among the lines that begin so, in the order of the alphabet.
+    /// Among the lines that begin with this prefix, in alphabetical order.
     Among(&'static str),
 }
 
-/// What is added to files that are there.
+/// The texts that are inserted into existing files.
 const ADDITIONS: [(&str, Place, &str); 17] = [
     (
         "Cargo.toml",
@@ -175,15 +175,15 @@ const ADDITIONS: [(&str, Place, &str); 17] = [
 ///
 /// # Errors
 ///
-/// Returns an error if there is such a function already, or if a file is not as it is expected to
-/// be. Nothing is written then.
+/// Returns an error, and writes nothing, if the function exists already or a file is not as
+/// expected.
 pub fn add(root: &Path, name: &FunctionName) -> anyhow::Result<()> {
     let folder = root.join("functions").join(&name.0);
-    ensure!(!folder.exists(), "there is a function {} already", name.0);
+    ensure!(!folder.exists(), "the function {} exists already", name.0);
     let mut changed: Vec<(String, String)> = Vec::new();
     for (path, template) in FILES {
         let path = name.fill(path);
-        ensure!(!root.join(&path).exists(), "{path} is there already");
+        ensure!(!root.join(&path).exists(), "{path} exists already");
         changed.push((path, name.fill(template)));
     }
     for (path, place, template) in &ADDITIONS {
@@ -206,22 +206,22 @@ pub fn add(root: &Path, name: &FunctionName) -> anyhow::Result<()> {
     }
     write_costs(root)?;
     println!(
-        "GET /{name} is there: begin in functions/{name}/src/lib.rs.\n\n  cargo run\n  cargo test --workspace",
+        "Added GET /{name}: begin in functions/{name}/src/lib.rs.\n\n  cargo run\n  cargo test --workspace",
         name = name.0
     );
     Ok(())
 }
 
-/// Writes docs/cost.md again: an alarm looks at one metric more.
+/// Writes docs/cost.md again, since the alarms look at one more metric.
 fn write_costs(root: &Path) -> anyhow::Result<()> {
     let mut cost = Command::new(env!("CARGO"));
     cost.args(["run", "--quiet", "-p", "bench", "--bin", "cost"]);
     let output = cost.current_dir(root).stderr(Stdio::inherit()).output()?;
-    ensure!(output.status.success(), "docs/cost.md cannot be made");
+    ensure!(output.status.success(), "docs/cost.md cannot be generated");
     Ok(fs::write(root.join("docs/cost.md"), output.stdout)?)
 }
 
-/// Returns `text` with `addition` at that place.
+/// Returns `text` with `addition` inserted at `place`.
 fn insert(text: &str, place: &Place, addition: &str) -> anyhow::Result<String> {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let begins = |prefix: &str| {
