@@ -1,4 +1,4 @@
-//! What is fuzzed, and what must hold of it. The tests replay what fuzzing found worth keeping.
+//! The fuzz targets, and the properties that they check. The tests replay the corpora.
 
 use std::sync::LazyLock;
 
@@ -17,7 +17,7 @@ use shared::tokens::bearer;
 use shared::tokens::claims::Claims;
 use shared::tokens::verifier::Verifier;
 
-/// Keys of each kind, whose private halves nobody has: no token of theirs can be made.
+/// Keys of each kind. Their private halves were discarded, so nobody can make a valid token.
 const JWKS: &str = include_str!("jwks.json");
 
 fn variable(name: &str) -> Option<String> {
@@ -35,7 +35,8 @@ fn made<T, E: std::fmt::Debug>(from_env: impl FnOnce(&Env<'_>) -> Result<T, E>) 
     }
 }
 
-/// A token, or the claims in one: never a panic, and never accepted, for nobody can sign.
+/// Verifies a token, or a token with these claims: it must not panic, and must be refused, since
+/// nobody can sign.
 pub fn verify_token(data: &[u8]) {
     static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| made(Verifier::from_env));
     let _ = serde_json::from_slice::<Claims>(data);
@@ -49,7 +50,7 @@ pub fn verify_token(data: &[u8]) {
     }
 }
 
-/// An event as Lambda passes it: whatever it is, the authorizer lets nobody in.
+/// Decodes an event as Lambda passes it. The authorizer must allow none.
 pub fn decode_event(data: &[u8]) {
     static AUTHORIZER: LazyLock<Authorizer> =
         LazyLock::new(|| made(|env| Authorizer::from_env(env, Clock::System)));
@@ -64,7 +65,7 @@ pub fn decode_event(data: &[u8]) {
     }
 }
 
-/// A body: refused as the client's fault, or parsed into values that obey their rules.
+/// Parses a body. It must be refused as a client error, or give values that obey their rules.
 pub fn parse_body(data: &[u8]) {
     static POLICY: LazyLock<PasswordPolicy> = LazyLock::new(|| made(PasswordPolicy::from_env));
     let request = http::Request::builder().header("content-type", "application/json");
