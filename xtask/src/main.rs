@@ -1,4 +1,4 @@
-//! Chores of the repository, as `cargo xtask`.
+//! Development tasks of the repository: `cargo xtask`.
 
 mod new_function;
 
@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use new_function::FunctionName;
 
-/// Chores of the repository.
+/// Development tasks of the repository.
 #[derive(Parser)]
 #[command(name = "xtask", bin_name = "cargo xtask")]
 struct Arguments {
@@ -19,7 +19,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Adds a function with one protected route, GET /NAME, to every place that names functions.
+    /// Adds a function with one protected route, GET /NAME, to every place that lists functions.
     NewFunction {
         /// The name of the crate, the binary and the route: lower-case letters, such as notes.
         name: FunctionName,
