@@ -1,5 +1,6 @@
 //! Development tasks of the repository: `cargo xtask`.
 
+mod generate;
 mod new_function;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +20,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
+    /// Writes the table of docs/configuration.md and the routes and settings of Cargo.toml.
+    Generate {
+        /// Writes nothing, and fails if anything is out of date.
+        #[arg(long)]
+        check: bool,
+    },
     /// Adds a function with one protected route, GET /NAME, to every place that lists functions.
     NewFunction {
         /// The name of the crate, the binary and the route: lower-case letters, such as notes.
@@ -29,6 +36,7 @@ enum Chore {
 fn main() -> ExitCode {
     let Arguments { chore } = Arguments::parse();
     let done = root().and_then(|root| match chore {
+        Chore::Generate { check } => generate::all(&root, check),
         Chore::NewFunction { name } => new_function::add(&root, &name),
     });
     match done {

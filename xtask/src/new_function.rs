@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use anyhow::{Context as _, bail, ensure};
 
+use crate::generate;
+
 /// The name of a function, and of its crate, its binary, its route and its folder of events.
 #[derive(Debug, Clone)]
 pub struct FunctionName(String);
@@ -77,16 +79,11 @@ enum Place {
 }
 
 /// The texts that are inserted into existing files.
-const ADDITIONS: [(&str, Place, &str); 17] = [
+const ADDITIONS: [(&str, Place, &str); 16] = [
     (
         "Cargo.toml",
         Place::Before("local = { path"),
         "{{name}} = { path = \"functions/{{name}}\" }\n",
-    ),
-    (
-        "Cargo.toml",
-        Place::Behind("\"/.well-known/openid-configuration\""),
-        "\"/{{name}}\" = [{ method = \"GET\", function = \"{{name}}\" }]\n",
     ),
     (
         "local/Cargo.toml",
@@ -204,6 +201,7 @@ pub fn add(root: &Path, name: &FunctionName) -> anyhow::Result<()> {
         }
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
+    generate::all(root, false)?;
     write_costs(root)?;
     println!(
         "Added GET /{name}: begin in functions/{name}/src/lib.rs.\n\n  cargo run\n  cargo test --workspace",

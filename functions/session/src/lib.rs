@@ -16,6 +16,7 @@ use shared::http::problem::Problem;
 use shared::observe::audit::{AuditEvent, EndedBy};
 use shared::platform::clock::Clock;
 use shared::platform::config::{ConfigError, Env};
+use shared::platform::settings::REFRESH_GRACE_SECONDS;
 use shared::store::{Store, StoreError};
 use shared::tokens::issuer::Issuer;
 
@@ -42,7 +43,7 @@ impl Sessions {
             store: Store::from_env(env)?,
             issuer: Issuer::from_env(env)?,
             policy: SessionPolicy::from_env(env)?,
-            grace_seconds: env.number("REFRESH_GRACE_SECONDS", 0..=60, 10)?,
+            grace_seconds: env.setting(&REFRESH_GRACE_SECONDS)?,
             authenticator: Authenticator::from_env(env, clock.clone())?,
             clock,
         })

@@ -3,9 +3,10 @@
 //! Each struct that needs configuration reads its variables in its own `from_env` and documents
 //! them there.
 
-use std::fmt::{self, Display};
+use std::fmt;
 use std::ops::RangeInclusive;
-use std::str::FromStr;
+
+use super::settings::Setting;
 
 /// A deployment fault: one sentence that says what to set. The function does not start.
 #[derive(thiserror::Error)]
@@ -73,22 +74,28 @@ impl<'a> Env<'a> {
             .ok_or_else(|| ConfigError(format!("{name} is not set; set it to {meaning}")))
     }
 
-    /// Returns a number within `range`, or `default` if the variable is missing.
+    /// Returns a setting, or its default if the variable is missing.
     ///
     /// # Errors
     ///
-    /// Returns an error if it is not such a number.
-    pub fn number<T>(
+    /// Returns an error if the variable is not a whole number in the setting's range.
+    pub fn setting(&self, setting: &Setting) -> Result<u64, ConfigError> {
+        self.setting_within(setting, setting.range.clone())
+    }
+
+    /// As [`Env::setting`], but within `range`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the variable is not a whole number in `range`.
+    pub fn setting_within(
         &self,
-        name: &str,
-        range: RangeInclusive<T>,
-        default: T,
-    ) -> Result<T, ConfigError>
-    where
-        T: FromStr + PartialOrd + Display,
-    {
+        setting: &Setting,
+        range: RangeInclusive<u64>,
+    ) -> Result<u64, ConfigError> {
+        let name = setting.variable;
         let Some(text) = self.optional(name) else {
-            return Ok(default);
+            return Ok(setting.default);
         };
         match text.parse() {
             Ok(value) if range.contains(&value) => Ok(value),
@@ -133,14 +140,21 @@ mod tests {
     }
 
     #[test]
-    fn a_number_keeps_to_its_range() {
+    fn a_setting_stays_in_its_range() {
+        let setting = |variable, range, default| Setting {
+            variable,
+            parameter: "",
+            range,
+            default,
+        };
         let env = Env::new(&lookup);
-        assert_eq!(env.number("SEVEN", 1..=9, 3).unwrap(), 7);
-        assert_eq!(env.number("GONE", 1..=9, 3).unwrap(), 3);
+        assert_eq!(env.setting(&setting("SEVEN", 1..=9, 3)).unwrap(), 7);
+        assert_eq!(env.setting(&setting("GONE", 1..=9, 3)).unwrap(), 3);
+        let beyond = env.setting(&setting("SEVEN", 8..=9, 8)).unwrap_err();
         assert_eq!(
-            env.number("SEVEN", 8..=9, 8).unwrap_err().to_string(),
+            beyond.to_string(),
             "SEVEN is \"7\"; set it to a whole number from 8 to 9"
         );
-        assert!(env.number("WORD", 1..=9, 3).is_err());
+        assert!(env.setting(&setting("WORD", 1..=9, 3)).is_err());
     }
 }

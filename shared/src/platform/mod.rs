@@ -4,3 +4,4 @@ pub mod clock;
 pub mod config;
 #[cfg(feature = "accounts")]
 pub mod random;
+pub mod settings;

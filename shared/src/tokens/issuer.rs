@@ -6,12 +6,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::audience::{CLIENT_ID, IssuerAndAudience};
 use super::claims::{Audience, Claims};
 use super::signer::{SignError, Signer};
-use super::verifier::Verifier;
 use crate::domain::account::Account;
 use crate::domain::id::SessionId;
 use crate::observe::logging::chain;
 use crate::platform::config::{ConfigError, Env};
 use crate::platform::random;
+use crate::platform::settings::ACCESS_TOKEN_SECONDS;
 
 /// Issues access tokens, signed with one key.
 pub struct Issuer {
@@ -47,7 +47,7 @@ impl Issuer {
     ///
     /// Returns an error if one of them is missing or unusable.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
-        let lifetime = env.number("ACCESS_TOKEN_SECONDS", 60..=Verifier::MAX_LIFETIME, 900)?;
+        let lifetime = env.setting(&ACCESS_TOKEN_SECONDS)?;
         Ok(Self {
             signer: Signer::from_env(env)?,
             expected: IssuerAndAudience::from_env(env)?,

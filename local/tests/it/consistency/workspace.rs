@@ -12,6 +12,7 @@ use serde_json::Value;
 use shared::observe::logging::NAMESPACE_VARIABLE;
 use shared::platform::clock::Clock;
 use shared::platform::config::Env;
+use shared::platform::settings;
 use testkit::cloudformation::CloudFormation;
 use testkit::kms::Kms;
 
@@ -192,6 +193,20 @@ async fn the_template_sets_what_each_function_reads_and_beyond_it_only_tuning_va
         used.extend(read);
     }
     assert!(globals.is_subset(&used), "{:?}", &globals - &used);
+}
+
+#[test]
+fn the_template_s_numbers_are_the_settings_of_the_code() {
+    let yaml = std::fs::read_to_string(root().join("template.yaml")).unwrap();
+    let template = document(&yaml).unwrap();
+    let variables = &template["Globals"]["Function"]["Environment"]["Variables"];
+    for setting in settings::ALL {
+        let parameter = &template["Parameters"][setting.parameter];
+        let number = |name: &str| parameter[name].as_u64().unwrap();
+        assert_eq!(text(&variables[setting.variable], "Ref"), setting.parameter);
+        assert_eq!(number("MinValue")..=number("MaxValue"), setting.range);
+        assert_eq!(number("Default"), setting.default, "{}", setting.parameter);
+    }
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::fmt;
 use argon2::password_hash::phc::{self, Output, Salt};
 use argon2::{Algorithm, Params, Version};
 
+use super::hash_memory::MOST_KIB;
 use super::hasher::Hasher;
+use crate::platform::settings::ARGON2_ITERATIONS;
 
 /// The stored form of a password: an Argon2id hash as a PHC string. It cannot be printed by
 /// accident.
@@ -23,8 +25,8 @@ impl PasswordHash {
         let hash = phc::PasswordHash::new(text).map_err(|_| UnusableHash)?;
         let kept = Self(hash);
         let (params, _, _) = kept.parts()?;
-        let bearable = params.m_cost() <= *Hasher::MEMORY_KIB.end()
-            && params.t_cost() <= *Hasher::ITERATIONS.end()
+        let bearable = u64::from(params.m_cost()) <= MOST_KIB
+            && u64::from(params.t_cost()) <= *ARGON2_ITERATIONS.range.end()
             && params.p_cost() == Hasher::PARALLELISM;
         let ours = kept.0.algorithm == Algorithm::Argon2id.ident()
             && kept.0.version == Some(Version::V0x13.into());

@@ -5,12 +5,14 @@ use std::thread;
 
 use argon2::Block;
 
+use crate::platform::settings::ARGON2_MEMORY_KIB;
+
 /// The memory of one hash at a time. The zeros are not stored in the executable: the system
 /// provides the pages when they are touched.
 pub(super) static MEMORY: Mutex<[Block; MOST_BLOCKS]> = Mutex::new([Block::new(); MOST_BLOCKS]);
 
 /// The limit on the memory of a hash, in KiB. Each KiB is one block.
-pub(super) const MOST_KIB: u32 = 65536;
+pub(super) const MOST_KIB: u64 = *ARGON2_MEMORY_KIB.range.end();
 const MOST_BLOCKS: usize = MOST_KIB as usize;
 
 /// Touches the pages of the first `blocks` of [`MEMORY`], once. Two threads take half as long, and

@@ -1,6 +1,5 @@
 //! Hashing and verification of passwords.
 
-use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
@@ -14,6 +13,7 @@ use super::Password;
 use crate::observe::request_log::{longest, record};
 use crate::platform::config::{ConfigError, Env};
 use crate::platform::random;
+use crate::platform::settings::{ARGON2_ITERATIONS, ARGON2_MEMORY_KIB};
 
 use super::hash::{PasswordHash, UnusableHash};
 use super::hash_memory::{MEMORY, MOST_KIB, touch};
@@ -53,11 +53,9 @@ pub struct Hasher {
 }
 
 impl Hasher {
-    pub(super) const MEMORY_KIB: RangeInclusive<u32> = 7168..=MOST_KIB;
-    pub(super) const ITERATIONS: RangeInclusive<u32> = 1..=10;
     pub(super) const PARALLELISM: u32 = 1;
     /// The equivalent sets of OWASP's Password Storage Cheat Sheet: memory in KiB, and passes.
-    const LEAST: [(u32, u32); 5] = [(47104, 1), (19456, 2), (12288, 3), (9216, 4), (7168, 5)];
+    const LEAST: [(u64, u64); 5] = [(47104, 1), (19456, 2), (12288, 3), (9216, 4), (7168, 5)];
 
     /// Reads `ARGON2_MEMORY_KIB` (7168 to 65536, default 19456) and `ARGON2_ITERATIONS` (1 to 10,
     /// default 2). `p` is 1, since a Lambda function has about one processor.
@@ -67,13 +65,12 @@ impl Hasher {
     /// Returns an error if one of them is not a number in its range, or if both together are weaker
     /// than OWASP requires.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
-        let most = *Self::MEMORY_KIB.end();
         let memory_range = match env.has_weak_hashes() {
-            true => Params::MIN_M_COST..=most,
-            false => Self::MEMORY_KIB,
+            true => u64::from(Params::MIN_M_COST)..=MOST_KIB,
+            false => ARGON2_MEMORY_KIB.range,
         };
-        let memory_kib = env.number("ARGON2_MEMORY_KIB", memory_range, 19456)?;
-        let iterations = env.number("ARGON2_ITERATIONS", Self::ITERATIONS, 2)?;
+        let memory_kib = env.setting_within(&ARGON2_MEMORY_KIB, memory_range)?;
+        let iterations = env.setting(&ARGON2_ITERATIONS)?;
         let refused = || {
             ConfigError::new(format!(
                 "ARGON2_MEMORY_KIB is {memory_kib} with ARGON2_ITERATIONS {iterations}, which is \
@@ -85,8 +82,12 @@ impl Hasher {
         if !env.has_weak_hashes() && !Self::LEAST.into_iter().any(strong) {
             return Err(refused());
         }
-        let params =
-            Params::new(memory_kib, iterations, Self::PARALLELISM, None).map_err(|_| refused())?;
+        let [memory, passes] = [memory_kib, iterations].map(u32::try_from);
+        let (Ok(memory), Ok(passes)) = (memory, passes) else {
+            return Err(refused());
+        };
+        let params = Params::new(memory, passes, Self::PARALLELISM, None);
+        let params = params.map_err(|_| refused())?;
         let written_params = ParamsString::try_from(&params).map_err(|_| refused())?;
         let processors = thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {

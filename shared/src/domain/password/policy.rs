@@ -8,6 +8,7 @@ use crate::domain::email::Email;
 use crate::domain::field_error::Violation;
 use crate::domain::name::Name;
 use crate::platform::config::{ConfigError, Env};
+use crate::platform::settings::PASSWORD_MIN_LENGTH;
 
 use super::Password;
 
@@ -27,8 +28,10 @@ impl PasswordPolicy {
     ///
     /// Returns an error if it is not a number in this range.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
-        let min_length = env.number("PASSWORD_MIN_LENGTH", 8..=64, 15)?;
-        Ok(Self { min_length })
+        let min_length = env.setting(&PASSWORD_MIN_LENGTH)?;
+        Ok(Self {
+            min_length: usize::try_from(min_length).unwrap_or(usize::MAX),
+        })
     }
 
     /// The number of code points that are estimated. If they are hard to guess, so is the whole

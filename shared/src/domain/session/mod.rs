@@ -13,6 +13,7 @@ use crate::domain::account::Account;
 use crate::domain::id::{SessionId, UserId};
 use crate::platform::config::{ConfigError, Env};
 use crate::platform::random;
+use crate::platform::settings::{REFRESH_IDLE_SECONDS, REFRESH_MAX_SECONDS};
 
 pub use device::Device;
 pub use refresh_token::RefreshToken;
@@ -34,10 +35,9 @@ impl SessionPolicy {
     ///
     /// Returns an error if one of them is not a number in its range.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
-        const DAY: u64 = 24 * 60 * 60;
         Ok(Self {
-            idle_seconds: env.number("REFRESH_IDLE_SECONDS", 60..=400 * DAY, 30 * DAY)?,
-            max_seconds: env.number("REFRESH_MAX_SECONDS", 60..=400 * DAY, 90 * DAY)?,
+            idle_seconds: env.setting(&REFRESH_IDLE_SECONDS)?,
+            max_seconds: env.setting(&REFRESH_MAX_SECONDS)?,
         })
     }
 

@@ -1,6 +1,9 @@
 //! The limits on guessing.
 
 use crate::platform::config::{ConfigError, Env};
+use crate::platform::settings::{
+    LOGIN_ATTEMPTS, LOGIN_ATTEMPTS_PER_ACCOUNT, LOGIN_ATTEMPTS_PER_SOURCE,
+};
 
 /// The limits on guessing.
 #[derive(Debug, Clone, Copy)]
@@ -35,9 +38,9 @@ impl AttemptPolicy {
     /// Returns an error if one of them is not a number in its range.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
-            free: env.number("LOGIN_ATTEMPTS", 3..=20, 5)?,
-            free_of_account: env.number("LOGIN_ATTEMPTS_PER_ACCOUNT", 10..=100, 50)?,
-            of_source: env.number("LOGIN_ATTEMPTS_PER_SOURCE", 10..=1_000_000, 300)?,
+            free: env.setting(&LOGIN_ATTEMPTS)?,
+            free_of_account: env.setting(&LOGIN_ATTEMPTS_PER_ACCOUNT)?,
+            of_source: env.setting(&LOGIN_ATTEMPTS_PER_SOURCE)?,
         })
     }
 

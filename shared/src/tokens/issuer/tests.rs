@@ -9,6 +9,7 @@ use aws_lc_rs::signature::{
 use pem::Pem;
 use proptest::prelude::*;
 
+use super::super::verifier::Verifier;
 use super::*;
 use crate::domain::account::NewAccount;
 use crate::domain::email::Email;
