@@ -18,6 +18,7 @@ use crate::domain::id::{Role, UserId};
 use crate::domain::name::Name;
 use crate::domain::password::hash::PasswordHash;
 use crate::domain::throttle::LastLogin;
+use crate::observe::request_log::record_user;
 
 /// The outcome of creating an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -255,7 +256,16 @@ fn write_account(account: &Account) -> Attributes {
         .finish()
 }
 
+/// Reads an account. If somebody has made the item unreadable, the request's line names whose it is.
 pub(super) fn read_account(id: UserId, attributes: &Attributes) -> Result<Account, StoreError> {
+    let account = parse_account(id, attributes);
+    if account.is_err() {
+        record_user(id);
+    }
+    account
+}
+
+fn parse_account(id: UserId, attributes: &Attributes) -> Result<Account, StoreError> {
     let item = Reader {
         item: "account",
         attributes,

@@ -409,3 +409,30 @@ fn the_operator_s_page_lists_every_event_and_every_metric() {
         .collect();
     assert_eq!(listed("docs/operations.md", "\n### Metrics\n"), metrics);
 }
+
+#[tokio::test]
+async fn a_line_names_the_account_whose_roles_were_written_wrongly() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    for wrong in [
+        AttributeValue::L(vec![AttributeValue::S("Admin".to_owned())]),
+        AttributeValue::Ss(vec!["admin".to_owned()]),
+        AttributeValue::S("admin".to_owned()),
+    ] {
+        app.set_attribute(&ada.id(), "roles", wrong).await;
+        logged_requests();
+        app.login("ada@example.com", PASSWORD).await.expect(500);
+        app.refresh(&ada.refresh_token).await.expect(500);
+        ada.get("/sessions").send().await.expect(500);
+        let lines = logged_requests();
+        assert_eq!(lines.len(), 3);
+        for line in lines {
+            assert_eq!(line["user_id"], ada.id(), "{line}");
+            let cause = line["cause"].as_str().unwrap();
+            assert!(cause.contains(r#"its attribute "roles""#), "{line}");
+        }
+    }
+    let mended = AttributeValue::L(vec![AttributeValue::S("admin".to_owned())]);
+    app.set_attribute(&ada.id(), "roles", mended).await;
+    app.refresh(&ada.refresh_token).await.expect(200);
+}
