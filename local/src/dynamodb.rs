@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task;
 
-use crate::{asked_to_stop, key};
+use crate::{asked_to_stop, signing_key};
 
 /// The table's name in local runs.
 pub const TABLE: &str = "latchkey";
@@ -39,7 +39,7 @@ pub fn open(storage: &Storage, properties: &Value, table: &str) -> anyhow::Resul
         Storage::Memory => Database::memory().context("cannot open a database in memory")?,
         Storage::File(path) => {
             // SQLite gives its other files the same mode.
-            let opened = key::private_file()
+            let opened = signing_key::private_file()
                 .append(true)
                 .open(path)
                 .map_err(anyhow::Error::from);

@@ -4,22 +4,22 @@
 //!
 //! - [`template`]: reads routes, authorizer, CORS, environments and table from template.yaml.
 //! - [`dynamodb`]: an embedded DynamoDB with the template's table.
-//! - [`key`]: the signing key, generated at the first start.
+//! - [`signing_key`]: the signing key, generated at the first start.
 //! - [`functions`]: calls functions by name, in this process or under `cargo lambda watch`.
 //! - [`event`]: converts between HTTP and events of payload format 2.0.
 //! - [`gateway`]: routes, authorizer and CORS, as API Gateway implements them.
 //! - [`openapi`]: the description of the API, docs/openapi.yaml.
-//! - [`docs`]: the page that shows the description.
+//! - [`api_docs`]: the page that shows the description.
 //!
 //! The functions are the ones that Lambda runs, and receive the same events.
 
-pub mod docs;
+pub mod api_docs;
 pub mod dynamodb;
 pub mod event;
 pub mod functions;
 pub mod gateway;
-pub mod key;
 pub mod openapi;
+pub mod signing_key;
 pub mod template;
 
 use std::collections::BTreeMap;
@@ -101,7 +101,7 @@ impl Local {
         make_folder(&options.data_dir)?;
         let signing_key = options.data_dir.join("signing-key.pem");
         let jwks = options.data_dir.join("jwks.json");
-        key::ensure(&signing_key, &jwks)?;
+        signing_key::ensure(&signing_key, &jwks)?;
         let storage = if options.ephemeral {
             Storage::Memory
         } else {

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use shared::platform::clock::Clock;
 use shared::platform::random;
 
-use crate::docs;
+use crate::api_docs;
 use crate::event::{self, Arrival};
 use crate::functions::Functions;
 use crate::template::{Authorizer, Route, Template};
@@ -238,7 +238,7 @@ impl Gateway {
 /// Serves the gateway over HTTP, and the pages about the API at the paths for which the template
 /// has no route.
 pub fn router(gateway: Arc<Gateway>) -> Router {
-    let pages = docs::pages().into_iter();
+    let pages = api_docs::pages().into_iter();
     pages
         .filter(|(path, _)| !gateway.takes(path))
         .fold(Router::new(), |router, (path, page)| {

@@ -310,7 +310,7 @@ async fn a_key_is_found_by_its_exact_name_among_ours_and_nowhere_else() {
 fn other_rsa_key() -> EncodingKey {
     let folder = crate::support::app::folder("stranger");
     let pem = folder.join("key.pem");
-    local::key::ensure(&pem, &folder.join("jwks.json")).unwrap();
+    local::signing_key::ensure(&pem, &folder.join("jwks.json")).unwrap();
     EncodingKey::from_rsa_pem(&std::fs::read(pem).unwrap()).unwrap()
 }
 

@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use local::template::{Document, Template};
-use local::{Local, Options, dynamodb, functions, key};
+use local::{Local, Options, dynamodb, functions, signing_key};
 use serde_json::{Value, json};
 use shared::observe::logging::{Spanless, filter, lines};
 use shared::platform::clock::{Clock, ManualClock};
@@ -562,7 +562,7 @@ pub fn data_dir() -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     let made = || {
         let folder = folder("data");
-        key::ensure(&folder.join("signing-key.pem"), &folder.join("jwks.json")).unwrap();
+        signing_key::ensure(&folder.join("signing-key.pem"), &folder.join("jwks.json")).unwrap();
         folder
     };
     FOLDER.get_or_init(made).clone()

@@ -7,8 +7,8 @@ use swagger_ui_dist::{ApiDefinition, OpenApiSource, generate_routes};
 
 use crate::openapi;
 
-const PAGE: &str = include_str!("docs.html");
-const START: &str = include_str!("docs.js");
+const PAGE: &str = include_str!("api_docs.html");
+const START: &str = include_str!("api_docs.js");
 
 /// The content security policy: the page may load from and connect to this host only.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
