@@ -201,6 +201,9 @@ pub fn add(root: &Path, name: &FunctionName) -> anyhow::Result<()> {
         }
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
+    // `use` lines have an order, which depends on the name.
+    let formatted = cargo(root, &["fmt", "--all"]).status()?;
+    ensure!(formatted.success(), "cargo fmt failed");
     generate::all(root, false)?;
     write_costs(root)?;
     println!(
@@ -212,11 +215,17 @@ pub fn add(root: &Path, name: &FunctionName) -> anyhow::Result<()> {
 
 /// Writes docs/cost.md again, since the alarms look at one more metric.
 fn write_costs(root: &Path) -> anyhow::Result<()> {
-    let mut cost = Command::new(env!("CARGO"));
-    cost.args(["run", "--quiet", "-p", "bench", "--bin", "cost"]);
-    let output = cost.current_dir(root).stderr(Stdio::inherit()).output()?;
+    let mut cost = cargo(root, &["run", "--quiet", "-p", "bench", "--bin", "cost"]);
+    let output = cost.stderr(Stdio::inherit()).output()?;
     ensure!(output.status.success(), "docs/cost.md cannot be generated");
     Ok(fs::write(root.join("docs/cost.md"), output.stdout)?)
+}
+
+/// Returns a command of cargo in the repository.
+fn cargo(root: &Path, arguments: &[&str]) -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(arguments).current_dir(root);
+    cargo
 }
 
 /// Returns `text` with `addition` inserted at `place`.

@@ -6,11 +6,10 @@
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
+use shared::observe::AuditEvent;
 use shared::observe::after_response::after_response;
-use shared::observe::audit::AuditEvent;
 use shared::observe::request_log::{RequestLog, in_ms, record_user};
-use shared::platform::clock::Clock;
-use shared::platform::config::{ConfigError, Env};
+use shared::platform::{Clock, ConfigError, Env};
 use shared::tokens::bearer;
 use shared::tokens::claims::Claims;
 use shared::tokens::context::AuthorizerContext;

@@ -6,7 +6,7 @@ use authorizer::{Authorizer, Event};
 use lambda_runtime::{LambdaEvent, Runtime, service_fn};
 use shared::observe::after_response::AfterResponse;
 use shared::observe::logging;
-use shared::platform::clock::Clock;
+use shared::platform::Clock;
 use shared::platform::config::process_env;
 
 #[tokio::main(flavor = "current_thread")]

@@ -7,10 +7,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use lambda_http::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use lambda_http::{Body, Request, Response};
-use shared::http::authenticate::gateway_context;
-use shared::http::handler::Handler;
-use shared::http::problem::Problem;
-use shared::platform::config::{ConfigError, Env};
+use shared::http::{Handler, Problem, gateway_context};
+use shared::platform::{ConfigError, Env};
 use shared::tokens::audience::IssuerName;
 use shared::tokens::jwks::{KeySet, unusable};
 

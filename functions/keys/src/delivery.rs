@@ -7,7 +7,7 @@ use aws_smithy_runtime_api::client::http::HttpConnector as _;
 use aws_smithy_runtime_api::http::Request;
 use aws_smithy_types::body::SdkBody;
 use shared::aws::HttpsClient;
-use shared::platform::config::{ConfigError, Env};
+use shared::platform::{ConfigError, Env};
 
 /// The answer was not delivered.
 #[derive(Debug, thiserror::Error)]

@@ -25,7 +25,7 @@ use std::time::Duration;
 use serde_json::Value;
 use shared::aws::kms::{Kms, KmsError};
 use shared::observe::logging::chain;
-use shared::platform::config::{ConfigError, Env};
+use shared::platform::{ConfigError, Env};
 use shared::tokens::jwks::KeySetError;
 
 use cloudformation::{Event, Resource, written};

@@ -5,22 +5,16 @@
 //! also holds after too many passwords were tried.
 
 use lambda_http::{Body, Request, Response};
-use shared::domain::account::{Account, Status};
-use shared::domain::email::Email;
-use shared::domain::id::UserId;
 use shared::domain::password::Password;
 use shared::domain::password::hash::PasswordHash;
 use shared::domain::password::hasher::Hasher;
 use shared::domain::session::{Device, RefreshToken, Session, SessionPolicy};
-use shared::http::authenticate::gateway_context;
-use shared::http::fields::{Fields, Media};
-use shared::http::handler::Handler;
-use shared::http::problem::Problem;
-use shared::http::throttle::{ReservedAttempt, Throttle};
-use shared::http::token_response::tokens;
-use shared::observe::audit::{AuditEvent, LoginRefusal};
-use shared::platform::clock::Clock;
-use shared::platform::config::{ConfigError, Env};
+use shared::domain::{Account, Email, Status, UserId};
+use shared::http::{
+    Fields, Handler, Media, Problem, ReservedAttempt, Throttle, gateway_context, tokens,
+};
+use shared::observe::{AuditEvent, LoginRefusal};
+use shared::platform::{Clock, ConfigError, Env};
 use shared::store::Store;
 use shared::store::credentials::Credential;
 use shared::tokens::issuer::{AccessToken, Issuer};

@@ -1,18 +1,15 @@
 //! `POST /password/change`: changes the password.
 
 use lambda_http::{Body, Request, Response};
-use shared::domain::account::{Account, Status};
 use shared::domain::password::hasher::Hasher;
 use shared::domain::password::{Password, PasswordPolicy, personal_words};
-use shared::http::authenticate::Authenticator;
-use shared::http::fields::{Fields, Media};
-use shared::http::handler::{Handler, no_content};
-use shared::http::problem::{Problem, TokenRejection};
-use shared::http::reauthenticate::Reauthentication;
-use shared::http::throttle::Throttle;
-use shared::observe::audit::{AuditEvent, EndedBy};
-use shared::platform::clock::Clock;
-use shared::platform::config::{ConfigError, Env};
+use shared::domain::{Account, Status};
+use shared::http::{
+    Authenticator, Fields, Handler, Media, Problem, Reauthentication, Throttle, TokenRejection,
+    no_content,
+};
+use shared::observe::{AuditEvent, EndedBy};
+use shared::platform::{Clock, ConfigError, Env};
 use shared::store::Store;
 use shared::store::credentials::OwnerWrite;
 

@@ -3,20 +3,15 @@
 use lambda_http::http::header::ETAG;
 use lambda_http::http::{HeaderValue, Method, StatusCode};
 use lambda_http::{Body, Request, Response};
-use shared::domain::account::{Account, ProfileChange, Status};
-use shared::domain::name::Name;
 use shared::domain::password::Password;
 use shared::domain::password::hasher::Hasher;
-use shared::http::authenticate::{Authenticator, Identity};
-use shared::http::etag::{at_version, etag};
-use shared::http::fields::{Fields, Media};
-use shared::http::handler::{Handler, json, no_content};
-use shared::http::problem::{Problem, TokenRejection};
-use shared::http::reauthenticate::Reauthentication;
-use shared::http::throttle::Throttle;
-use shared::observe::audit::{AuditEvent, EndedBy};
-use shared::platform::clock::Clock;
-use shared::platform::config::{ConfigError, Env};
+use shared::domain::{Account, Name, ProfileChange, Status};
+use shared::http::{
+    Authenticator, Fields, Handler, Identity, Media, Problem, Reauthentication, Throttle,
+    TokenRejection, at_version, etag, json, no_content,
+};
+use shared::observe::{AuditEvent, EndedBy};
+use shared::platform::{Clock, ConfigError, Env};
 use shared::store::Store;
 use shared::store::accounts::{AtVersion, Changed};
 use shared::store::credentials::OwnerWrite;

@@ -1,7 +1,7 @@
 //! Serves [`Register`] in Lambda.
 
 use register::Register;
-use shared::http::handler::serve;
+use shared::http::serve;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {

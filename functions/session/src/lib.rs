@@ -7,16 +7,12 @@ mod refresh;
 
 use lambda_http::http::Method;
 use lambda_http::{Body, Request, RequestExt as _, Response};
-use shared::domain::id::{SessionId, UserId};
 use shared::domain::session::{RefreshToken, SessionPolicy};
-use shared::http::authenticate::Authenticator;
-use shared::http::fields::{Fields, Media};
-use shared::http::handler::{Handler, no_content};
-use shared::http::problem::Problem;
-use shared::observe::audit::{AuditEvent, EndedBy};
-use shared::platform::clock::Clock;
-use shared::platform::config::{ConfigError, Env};
+use shared::domain::{SessionId, UserId};
+use shared::http::{Authenticator, Fields, Handler, Media, Problem, no_content};
+use shared::observe::{AuditEvent, EndedBy};
 use shared::platform::settings::REFRESH_GRACE_SECONDS;
+use shared::platform::{Clock, ConfigError, Env};
 use shared::store::{Store, StoreError};
 use shared::tokens::issuer::Issuer;
 

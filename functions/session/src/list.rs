@@ -3,12 +3,9 @@
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, RequestExt as _, Response};
 use serde::Serialize;
-use shared::domain::account::{Status, rfc3339};
-use shared::domain::field_error::{FieldError, Violation};
-use shared::domain::id::SessionId;
 use shared::domain::session::Session;
-use shared::http::handler::json;
-use shared::http::problem::{Problem, TokenRejection};
+use shared::domain::{FieldError, SessionId, Status, Violation, rfc3339};
+use shared::http::{Problem, TokenRejection, json};
 
 use crate::Sessions;
 

@@ -1,9 +1,8 @@
 //! `POST /logout`: ends the session of a refresh token (RFC 7009).
 
 use lambda_http::{Body, Request, Response};
-use shared::http::handler::no_content;
-use shared::http::problem::Problem;
-use shared::observe::audit::{AuditEvent, EndedBy};
+use shared::http::{Problem, no_content};
+use shared::observe::{AuditEvent, EndedBy};
 use shared::store::sessions::Ended;
 
 use crate::{Sessions, token};

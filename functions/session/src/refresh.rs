@@ -5,13 +5,11 @@
 //! nothing. A client that gets no response presents the same token again.
 
 use lambda_http::{Body, Request, Response};
-use shared::domain::account::{Account, Status};
 use shared::domain::session::{Presented, RefreshToken, Session};
-use shared::http::authenticate::gateway_context;
-use shared::http::problem::Problem;
-use shared::http::token_response::tokens;
-use shared::observe::audit::{AuditEvent, EndedBy};
+use shared::domain::{Account, Status};
+use shared::http::{Problem, gateway_context, tokens};
 use shared::observe::request_log;
+use shared::observe::{AuditEvent, EndedBy};
 use shared::store::sessions::Rotated;
 
 use crate::{Sessions, token};

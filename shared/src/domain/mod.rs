@@ -17,3 +17,13 @@ pub mod password;
 pub mod session;
 #[cfg(feature = "accounts")]
 pub mod throttle;
+
+#[cfg(feature = "accounts")]
+pub use account::{Account, NewAccount, ProfileChange, Status, rfc3339};
+#[cfg(feature = "accounts")]
+pub use email::Email;
+#[cfg(feature = "accounts")]
+pub use field_error::{FieldError, Violation};
+pub use id::{Role, SessionId, UserId};
+#[cfg(feature = "accounts")]
+pub use name::Name;

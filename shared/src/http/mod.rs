@@ -10,3 +10,12 @@ pub mod reauthenticate;
 pub mod sanitize;
 pub mod throttle;
 pub mod token_response;
+
+pub use authenticate::{Authenticator, Identity, gateway_context};
+pub use etag::{at_version, etag};
+pub use fields::{Fields, Media};
+pub use handler::{Handler, json, no_content, serve};
+pub use problem::{Problem, TokenRejection};
+pub use reauthenticate::Reauthentication;
+pub use throttle::{ReservedAttempt, Throttle};
+pub use token_response::tokens;

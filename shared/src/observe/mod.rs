@@ -5,3 +5,5 @@ pub mod audit;
 pub mod emf;
 pub mod logging;
 pub mod request_log;
+
+pub use audit::{AuditEvent, EndedBy, LoginRefusal};

@@ -5,3 +5,6 @@ pub mod config;
 #[cfg(feature = "accounts")]
 pub mod random;
 pub mod settings;
+
+pub use clock::Clock;
+pub use config::{ConfigError, Env};
