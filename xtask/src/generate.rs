@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use local::template::{Document, document};
+use local::template::Document;
 use serde_json::Value;
 use shared::platform::settings;
 
@@ -19,16 +19,15 @@ use shared::platform::settings;
 /// Returns an error if a file cannot be read or written, if it lacks the place to write to, or, to
 /// `check`, if it is out of date.
 pub fn all(root: &Path, check: bool) -> anyhow::Result<()> {
-    let path = root.join("template.yaml");
-    let template = document(&fs::read_to_string(&path)?)?;
-    let routes = router(&path)?;
+    let template = Document::read(&root.join("template.yaml"))?;
+    let routes = router(&template)?;
     let page = root.join("docs/configuration.md");
     write(&page, check, |text| {
         between(
             text,
             "<!-- cargo xtask generate -->\n",
             "\n<!-- end -->",
-            &parameters(&template),
+            &parameters(template.value()),
         )
     })?;
     write(&root.join("Cargo.toml"), check, |text| {
@@ -127,8 +126,8 @@ fn scalar(value: &Value) -> Option<String> {
 }
 
 /// Returns the routes of `cargo lambda watch`.
-fn router(template: &Path) -> anyhow::Result<String> {
-    let template = Document::read(template)?.with(&BTreeMap::new())?;
+fn router(template: &Document) -> anyhow::Result<String> {
+    let template = template.with(&BTreeMap::new())?;
     let mut by_path: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for route in template.routes() {
         let method = format!(

@@ -1,5 +1,6 @@
 //! `cargo xtask new-function NAME`: adds a function to every place that lists functions.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -177,22 +178,21 @@ const ADDITIONS: [(&str, Place, &str); 16] = [
 pub fn add(root: &Path, name: &FunctionName) -> anyhow::Result<()> {
     let folder = root.join("functions").join(&name.0);
     ensure!(!folder.exists(), "the function {} exists already", name.0);
-    let mut changed: Vec<(String, String)> = Vec::new();
+    let mut changed = BTreeMap::new();
     for (path, template) in FILES {
         let path = name.fill(path);
         ensure!(!root.join(&path).exists(), "{path} exists already");
-        changed.push((path, name.fill(template)));
+        changed.insert(path, name.fill(template));
     }
     for (path, place, template) in &ADDITIONS {
-        let known = changed.iter().position(|(changed, _)| changed == path);
-        let text = match known {
-            Some(place) => changed.swap_remove(place).1,
+        let text = match changed.remove(*path) {
+            Some(text) => text,
             None => fs::read_to_string(root.join(path))
                 .with_context(|| format!("cannot read {path}"))?,
         };
         let inserted = insert(&text, place, &name.fill(template));
         let inserted = inserted.with_context(|| format!("{path} is not as expected"))?;
-        changed.push(((*path).to_owned(), inserted));
+        changed.insert((*path).to_owned(), inserted);
     }
     for (path, text) in &changed {
         let path = root.join(path);

@@ -47,6 +47,11 @@ impl Document {
         })
     }
 
+    /// Returns the document as JSON, with short forms of functions in their long form.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
     /// Returns the template with `parameters` in place of their defaults.
     ///
     /// # Errors

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use testkit::dynamodb::Fault;
 
-use crate::support::app::{App, PASSWORD, registration, text};
-use crate::support::faulty_store::{FaultyStore, call, event};
+use crate::support::app::{App, PASSWORD, event, registration, text};
+use crate::support::faulty_store::{FaultyStore, call};
 
 /// A call of a function, and its requests to DynamoDB.
 struct Operation {

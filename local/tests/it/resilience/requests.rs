@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::app::{PASSWORD, text};
-use crate::support::faulty_store::{FaultyStore, ask, call, event};
+use crate::support::app::{PASSWORD, event, text};
+use crate::support::faulty_store::{FaultyStore, ask, call};
 
 #[tokio::test]
 async fn each_call_costs_the_requests_of_the_design() {

@@ -8,8 +8,8 @@ use shared::store::Store;
 use shared::store::sessions::Rotated;
 use testkit::dynamodb::Fault;
 
-use crate::support::app::{App, BEGINNING, PASSWORD, env, text};
-use crate::support::faulty_store::{FaultyStore, ask, call, event};
+use crate::support::app::{App, BEGINNING, PASSWORD, env, event, text};
+use crate::support::faulty_store::{FaultyStore, ask, call};
 
 #[tokio::test]
 async fn a_fault_during_a_refresh_never_loses_the_session() {

@@ -13,7 +13,7 @@ use testkit::kms::Fault;
 use tokio::time::Instant;
 
 use crate::support::app::bare_event;
-use crate::support::app::{App, PASSWORD, env};
+use crate::support::app::{App, PASSWORD, env, event};
 use crate::support::stack::Stack;
 
 /// Calls `work` with a function's environment, with its DynamoDB at `dynamodb`.
@@ -62,12 +62,7 @@ async fn a_login_from_a_new_source_finds_as_many_connections_open_as_it_asks_ove
     warm_up(&login).await;
     assert_eq!(proxy.connections(), 3);
     let body = json!({"email": "ada@example.com", "password": PASSWORD});
-    let mut event = bare_event(None);
-    event["routeKey"] = "POST /login".into();
-    event["rawPath"] = "/login".into();
-    event["requestContext"]["http"]["method"] = "POST".into();
-    event["headers"]["content-type"] = "application/json".into();
-    event["body"] = body.to_string().into();
+    let event = event("POST", "/login", &body, None);
     assert_eq!(ask(&login, event).await, 200);
     assert_eq!(proxy.connections(), 3, "the same ones");
 }
@@ -99,9 +94,7 @@ async fn services_that_do_not_answer_hold_up_the_start_for_two_seconds_at_most()
 
     // Work that failed at the start is retried by the request that needs it.
     stack.app.register("ada@example.com").await.expect(201);
-    let mut event = bare_event(None);
-    event["requestContext"]["http"]["method"] = json!("POST");
-    event["headers"]["content-type"] = json!("application/json");
-    event["body"] = json!(json!({"email": "ada@example.com", "password": PASSWORD}).to_string());
+    let body = json!({"email": "ada@example.com", "password": PASSWORD});
+    let event = event("POST", "/login", &body, None);
     assert_eq!(ask(&login, event).await, 200);
 }

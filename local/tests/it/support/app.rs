@@ -591,3 +591,14 @@ pub fn bare_event(authorization: Option<&str>) -> Value {
     }
     event
 }
+
+/// Returns an event for a route with a body, and with a token if it needs one.
+pub fn event(method: &str, path: &str, body: &Value, token: Option<&str>) -> Value {
+    let mut event = bare_event(token.map(|token| format!("Bearer {token}")).as_deref());
+    event["rawPath"] = json!(path);
+    event["requestContext"]["http"]["method"] = json!(method);
+    event["requestContext"]["http"]["path"] = json!(path);
+    event["headers"]["content-type"] = json!("application/json");
+    event["body"] = json!(body.to_string());
+    event
+}

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use shared::platform::clock::Clock;
 use testkit::dynamodb::{Fault, Proxy};
 
-use crate::support::app::{App, PASSWORD, bare_event, env, registration};
+use crate::support::app::{App, PASSWORD, env, event, registration};
 
 /// Functions whose DynamoDB can be made to fail.
 pub struct FaultyStore {
@@ -120,17 +120,6 @@ pub async fn ask(
         assert!(!body.to_string().contains("Dynamo"), "{answer}");
     }
     (status, body)
-}
-
-/// Returns an event for a route with a body, and with a token if it needs one.
-pub fn event(method: &str, path: &str, body: &Value, token: Option<&str>) -> Value {
-    let mut event = bare_event(token.map(|token| format!("Bearer {token}")).as_deref());
-    event["rawPath"] = json!(path);
-    event["requestContext"]["http"]["method"] = json!(method);
-    event["requestContext"]["http"]["path"] = json!(path);
-    event["headers"]["content-type"] = json!("application/json");
-    event["body"] = json!(body.to_string());
-    event
 }
 
 /// Invokes a function. Returns status and body; an empty body is null.

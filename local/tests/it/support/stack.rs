@@ -12,7 +12,7 @@ use shared::platform::config::{ConfigError, Env};
 use testkit::cloudformation::CloudFormation;
 use testkit::kms::Kms;
 
-use crate::support::app::{App, bare_event, env, template_document};
+use crate::support::app::{App, bare_event, env, event, template_document};
 
 /// A stack whose functions can be deployed one by one.
 pub struct Stack {
@@ -120,13 +120,7 @@ impl Stack {
 
     /// Sends a request to a route without the authorizer. Returns status and body.
     pub async fn post(&self, function: &str, path: &str, body: Value) -> (u64, Value) {
-        let mut event = bare_event(None);
-        event["rawPath"] = json!(path);
-        event["requestContext"]["http"]["method"] = json!("POST");
-        event["requestContext"]["http"]["path"] = json!(path);
-        event["headers"]["content-type"] = json!("application/json");
-        event["body"] = json!(body.to_string());
-        self.ask(function, event).await
+        self.ask(function, event("POST", path, &body, None)).await
     }
 
     /// Sends `GET /profile` through the authorizer, and through the function's own check of the
