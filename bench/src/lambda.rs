@@ -2,12 +2,11 @@
 
 mod functions;
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
-use serde_json::Value;
 use testkit::runtime_api::Bootstrap;
 
 use crate::hash::Hash;
@@ -50,11 +49,10 @@ struct Seen {
     /// The processor time of one warm call without its hashes.
     work: Vec<Duration>,
     memory_kib: Vec<u64>,
-    /// The last answer.
-    answer: Value,
 }
 
 /// The medians of the measurements, except for memory.
+#[derive(Clone)]
 struct Middle {
     ready: Duration,
     first: Duration,
@@ -72,14 +70,24 @@ struct Middle {
     memory_kib: Option<u64>,
 }
 
-/// Adds the functions' rows.
-pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
+/// Adds the functions' rows. With `against`, the binaries of that folder are measured in turn with
+/// those built here, and rows compare the two.
+pub async fn measure(against: Option<&Path>, report: &mut Report) -> anyhow::Result<()> {
     build()?;
+    let here = binaries()?;
+    ensure!(
+        here.ends_with("release"),
+        "measure what is deployed: cargo run --release -p bench"
+    );
+    let folders: Vec<&Path> = [here.as_path()].into_iter().chain(against).collect();
     beside_local(async |local| {
         // Its server runs as long as this process.
         let signing = signing_with_kms().await;
         let mut functions = functions(local, &signing).await?;
-        let mut seen: Vec<_> = functions.iter().map(|_| Seen::default()).collect();
+        let mut seen: Vec<Vec<Seen>> = functions
+            .iter()
+            .map(|_| folders.iter().map(|_| Seen::default()).collect())
+            .collect();
         let hash = Hash::new()?;
         for round in 0..STARTS {
             eprintln!("functions: start {} of {STARTS}", round + 1);
@@ -87,44 +95,89 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
                 // Each runs equally often after each other one (their number is a prime), since the
                 // end of a process takes time too.
                 let at = (place * (1 + round % (functions.len() - 1)) + round) % functions.len();
-                let first = seen[at].start(&mut functions[at]).await;
-                let first = first.with_context(|| functions[at].call)?;
-                // Measured in turn with the start, so that the machine is equally busy.
-                let set_apart = match functions[at].hashes {
-                    0 => Duration::ZERO,
-                    hashes => Hash::first().await? + hash.time().await? * (hashes - 1),
-                };
-                seen[at].first_beside.push(first.saturating_sub(set_apart));
+                for turn in 0..folders.len() {
+                    let side = (turn + round) % folders.len();
+                    let seen = &mut seen[at][side];
+                    let first = seen.start(folders[side], &mut functions[at]).await;
+                    let first = first.with_context(|| functions[at].call)?;
+                    // Measured in turn with the start, so that the machine is equally busy.
+                    let set_apart = match functions[at].hashes {
+                        0 => Duration::ZERO,
+                        hashes => Hash::first().await? + hash.time().await? * (hashes - 1),
+                    };
+                    seen.first_beside.push(first.saturating_sub(set_apart));
+                }
             }
         }
-        let mut middles = functions.iter().zip(seen).map(|(function, seen)| {
-            let middle = seen.middle(function.hashes)?;
-            anyhow::Ok((function, middle))
-        });
-        let (_, empty) = middles.next().context("no function")??;
-        for middle in middles {
-            let (function, middle) = middle?;
-            lines(report, function, &middle, &empty)?;
+        let mut empty = None;
+        for (function, sides) in functions.iter().zip(seen) {
+            let mut middles = sides.into_iter().map(|seen| seen.middle(function.hashes));
+            let ours = middles.next().context("no folder")??;
+            match &empty {
+                Some(empty) => lines(report, function, &ours, empty)?,
+                None => empty = Some(ours.clone()),
+            }
+            for theirs in middles {
+                compare(report, function, &ours, &theirs?);
+            }
         }
-        let empty = size_kib("empty")?;
+        let empty = size_kib(&here, "empty")?;
         for package in PACKAGES.into_iter().skip(1) {
             let most = match package {
                 "authorizer" => Most::Megabytes(4.5),
                 "discovery" => Most::Any,
                 _ => Most::Megabytes(8.0),
             };
-            let (ours, empty) = (Amount::Kib(size_kib(package)?), Amount::Kib(empty));
-            report.add(
-                &format!("{package}: binary"),
-                ours,
-                empty,
-                "an empty function",
-                most,
-            );
+            let what = format!("{package}: binary");
+            let ours = Amount::Kib(size_kib(&here, package)?);
+            report.add(&what, ours, Amount::Kib(empty), "an empty function", most);
+            for folder in folders.iter().skip(1) {
+                let theirs = Amount::Kib(size_kib(folder, package)?);
+                report.add(&what, ours, theirs, OTHER_SIDE, Most::Any);
+            }
         }
         Ok(())
     })
     .await
+}
+
+/// The name of the binaries that are given by a folder.
+const OTHER_SIDE: &str = "the other folder";
+
+/// Adds the rows that compare a function with that of another folder.
+fn compare(report: &mut Report, function: &Function, ours: &Middle, theirs: &Middle) {
+    let call = function.call;
+    let mut row = |what: &str, ours: Amount, theirs: Amount| {
+        let what = format!("{call}: {what}");
+        report.add(&what, ours, theirs, OTHER_SIDE, Most::Any);
+    };
+    let times = [
+        ("start until it asks for an event", ours.ready, theirs.ready),
+        (
+            "start until first answer, all of it",
+            ours.first,
+            theirs.first,
+        ),
+        ("warm call, all of it", ours.warm, theirs.warm),
+    ];
+    for (what, ours, theirs) in times {
+        row(what, Amount::Time(ours), Amount::Time(theirs));
+    }
+    if function.hashes > 0 {
+        let beside = |middle: &Middle| Amount::Time(middle.handled.saturating_sub(middle.hashed));
+        row(
+            "the handler beside its hash, warm",
+            beside(ours),
+            beside(theirs),
+        );
+    }
+    if let (Some(ours), Some(theirs)) = (ours.work, theirs.work) {
+        let (ours, theirs) = (Amount::Time(ours), Amount::Time(theirs));
+        row("processor time of a warm call", ours, theirs);
+    }
+    if let (Some(ours), Some(theirs)) = (ours.memory_kib, theirs.memory_kib) {
+        row("peak memory", Amount::Kib(ours), Amount::Kib(theirs));
+    }
 }
 
 fn lines(
@@ -193,35 +246,29 @@ fn lines(
     Ok(())
 }
 
-fn size_kib(package: &str) -> anyhow::Result<u64> {
-    Ok(std::fs::metadata(binary(package)?)?.len() / 1024)
-}
-
-/// Returns the path of a binary in the folder of this one.
-fn binary(package: &str) -> anyhow::Result<PathBuf> {
-    let folder = binaries()?;
-    ensure!(
-        folder.ends_with("release"),
-        "measure what is deployed: cargo run --release -p bench"
-    );
-    Ok(folder.join(package))
+fn size_kib(folder: &Path, package: &str) -> anyhow::Result<u64> {
+    let binary = folder.join(package);
+    let file = std::fs::metadata(&binary);
+    let file = file.with_context(|| format!("cannot read {}", binary.display()))?;
+    Ok(file.len() / 1024)
 }
 
 impl Seen {
-    /// Starts the function and calls it. Returns the time until its first answer.
-    async fn start(&mut self, function: &mut Function) -> anyhow::Result<Duration> {
-        let mut event = (function.event)(&self.answer)?;
-        let binary = binary(function.package)?;
+    /// Starts the function's binary of `folder` and calls it. Returns the time until its first
+    /// answer.
+    async fn start(&mut self, folder: &Path, function: &mut Function) -> anyhow::Result<Duration> {
+        let mut event = (function.event)(&function.answer)?;
+        let binary = folder.join(function.package);
         let mut process = Bootstrap::start(&binary, &function.environment).await?;
-        self.answer = process.invoke(event).await?;
+        function.answer = process.invoke(event).await?;
         let first = process.age();
         self.first.push(first);
         self.ready.extend(process.time_to_ready());
-        let status = self.answer["statusCode"].as_u64().unwrap_or(200);
-        if self.answer["isAuthorized"] == false || status >= 300 {
+        let status = function.answer["statusCode"].as_u64().unwrap_or(200);
+        if function.answer["isAuthorized"] == false || status >= 300 {
             bail!(
                 "refused the benchmark: {} {}",
-                self.answer,
+                function.answer,
                 process.output()
             );
         }
@@ -233,9 +280,9 @@ impl Seen {
         process.idle().await?;
         let before = worked(&process);
         for _ in 0..CALLS {
-            event = (function.event)(&self.answer)?;
+            event = (function.event)(&function.answer)?;
             let asked = Instant::now();
-            self.answer = process.invoke(event).await?;
+            function.answer = process.invoke(event).await?;
             self.warm.push(asked.elapsed());
             process.idle().await?;
         }

@@ -43,6 +43,10 @@ struct Flags {
     /// Measure only these parts; may be repeated.
     #[arg(long, value_enum)]
     only: Vec<Part>,
+    /// Measure the functions of this folder too, such as those of an older commit, in turn with
+    /// those that are built here. It holds binaries by their names, as target/release does.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "write")]
+    against: Option<PathBuf>,
     /// Serve the gateway until standard input ends. Used by the benchmark itself.
     #[arg(long, hide = true)]
     serve: bool,
@@ -105,7 +109,7 @@ async fn main() -> anyhow::Result<()> {
         inner::measure(&mut report).await?;
     }
     if asked(Part::Lambda) {
-        lambda::measure(&mut report).await?;
+        lambda::measure(flags.against.as_deref(), &mut report).await?;
     }
     if asked(Part::Ratchet) {
         ratchet::measure(&mut report)?;

@@ -24,6 +24,8 @@ pub(super) struct Function {
     pub(super) environment: BTreeMap<String, String>,
     /// Returns the next event, given the last answer.
     pub(super) event: Event,
+    /// The last answer. At first it is null.
+    pub(super) answer: Value,
     /// The number of passwords that a call hashes. Their time and memory are counted separately.
     pub(super) hashes: u32,
     pub(super) most: Limits,
@@ -40,7 +42,7 @@ pub(super) struct Limits {
     pub(super) memory: Most,
 }
 
-/// Returns the event that follows an answer. At first the answer is null.
+/// Returns the event that follows an answer.
 pub(super) type Event = Box<dyn FnMut(&Value) -> anyhow::Result<Value>>;
 
 /// Returns the variables that a function needs to sign with a key in KMS, the default in AWS.
@@ -169,6 +171,7 @@ pub(super) async fn functions(
                 package,
                 environment,
                 event,
+                answer: Value::Null,
                 hashes,
                 most,
             }
