@@ -25,10 +25,9 @@ impl Discovery {
     ///
     /// Returns an error if one of them is missing or unusable.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
-        let (jwks, _) = KeySet::published(&KeySet::document(env)?).map_err(unusable)?;
         Ok(Self {
             issuer: IssuerName::from_env(env)?,
-            jwks,
+            jwks: KeySet::published(&KeySet::document(env)?).map_err(unusable)?,
         })
     }
 

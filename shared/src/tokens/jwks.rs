@@ -6,8 +6,6 @@ use serde::Deserialize;
 
 use crate::platform::config::{ConfigError, Env};
 
-#[cfg(feature = "accounts")]
-use super::jwk::name;
 use super::jwk::{Jwk, Key, Named};
 
 /// The keys whose signatures are accepted.
@@ -92,16 +90,15 @@ impl KeySet {
         keys.map(Self)
     }
 
-    /// Returns the key set to publish for `document`, with only the public members of its keys, and
-    /// the algorithms of the keys. The keys themselves are not parsed, since that would add a
-    /// megabyte to the binary.
+    /// Returns the key set to publish for `document`, with only the public members of its keys. The
+    /// keys are not parsed, since that would add a megabyte to the binary.
     ///
     /// # Errors
     ///
     /// Returns the same errors as [`KeySet::parse`], except for a key whose members do not form a
     /// valid key.
     #[cfg(feature = "accounts")]
-    pub fn published(document: &str) -> Result<(String, Vec<&'static str>), KeySetError> {
+    pub fn published(document: &str) -> Result<String, KeySetError> {
         let keys = named(document)?;
         let read: serde_json::Value = serde_json::from_str(document).unwrap_or_default();
         let entries = read["keys"].as_array().into_iter().flatten();
@@ -110,16 +107,7 @@ impl KeySet {
             .zip(entries)
             .map(|(key, entry)| key.published(entry))
             .collect();
-        let mut algorithms: Vec<_> = keys
-            .iter()
-            .map(|key| name(key.public.algorithm()))
-            .collect();
-        algorithms.sort_unstable();
-        algorithms.dedup();
-        Ok((
-            serde_json::json!({ "keys": entries }).to_string(),
-            algorithms,
-        ))
+        Ok(serde_json::json!({ "keys": entries }).to_string())
     }
 
     /// Returns the key whose `kid` is exactly `kid`.
@@ -262,8 +250,7 @@ mod tests {
     #[cfg(feature = "accounts")]
     fn what_is_published_has_public_members_only() {
         let key = ed(r#","kid":"a","key_ops":["verify"],"x5c":["AA"],"internal":"secret""#);
-        let (document, algorithms) =
-            KeySet::published(&format!(r#"{{"keys":[{key}],"note":1}}"#)).unwrap();
+        let document = KeySet::published(&format!(r#"{{"keys":[{key}],"note":1}}"#)).unwrap();
         let document: serde_json::Value = serde_json::from_str(&document).unwrap();
         let half = format!(r#"{{"kty":"RSA","kid":"a","n":"{}"}}"#, "w".repeat(342));
         assert!(KeySet::published(&format!(r#"{{"keys":[{half}]}}"#)).is_err());
@@ -271,7 +258,6 @@ mod tests {
             "keys": [{"kty": "OKP", "kid": "a", "crv": "Ed25519", "x": X, "use": "sig", "alg": "EdDSA"}],
         });
         assert_eq!(document, expected);
-        assert_eq!(algorithms, ["EdDSA"]);
     }
 
     #[test]
