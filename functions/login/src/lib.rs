@@ -18,7 +18,6 @@ use shared::platform::{Clock, ConfigError, Env};
 use shared::store::Store;
 use shared::store::credentials::Credential;
 use shared::tokens::issuer::{AccessToken, Issuer};
-use tokio::task;
 
 /// The handler of logins.
 pub struct Login {
@@ -182,14 +181,9 @@ impl Login {
         session: &Session,
     ) -> Result<(), Problem> {
         let login = attempt.login();
-        let record_login = async {
-            // Starts the request that stores the session before this one is built.
-            task::yield_now().await;
-            self.store.record_login(account, &login).await
-        };
         let (created, recorded, succeeded) = tokio::join!(
             self.store.create_session(session),
-            record_login,
+            self.store.record_login(account, &login),
             attempt.succeeded(),
         );
         if matches!(
