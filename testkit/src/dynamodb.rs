@@ -18,7 +18,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 
-use crate::headers::assert_lean;
+use crate::headers::assert_names_latchkey;
 use crate::listen;
 
 /// A fault that the proxy injects into one request.
@@ -173,7 +173,7 @@ impl Proxy {
 
 async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Body> {
     let (head, body) = request.into_parts();
-    assert_lean(&head.headers);
+    assert_names_latchkey(&head.headers);
     let target = head.headers["x-amz-target"].to_str().unwrap();
     let operation = target.rsplit('.').next().unwrap().to_owned();
     let body = to_bytes(body, usize::MAX).await.unwrap();

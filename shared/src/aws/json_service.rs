@@ -39,7 +39,6 @@ use lambda_http::http::StatusCode;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::Lean;
 use crate::platform::config::ConfigError;
 
 /// A service, and how to reach it.
@@ -143,7 +142,6 @@ impl JsonService {
             .retry_classifier(HttpStatusCodeClassifier::default())
             .with_connection_poisoning()
             .interceptor(interceptor)
-            .interceptor(Lean)
             .runtime_plugin(
                 signature(config, names, region.clone()).ok_or_else(missing("credentials"))?,
             )
@@ -226,6 +224,10 @@ fn request(call: Call) -> Result<HttpRequest, BoxError> {
     let headers = request.headers_mut();
     headers.try_insert("content-type", "application/x-amz-json-1.1")?;
     headers.try_insert("x-amz-target", call.target)?;
+    headers.try_insert(
+        "user-agent",
+        concat!("latchkey/", env!("CARGO_PKG_VERSION")),
+    )?;
     Ok(request)
 }
 

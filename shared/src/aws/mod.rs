@@ -11,18 +11,12 @@ use std::time::{Duration, Instant};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_runtime::invocation_id::InvocationIdInterceptor;
-use aws_runtime::request_info::RequestInfoInterceptor;
-use aws_runtime::user_agent::UserAgentInterceptor;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
-    FinalizerInterceptorContextRef,
+    BeforeSerializationInterceptorContextRef, FinalizerInterceptorContextRef,
 };
-use aws_smithy_runtime_api::client::interceptors::{
-    Intercept, disable_interceptor, dyn_dispatch_hint,
-};
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
@@ -32,6 +26,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
+use aws_types::app_name::AppName;
 use aws_types::region::Region;
 
 pub use self::http_client::HttpsClient;
@@ -78,6 +73,8 @@ pub fn config(env: &Env<'_>, endpoint: &str) -> Result<SdkConfig, ConfigError> {
         .timeout_config(timeouts)
         .retry_config(retries);
     config.set_endpoint_url(env.optional(endpoint));
+    // The SDK adds it to the `user-agent`, which CloudTrail shows.
+    config.set_app_name(AppName::new(concat!("latchkey-", env!("CARGO_PKG_VERSION"))).ok());
     Ok(config.build())
 }
 
@@ -130,48 +127,6 @@ impl Intercept for Stopwatch {
         if let Some(Began(began)) = config.load::<Began>() {
             record(|log| self.0(log, began.elapsed()));
         }
-        Ok(())
-    }
-}
-
-/// Removes four headers from every request in which the SDK describes itself and its retries. No
-/// response depends on them, and they are a tenth of the SDK's work. CloudTrail shows the
-/// `user-agent` that is set instead, `latchkey/` and the version.
-#[derive(Debug)]
-pub struct Lean;
-
-impl Lean {
-    /// The product in the `user-agent` (RFC 9110 section 10.1.5).
-    const USER_AGENT: &'static str = concat!("latchkey/", env!("CARGO_PKG_VERSION"));
-}
-
-#[dyn_dispatch_hint]
-impl Intercept for Lean {
-    fn name(&self) -> &'static str {
-        "Lean"
-    }
-
-    fn read_before_execution(
-        &self,
-        _: &BeforeSerializationInterceptorContextRef<'_>,
-        config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        const CAUSE: &str = "no answer depends on it";
-        let state = config.interceptor_state();
-        state.store_put(disable_interceptor::<UserAgentInterceptor>(CAUSE));
-        state.store_put(disable_interceptor::<InvocationIdInterceptor>(CAUSE));
-        state.store_put(disable_interceptor::<RequestInfoInterceptor>(CAUSE));
-        Ok(())
-    }
-
-    fn modify_before_signing(
-        &self,
-        context: &mut BeforeTransmitInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let headers = context.request_mut().headers_mut();
-        headers.insert("user-agent", Self::USER_AGENT);
         Ok(())
     }
 }

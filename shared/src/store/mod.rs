@@ -20,7 +20,7 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use tokio::task::JoinSet;
 
-use crate::aws::{self, Lean, Stopwatch};
+use crate::aws::{self, Stopwatch};
 use crate::observe::logging::chain;
 use crate::observe::request_log::{longest, one_more, record};
 use crate::platform::config::{ConfigError, Env};
@@ -69,10 +69,7 @@ impl Store {
             one_more(&mut log.store_requests);
             longest(&mut log.store_ms, took);
         });
-        let config = Builder::from(&config)
-            .interceptor(stopwatch)
-            .interceptor(Lean)
-            .build();
+        let config = Builder::from(&config).interceptor(stopwatch).build();
         Ok(Self {
             client: Client::from_conf(config),
             table: env.required("TABLE_NAME", "the name of the DynamoDB table")?,

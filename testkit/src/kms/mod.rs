@@ -15,7 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::headers::assert_lean;
+use crate::headers::assert_names_latchkey;
 use crate::listen;
 use key::Key;
 
@@ -197,7 +197,7 @@ fn refusal(code: &str, message: &str) -> (u16, Value) {
 }
 
 async fn answer(State(kms): State<Arc<Kms>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
-    assert_lean(&headers);
+    assert_names_latchkey(&headers);
     let target = headers["x-amz-target"].to_str().unwrap();
     let operation = target.strip_prefix("TrentService.").unwrap();
     let mut request: Value = serde_json::from_slice(&body).unwrap();
