@@ -40,12 +40,12 @@ pub struct Gateway {
     cors: Option<Cors>,
     unknown_origins: UnknownOrigins,
     functions: Arc<Functions>,
-    verdicts: Mutex<HashMap<Vec<String>, Kept>>,
+    verdicts: Mutex<HashMap<Vec<String>, CachedVerdict>>,
     clock: Clock,
 }
 
 /// A cached answer of the authorizer.
-struct Kept {
+struct CachedVerdict {
     verdict: Verdict,
     until: u64,
 }
@@ -197,8 +197,8 @@ impl Gateway {
             return Err(GatewayError::Unauthorized);
         }
         let now = self.clock.now();
-        if let Some(kept) = self.kept(&identity, now) {
-            return Ok(kept);
+        if let Some(cached) = self.cached(&identity, now) {
+            return Ok(cached);
         }
         let asked = event::of_authorizer(event, &identity);
         let answer = self.functions.invoke(&authorizer.function, asked).await;
@@ -215,22 +215,22 @@ impl Gateway {
             }
         };
         if authorizer.cache_seconds > 0 {
-            let kept = Kept {
+            let cached = CachedVerdict {
                 verdict: verdict.clone(),
                 until: now + authorizer.cache_seconds,
             };
-            self.cache().insert(identity, kept);
+            self.cache().insert(identity, cached);
         }
         Ok(verdict)
     }
 
-    fn kept(&self, identity: &[String], now: u64) -> Option<Verdict> {
+    fn cached(&self, identity: &[String], now: u64) -> Option<Verdict> {
         let mut cache = self.cache();
-        cache.retain(|_, kept| kept.until > now);
-        cache.get(identity).map(|kept| kept.verdict.clone())
+        cache.retain(|_, cached| cached.until > now);
+        cache.get(identity).map(|cached| cached.verdict.clone())
     }
 
-    fn cache(&self) -> std::sync::MutexGuard<'_, HashMap<Vec<String>, Kept>> {
+    fn cache(&self) -> std::sync::MutexGuard<'_, HashMap<Vec<String>, CachedVerdict>> {
         self.verdicts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

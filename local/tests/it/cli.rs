@@ -72,13 +72,13 @@ async fn failure(options: Options) -> String {
 async fn accounts_and_tokens_survive_a_restart() {
     let data_dir = folder("restart");
     let _ = std::fs::remove_dir_all(&data_dir);
-    let kept = |port| Options {
+    let saved = |port| Options {
         data_dir: data_dir.clone(),
         ephemeral: false,
         port,
         ..options()
     };
-    let local = Local::start(kept(0)).await.unwrap();
+    let local = Local::start(saved(0)).await.unwrap();
     let port = local.url.rsplit(':').next().unwrap().parse().unwrap();
     let body = registration("ada@example.com");
     let (status, account) = ask(&local, "POST", "/register", String::new(), body).await;
@@ -89,7 +89,7 @@ async fn accounts_and_tokens_survive_a_restart() {
     local.stop().await;
 
     // The same port makes the same issuer.
-    let local = Local::start(kept(port)).await.unwrap();
+    let local = Local::start(saved(port)).await.unwrap();
     let bearer = format!(
         "authorization: Bearer {}\r\n",
         text(&tokens, "access_token")

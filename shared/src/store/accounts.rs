@@ -290,7 +290,7 @@ fn parse_account(id: UserId, attributes: &Attributes) -> Result<Account, StoreEr
     })
 }
 
-/// Returns the owner of the credential that kept a transaction from writing another.
+/// Returns the owner of the existing credential because of which a transaction failed.
 fn found_user(fault: &TransactWriteItemsError) -> Option<UserId> {
     let credential = reasons(fault).first()?.item()?;
     credential.get("user_id")?.as_s().ok()?.parse().ok()

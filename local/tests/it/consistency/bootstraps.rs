@@ -202,16 +202,16 @@ async fn an_account_is_opened_logged_into_and_read_by_the_real_binaries() {
         panic!("{}", login.output())
     };
     requests.iter().for_each(emf::check);
-    let is_kept = |line, name: &str| emf::kept(line).contains(&(name.to_owned(), vec![]));
+    let is_stored = |line, name: &str| emf::stored(line).contains(&(name.to_owned(), vec![]));
     assert!(
-        is_kept(cold, "cold_starts") && is_kept(cold, "logins"),
+        is_stored(cold, "cold_starts") && is_stored(cold, "logins"),
         "{cold}"
     );
     assert!(
-        !is_kept(warm, "cold_starts") && is_kept(warm, "logins"),
+        !is_stored(warm, "cold_starts") && is_stored(warm, "logins"),
         "{warm}"
     );
-    assert!(is_kept(refused, "logins_refused"), "{refused}");
+    assert!(is_stored(refused, "logins_refused"), "{refused}");
 
     let mut authorizer = start("authorizer", &environment["authorizer"]).await;
     let ask =

@@ -12,7 +12,7 @@ use shared::observe::emf::METRICS;
 use testkit::kms::Fault;
 
 use crate::support::app::{App, PASSWORD, logged, logged_events, logged_requests, root, text};
-use crate::support::emf::kept;
+use crate::support::emf::stored;
 use crate::support::stack::Stack;
 
 const WRONG: &str = "not the password";
@@ -136,9 +136,9 @@ async fn a_refused_login_is_in_the_log_with_the_reason_that_the_client_is_not_to
         assert_eq!(request["reason"], reason, "{request}");
         assert_eq!(request.get("user_id").and_then(Value::as_str), user_id);
         let by_reason = ("logins_refused".to_owned(), vec!["reason".to_owned()]);
-        assert!(kept(request).contains(&by_reason), "{request}");
+        assert!(stored(request).contains(&by_reason), "{request}");
         assert!(
-            kept(request).contains(&("logins_refused".to_owned(), vec![])),
+            stored(request).contains(&("logins_refused".to_owned(), vec![])),
             "{request}"
         );
     };
@@ -170,7 +170,7 @@ async fn what_has_too_many_attempts_is_in_the_log() {
     assert_event(event, "attempt_refused", "POST /login", fields);
     assert_eq!(event["level"], "WARN");
     assert_eq!(request["attempts_refused"], 1, "{request}");
-    assert!(kept(request).contains(&("attempts_refused".to_owned(), vec![])));
+    assert!(stored(request).contains(&("attempts_refused".to_owned(), vec![])));
 }
 
 #[tokio::test]
@@ -238,7 +238,7 @@ async fn the_end_of_a_session_is_in_the_log_with_what_ended_it() {
         of(&session, "reuse"),
     );
     assert_eq!(request["refresh_tokens_reused"], 1, "{request}");
-    assert!(kept(request).contains(&("refresh_tokens_reused".to_owned(), vec![])));
+    assert!(stored(request).contains(&("refresh_tokens_reused".to_owned(), vec![])));
 
     ada.delete("/sessions").send().await.expect(204);
     let by = json!({"user_id": ada.id(), "by": "owner"});
@@ -329,7 +329,7 @@ async fn a_login_s_line_holds_how_long_its_hash_and_dynamodb_took() {
     let [_, login] = &lines[..] else {
         panic!("{lines:?}")
     };
-    let metrics: BTreeSet<_> = kept(login).into_iter().map(|(name, _)| name).collect();
+    let metrics: BTreeSet<_> = stored(login).into_iter().map(|(name, _)| name).collect();
     let of_each = ["hash_ms", "logins", "store_ms"].map(str::to_owned);
     assert!(metrics.is_superset(&of_each.into()), "{login}");
     assert_eq!(login["logins"], 1);
@@ -372,7 +372,7 @@ async fn a_fault_of_kms_is_counted_and_its_time_measured() {
     assert_eq!(line["kms_faults"], 1, "{line}");
     assert!(line["kms_ms"].as_f64().unwrap() > 0.0, "{line}");
     assert!(text(&line, "cause").contains("AccessDenied"), "{line}");
-    let metrics = kept(&line);
+    let metrics = stored(&line);
     for name in ["kms_ms", "kms_faults"] {
         assert!(metrics.contains(&(name.to_owned(), vec![])), "{line}");
     }

@@ -444,10 +444,10 @@ fn all_functions_write_to_one_log_group_and_the_access_log_is_another() {
         groups.keys().collect::<Vec<_>>(),
         ["ApiLogs", "FunctionLogs"]
     );
-    let kept = json!({"RetentionInDays": {"Ref": "LogRetentionDays"}});
+    let retention = json!({"RetentionInDays": {"Ref": "LogRetentionDays"}});
     for (id, group) in groups {
         // CloudFormation generates the name, so that stacks never conflict.
-        assert_eq!(group["Properties"], kept, "{id}");
+        assert_eq!(group["Properties"], retention, "{id}");
     }
     let output = &template["Outputs"]["LogGroup"]["Value"];
     assert_eq!(*output, json!({"Ref": "FunctionLogs"}));

@@ -12,7 +12,7 @@ use crate::support::app::{Answer, App, options, root, template_document, text};
 use crate::support::openapi::{AnswerExample, Operation, answer_examples, described};
 
 /// The examples of answers that the tests cannot cause: operation, name, and reason.
-pub(super) const NOT_BROUGHT: [(&str, &str, &str); 2] = [
+pub(super) const NOT_CAUSED: [(&str, &str, &str); 2] = [
     (
         "*",
         "throttled",
@@ -189,7 +189,7 @@ fn every_code_of_a_fault_is_described_and_no_other_is() {
             }
         }
     }
-    assert_eq!(enumeration("FaultCode"), codes);
+    assert_eq!(enumeration("FieldErrorCode"), codes);
 }
 
 #[test]

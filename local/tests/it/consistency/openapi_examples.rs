@@ -12,7 +12,7 @@ use local::template::Template;
 use serde_json::{Value, json};
 use shared::platform::clock::Clock;
 
-use super::openapi::{NOT_BROUGHT, of_name, template};
+use super::openapi::{NOT_CAUSED, of_name, template};
 use crate::support::app::bare_event;
 use crate::support::app::{Answer, App, BEGINNING, PASSWORD, claims, env, options, root, text};
 use crate::support::openapi::{Operation, answer_examples, described};
@@ -65,7 +65,7 @@ async fn every_example_of_all_other_functions_is_run() {
 
 #[test]
 fn examples_that_tests_cannot_cause_are_described() {
-    for (id, name, _) in NOT_BROUGHT {
+    for (id, name, _) in NOT_CAUSED {
         let mut operations = described().operations();
         let known = operations.any(|o| (id == "*" || o.id() == id) && of_name(o, name).is_some());
         assert!(known, "{id} has no {name}");
@@ -87,7 +87,7 @@ async fn run(function: &str) {
             let listed = |&(id, listed, _): &(&str, &str, &str)| {
                 (id == "*" || id == operation.id()) && listed == name
             };
-            if NOT_BROUGHT.iter().any(listed) {
+            if NOT_CAUSED.iter().any(listed) {
                 continue;
             }
             let media_types = operation.request_examples().into_iter();
@@ -145,7 +145,7 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
             Some("http://127.0.0.1:9"),
         ),
         "internal" if operation.id() == "getConfiguration" => rebuild(&mut app, "ISSUER", None),
-        "internal" => spoil(&app).await,
+        "internal" => corrupt_items(&app).await,
         "missing-token" => {
             let text = std::fs::read_to_string(root().join("template.yaml")).unwrap();
             let without = text.replacen("        DefaultAuthorizer: Token\n", "", 1);
@@ -203,7 +203,7 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
         "malformed-json" => Some("{".to_owned()),
         "not-an-object" => Some("[]".to_owned()),
         "repeated-member" => body.map(|body| body.replacen('{', "{\"last_name\":\"Byron\",", 1)),
-        "crowded-object" => {
+        "too-many-members" => {
             let members: BTreeMap<_, _> = (0..65).map(|n| (format!("member_{n}"), n)).collect();
             Some(serde_json::to_string(&members).unwrap())
         }
@@ -273,7 +273,7 @@ fn rebuild(app: &mut App, variable: &str, value: Option<&str>) {
 }
 
 /// Makes the stored items of users unreadable.
-async fn spoil(app: &App) {
+async fn corrupt_items(app: &App) {
     for item in app.items().await {
         let sort_key = item["sk"].as_s().unwrap();
         let attribute = match sort_key.as_str() {

@@ -67,7 +67,7 @@ async fn a_fault_of_dynamodb_is_counted_and_its_time_measured_with_all_tries() {
         assert_eq!(line["store_faults"], 1, "{line}");
         assert_eq!(line["store_requests"], 1, "{line}");
         assert!(line["store_ms"].as_f64().unwrap() > least_ms, "{line}");
-        assert!(emf::kept(line).contains(&("store_faults".to_owned(), vec![])));
+        assert!(emf::stored(line).contains(&("store_faults".to_owned(), vec![])));
     }
     // A refusal by a condition of the write is not a fault.
     faulty.will("TransactWriteItems", &[]);

@@ -126,7 +126,7 @@ fn operations(token: &str, refresh_token: &str, other: &str) -> Vec<Operation> {
 }
 
 /// Returns the items of users, without the counters of attempts.
-async fn kept(app: &App) -> Vec<String> {
+async fn stored_items(app: &App) -> Vec<String> {
     let mut items: Vec<_> = app
         .items()
         .await
@@ -171,7 +171,7 @@ async fn after_a_fault_at_any_request_a_call_is_done_or_not_and_a_retry_complete
                 {
                     continue;
                 }
-                let before = kept(&faulty.app).await;
+                let before = stored_items(&faulty.app).await;
                 faulty.will(request, &[fault; 40]);
                 let failed = call(
                     &faulty.functions,
@@ -180,7 +180,7 @@ async fn after_a_fault_at_any_request_a_call_is_done_or_not_and_a_retry_complete
                 );
                 let (status, _) = failed.await;
                 faulty.will(request, &[]);
-                let after = kept(&faulty.app).await;
+                let after = stored_items(&faulty.app).await;
                 // A call that can only be completed, not undone, may be partly done.
                 let goes_on = ["Query", "BatchWriteItem", "DeleteItem"].contains(request)
                     && ["end all", "delete the account"].contains(&operation.name);

@@ -9,7 +9,7 @@ use serde_json::Value;
 const UNITS: [&str; 2] = ["Count", "Milliseconds"];
 
 /// A metric as CloudWatch stores it: its name and its dimensions.
-pub type Kept = (String, Vec<String>);
+pub type Stored = (String, Vec<String>);
 
 /// Panics if a line has metrics that CloudWatch would drop.
 #[track_caller]
@@ -50,25 +50,29 @@ pub fn check(line: &Value) {
             );
         }
     }
-    let kept = kept(line);
-    let once: BTreeSet<_> = kept.iter().collect();
-    assert_eq!(once.len(), kept.len(), "a metric is counted twice: {line}");
+    let stored = stored(line);
+    let once: BTreeSet<_> = stored.iter().collect();
+    assert_eq!(
+        once.len(),
+        stored.len(),
+        "a metric is counted twice: {line}"
+    );
 }
 
 /// Returns the metrics of a line, with each set of dimensions that CloudWatch stores them by.
-pub fn kept(line: &Value) -> Vec<Kept> {
-    let mut kept = Vec::new();
+pub fn stored(line: &Value) -> Vec<Stored> {
+    let mut stored = Vec::new();
     let directives = line["_aws"]["CloudWatchMetrics"].as_array();
     for directive in directives.into_iter().flatten() {
         for metric in list(&directive["Metrics"]) {
             let name = metric["Name"].as_str().unwrap();
             for set in list(&directive["Dimensions"]) {
                 let names = list(set).iter().map(|name| name.as_str().unwrap().into());
-                kept.push((name.to_owned(), names.collect()));
+                stored.push((name.to_owned(), names.collect()));
             }
         }
     }
-    kept
+    stored
 }
 
 #[track_caller]

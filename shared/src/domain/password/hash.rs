@@ -23,15 +23,15 @@ impl PasswordHash {
     /// hash, or costs more than any hash that [`Hasher`] writes.
     pub fn from_phc(text: &str) -> Result<Self, UnusableHash> {
         let hash = phc::PasswordHash::new(text).map_err(|_| UnusableHash)?;
-        let kept = Self(hash);
-        let (params, _, _) = kept.parts()?;
+        let stored = Self(hash);
+        let (params, _, _) = stored.parts()?;
         let bearable = u64::from(params.m_cost()) <= MOST_KIB
             && u64::from(params.t_cost()) <= *ARGON2_ITERATIONS.range.end()
             && params.p_cost() == Hasher::PARALLELISM;
-        let ours = kept.0.algorithm == Algorithm::Argon2id.ident()
-            && kept.0.version == Some(Version::V0x13.into());
+        let ours = stored.0.algorithm == Algorithm::Argon2id.ident()
+            && stored.0.version == Some(Version::V0x13.into());
         if bearable && ours {
-            Ok(kept)
+            Ok(stored)
         } else {
             Err(UnusableHash)
         }

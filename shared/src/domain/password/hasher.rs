@@ -29,7 +29,7 @@ pub enum HashError {
     Phc(#[from] phc::Error),
     /// The stored hash cannot be used.
     #[error("the stored hash")]
-    Kept(#[from] UnusableHash),
+    Stored(#[from] UnusableHash),
     /// The hashing thread has ended.
     #[error("the hashing task failed")]
     Task(#[source] task::JoinError),
@@ -123,7 +123,7 @@ impl Hasher {
         Ok(self.assemble(salt, hash))
     }
 
-    /// Returns whether `password` is the one that `kept` is the hash of.
+    /// Returns whether `stored` is a hash of `password`.
     ///
     /// # Errors
     ///
@@ -131,9 +131,9 @@ impl Hasher {
     pub async fn verify(
         &self,
         password: &Password,
-        kept: &PasswordHash,
+        stored: &PasswordHash,
     ) -> Result<bool, HashError> {
-        let (params, salt, hash) = kept.parts()?;
+        let (params, salt, hash) = stored.parts()?;
         // The comparison of two `Output`s takes constant time.
         Ok(self.derive(&params, password, salt).await? == hash)
     }
@@ -149,10 +149,10 @@ impl Hasher {
         Ok(self.assemble(Salt::new(&random::octets::<16>())?, hash))
     }
 
-    /// Returns whether `kept` was made with other parameters than the configured ones. If so,
+    /// Returns whether `stored` was made with other parameters than the configured ones. If so,
     /// replace it while the password is at hand.
-    pub fn is_obsolete(&self, kept: &PasswordHash) -> bool {
-        kept.0.params != self.written_params
+    pub fn is_obsolete(&self, stored: &PasswordHash) -> bool {
+        stored.0.params != self.written_params
     }
 
     fn assemble(&self, salt: Salt, hash: Output) -> PasswordHash {
@@ -238,12 +238,16 @@ mod tests {
     fn a_password_matches_its_own_hash_and_no_other() {
         block_on(async {
             let hasher = hasher("7168");
-            let kept = hasher
+            let stored = hasher
                 .hash(&password("correct horse battery"))
                 .await
                 .unwrap();
-            assert!(kept.to_phc().starts_with("$argon2id$v=19$m=7168,t=5,p=1$"));
-            let read = PasswordHash::from_phc(&kept.to_phc()).unwrap();
+            assert!(
+                stored
+                    .to_phc()
+                    .starts_with("$argon2id$v=19$m=7168,t=5,p=1$")
+            );
+            let read = PasswordHash::from_phc(&stored.to_phc()).unwrap();
             assert!(
                 hasher
                     .verify(&password("correct horse battery"), &read)
@@ -270,8 +274,8 @@ mod tests {
     fn octets_after_a_nul_count() {
         block_on(async {
             let hasher = hasher("7168");
-            let kept = hasher.hash(&password("nul\0one")).await.unwrap();
-            assert!(!hasher.verify(&password("nul\0two"), &kept).await.unwrap());
+            let stored = hasher.hash(&password("nul\0one")).await.unwrap();
+            assert!(!hasher.verify(&password("nul\0two"), &stored).await.unwrap());
         });
     }
 
@@ -279,10 +283,10 @@ mod tests {
     fn two_ways_to_write_a_letter_are_one_password() {
         block_on(async {
             let hasher = hasher("7168");
-            let kept = hasher.hash(&password("Ang\u{e9}lique")).await.unwrap();
+            let stored = hasher.hash(&password("Ang\u{e9}lique")).await.unwrap();
             assert!(
                 hasher
-                    .verify(&password("Ange\u{301}lique"), &kept)
+                    .verify(&password("Ange\u{301}lique"), &stored)
                     .await
                     .unwrap()
             );
@@ -305,7 +309,7 @@ mod tests {
         // The lock simulates another hash at work.
         let busy = MEMORY.lock();
         block_on(async {
-            let kept = hasher("8192")
+            let stored = hasher("8192")
                 .hash(&password("from another time"))
                 .await
                 .unwrap();
@@ -313,7 +317,7 @@ mod tests {
                 small.hash(&password("again and again")).await.unwrap();
                 assert!(
                     small
-                        .verify(&password("from another time"), &kept)
+                        .verify(&password("from another time"), &stored)
                         .await
                         .unwrap()
                 );
@@ -351,9 +355,9 @@ mod tests {
     fn a_hash_of_other_parameters_is_obsolete() {
         block_on(async {
             let (now, before) = (hasher("8192"), hasher("7168"));
-            let kept = before.hash(&password("still valid")).await.unwrap();
-            assert!(now.is_obsolete(&kept));
-            assert!(!before.is_obsolete(&kept));
+            let stored = before.hash(&password("still valid")).await.unwrap();
+            assert!(now.is_obsolete(&stored));
+            assert!(!before.is_obsolete(&stored));
         });
     }
 

@@ -19,5 +19,5 @@ mod source;
 mod tests;
 
 pub use policy::AttemptPolicy;
-pub use record::{AtSource, AttemptId, Attempts, LastLogin, NoSource, Wait};
+pub use record::{AtSource, AttemptId, Attempts, LastLogin, NotAnEntry, Wait};
 pub use source::{AttemptKey, Source};

@@ -253,28 +253,28 @@ impl fmt::Display for AtSource {
     }
 }
 
-/// An error: the stored text is not such a line.
+/// The stored text is not an entry of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not a source, two numbers, an attempt and a mark")]
-pub struct NoSource;
+pub struct NotAnEntry;
 
 impl FromStr for AtSource {
-    type Err = NoSource;
+    type Err = NotAnEntry;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let words: Vec<_> = text.split(' ').collect();
         let [source, made, last, attempt, known] = words[..] else {
-            return Err(NoSource);
+            return Err(NotAnEntry);
         };
         Ok(Self {
             source: source.to_owned(),
-            made: made.parse().map_err(|_| NoSource)?,
-            last: last.parse().map_err(|_| NoSource)?,
+            made: made.parse().map_err(|_| NotAnEntry)?,
+            last: last.parse().map_err(|_| NotAnEntry)?,
             attempt: AttemptId(attempt.to_owned()),
             known: match known {
                 "known" => true,
                 "-" => false,
-                _ => return Err(NoSource),
+                _ => return Err(NotAnEntry),
             },
         })
     }

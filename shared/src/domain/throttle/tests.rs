@@ -246,6 +246,6 @@ fn what_is_kept_of_a_source_is_read_as_it_was_written() {
         "a 1 -2 x -",
         "a 1 2 x maybe",
     ] {
-        assert_eq!(text.parse::<AtSource>(), Err(NoSource), "{text}");
+        assert_eq!(text.parse::<AtSource>(), Err(NotAnEntry), "{text}");
     }
 }
