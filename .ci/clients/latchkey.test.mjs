@@ -259,7 +259,7 @@ test('the message of a refusal is for a person', async () => {
   }
   assert.match(
     await guess(),
-    /^Too many passwords were tried\. Try again in \d+ (seconds|minutes)\.$/,
+    /^Too many attempts\. Try again in \d+ (seconds|minutes)\.$/,
   );
   assert.equal(await messageOf(ada.profile()), 'You are signed out. Log in again.');
 
@@ -280,7 +280,7 @@ test('the message of a refusal is for a person', async () => {
     [refusal(500, { message: 'Internal Server Error' }), 'Something went wrong (status 500).'],
     [
       refusal(429, { code: 'too-many-attempts' }, { 'retry-after': '900' }),
-      'Too many passwords were tried. Try again in 15 minutes.',
+      'Too many attempts. Try again in 15 minutes.',
     ],
     // A route of one's own: its words, or those of its status.
     [refusal(403, { title: 'no more notes', code: 'full', detail: 'Pay!' }), 'No more notes. Pay!'],

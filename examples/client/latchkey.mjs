@@ -97,7 +97,7 @@ const SENTENCES = new Map([
   ['invalid-token', 'You are signed out. Log in again.'],
   ['missing-token', 'You are signed out. Log in again.'],
   ['precondition-failed', 'It was changed elsewhere meanwhile. Load it again.'],
-  ['too-many-attempts', 'Too many passwords were tried.'],
+  ['too-many-attempts', 'Too many attempts.'],
   ['unavailable', 'The service is not available now.'],
   ['wrong-password', 'The password is wrong.'],
 ]);

@@ -147,13 +147,9 @@ impl Login {
         }
         let gateway = gateway_context(request);
         let domain_name = gateway.and_then(|gateway| gateway.domain_name.as_deref());
-        let http = gateway.map(|gateway| &gateway.http);
-        let device = Device::new(
-            http.and_then(|http| http.source_ip.as_deref())
-                .unwrap_or_default(),
-            http.and_then(|http| http.user_agent.as_deref())
-                .unwrap_or_default(),
-        );
+        let user_agent = gateway.and_then(|gateway| gateway.http.user_agent.as_deref());
+        let ip = self.throttle.client_address(request);
+        let device = Device::new(&ip, user_agent.unwrap_or_default());
         let (session, refresh_token) =
             Session::begin(account, device, &self.sessions, self.clock.millis());
         let access_token = self

@@ -82,6 +82,7 @@ impl Handler for ChangePassword {
             hasher: &self.hasher,
             throttle: &self.throttle,
             account: &account,
+            session_id: owner.session_id,
             password: &change.current,
             request: &request,
             now,

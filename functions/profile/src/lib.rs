@@ -90,6 +90,7 @@ impl Profile {
                     hasher: &self.hasher,
                     throttle: &self.throttle,
                     account: &account,
+                    session_id: owner.session_id,
                     password: &password,
                     request,
                     now,

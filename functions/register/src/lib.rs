@@ -6,8 +6,9 @@ use lambda_http::http::header::LOCATION;
 use lambda_http::{Body, Request, Response};
 use shared::domain::password::hasher::Hasher;
 use shared::domain::password::{Password, PasswordPolicy, personal_words};
+use shared::domain::throttle::Attempts;
 use shared::domain::{Account, Email, Name, NewAccount};
-use shared::http::{Fields, Handler, Media, Problem, json};
+use shared::http::{Fields, Handler, Media, Problem, Throttle, json};
 use shared::observe::AuditEvent;
 use shared::platform::{Clock, ConfigError, Env};
 use shared::store::Store;
@@ -18,11 +19,12 @@ pub struct Register {
     store: Store,
     hasher: Hasher,
     policy: PasswordPolicy,
+    throttle: Throttle,
     clock: Clock,
 }
 
 impl Register {
-    /// Reads the same settings as [`Store`], [`Hasher`] and [`PasswordPolicy`].
+    /// Reads the same settings as [`Store`], [`Hasher`], [`PasswordPolicy`] and [`Throttle`].
     ///
     /// # Errors
     ///
@@ -35,6 +37,7 @@ impl Register {
             store: Store::from_env(env)?,
             hasher,
             policy: PasswordPolicy::from_env(env)?,
+            throttle: Throttle::from_env(env)?,
             clock,
         })
     }
@@ -65,12 +68,26 @@ impl Register {
 impl Handler for Register {
     async fn handle(&self, request: Request) -> Result<Response<Body>, Problem> {
         let (new, password) = self.read(&request)?;
+        let now = self.clock.now();
+        let counted = self
+            .throttle
+            .count_registration(&self.store, &new.email, &request, now);
+        let counted = counted.await?;
         let hash = self.hasher.hash(&password).await?;
         let account = Account::open(new, self.clock.millis());
-        match self.store.create_account(&account, &hash).await? {
-            Created::EmailTaken => Err(Problem::EmailTaken),
+        // The owner can log in from here, however often somebody guessed at the address before.
+        let attempts = Attempts::of_new_account(counted.key(), now);
+        let created = self
+            .store
+            .create_account(&account, &hash, (counted.key(), &attempts));
+        match created.await? {
+            Created::EmailTaken => {
+                AuditEvent::EmailTaken.of_nobody().log();
+                Err(Problem::EmailTaken)
+            }
             Created::Done => {
                 AuditEvent::Registered.of(account.id).log();
+                counted.succeeded(&self.throttle, &self.store).await;
                 let mut response = json(StatusCode::CREATED, &account.view())?;
                 response
                     .headers_mut()

@@ -1,6 +1,7 @@
 //! HTTP: requests, responses, problems. No other layer knows HTTP.
 
 pub mod authenticate;
+pub mod client_address;
 pub mod etag;
 pub mod fields;
 pub mod handler;
@@ -12,6 +13,7 @@ pub mod throttle;
 pub mod token_response;
 
 pub use authenticate::{Authenticator, Identity, gateway_context};
+pub use client_address::ClientAddress;
 pub use etag::{at_version, etag};
 pub use fields::{Fields, Media};
 pub use handler::{Handler, json, no_content, serve};

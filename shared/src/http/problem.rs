@@ -201,7 +201,7 @@ impl Problem {
             Self::TooManyAttempts { .. } => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "too-many-attempts",
-                "Too many passwords were tried",
+                "Too many attempts",
             ),
             Self::Internal(_) => (
                 StatusCode::INTERNAL_SERVER_ERROR,

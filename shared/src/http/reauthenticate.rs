@@ -5,14 +5,15 @@ use lambda_http::Request;
 use super::problem::Problem;
 use super::throttle::Throttle;
 use crate::domain::account::Account;
+use crate::domain::id::SessionId;
 use crate::domain::password::Password;
 use crate::domain::password::hasher::Hasher;
 use crate::observe::audit::AuditEvent;
 use crate::store::Store;
 
-/// A request for the account's password from a client that is already logged in. The password is
-/// verified behind the same throttle as at login, so a stolen token gives no second place to guess
-/// passwords.
+/// A request for the account's password from a client that is already logged in. Guesses are
+/// counted by session and by source, so a stolen token gives no place to guess without a limit, and
+/// guesses at the account's address do not make its owner wait here.
 pub struct Reauthentication<'a> {
     /// The table.
     pub store: &'a Store,
@@ -22,6 +23,8 @@ pub struct Reauthentication<'a> {
     pub throttle: &'a Throttle,
     /// The account, as read earlier in this request.
     pub account: &'a Account,
+    /// The session of the token that was presented.
+    pub session_id: SessionId,
     /// The password that was presented.
     pub password: &'a Password,
     /// The request that presents it.
@@ -35,12 +38,14 @@ impl Reauthentication<'_> {
     ///
     /// # Errors
     ///
-    /// Returns 403 if it is not, and 429 if too many passwords were tried.
+    /// Returns 401 if the session has ended, 403 if the password is another, and 429 if too many
+    /// were tried.
     pub async fn verify(&self) -> Result<(), Problem> {
         let Self { account, .. } = self;
+        let owner = (*account, self.session_id);
         let admitted = self
             .throttle
-            .admit(self.store, &account.email, self.request, self.now);
+            .admit_in_session(self.store, owner, self.request, self.now);
         let (admitted, credential) = admitted.await?;
         // Another account may own the address by now, if this one has given it up.
         let credential = credential.filter(|credential| {
@@ -49,7 +54,7 @@ impl Reauthentication<'_> {
         let stored = credential.ok_or(Problem::WrongPassword)?.password;
         let (matches, reserved) = tokio::join!(
             self.hasher.verify(self.password, &stored),
-            admitted.reserve(account.login())
+            admitted.reserve(None)
         );
         let reserved = reserved?;
         if !matches? {

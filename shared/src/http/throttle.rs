@@ -2,10 +2,12 @@
 
 use lambda_http::Request;
 
-use super::authenticate::gateway_context;
-use super::problem::Problem;
+use super::client_address::ClientAddress;
+use super::problem::{Problem, TokenRejection};
+use crate::domain::account::Account;
 use crate::domain::email::Email;
-use crate::domain::throttle::{AttemptKey, AttemptPolicy, LastLogin, Source, Wait};
+use crate::domain::id::SessionId;
+use crate::domain::throttle::{AttemptKey, AttemptPolicy, LastLogin, Place, Source, Wait};
 use crate::observe::audit::AuditEvent;
 use crate::observe::logging;
 use crate::platform::config::{ConfigError, Env};
@@ -13,9 +15,11 @@ use crate::store::attempts::{LoginRecords, Reserved, VersionedAttempts};
 use crate::store::credentials::Credential;
 use crate::store::{Store, StoreError};
 
-/// The limit on how often passwords are guessed: by address, by source, and by both.
+/// The limit on how often passwords are guessed: by place, by source, and by both. A place is an
+/// address, or a session whose token someone has.
 pub struct Throttle {
     policy: AttemptPolicy,
+    client_address: ClientAddress,
 }
 
 /// An attempt that may go on to verify the password.
@@ -35,8 +39,15 @@ pub struct ReservedAttempt<'a> {
     of_source: u64,
 }
 
+/// A registration that has been counted.
+pub struct CountedRegistration {
+    key: AttemptKey,
+    of_source: u64,
+    now: u64,
+}
+
 impl Throttle {
-    /// Reads the same settings as [`AttemptPolicy::from_env`].
+    /// Reads the same settings as [`AttemptPolicy::from_env`] and [`ClientAddress::from_env`].
     ///
     /// # Errors
     ///
@@ -44,11 +55,13 @@ impl Throttle {
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
             policy: AttemptPolicy::from_env(env)?,
+            client_address: ClientAddress::from_env(env)?,
         })
     }
 
     /// Starts an attempt at the password of `email` at `now`, and returns it with the credential of
-    /// the address, if it has an account. If the attempt has to wait, no password is hashed.
+    /// the address, if it has an account. If the attempt has to wait, it counts nowhere, and no
+    /// password is hashed.
     ///
     /// # Errors
     ///
@@ -60,14 +73,50 @@ impl Throttle {
         request: &Request,
         now: u64,
     ) -> Result<(AdmittedAttempt<'a>, Option<Credential>), Problem> {
-        let gateway = gateway_context(request);
-        let ip = gateway.and_then(|gateway| gateway.http.source_ip.as_deref());
-        let key = AttemptKey::new(email, &Source::of(ip.unwrap_or_default()));
+        let key = AttemptKey::new(email, Place::Address, &self.source(request));
+        let records = store.login_records(&key, now).await?;
+        self.check(store, key, records, now)
+    }
+
+    /// As [`Throttle::admit`], for a password that the owner of a session is asked for again. These
+    /// attempts are counted by session, and not at the address: whoever guesses there cannot make
+    /// the owner wait here.
+    ///
+    /// # Errors
+    ///
+    /// Returns 429 if the attempt has to wait, and 401 if the session has ended.
+    pub async fn admit_in_session<'a>(
+        &'a self,
+        store: &'a Store,
+        (account, session_id): (&Account, SessionId),
+        request: &Request,
+        now: u64,
+    ) -> Result<(AdmittedAttempt<'a>, Option<Credential>), Problem> {
+        let place = Place::Session(account.id, session_id);
+        let key = AttemptKey::new(&account.email, place, &self.source(request));
+        let records = store.session_records(account.id, session_id, &key, now);
+        let (records, session) = records.await?;
+        let is_live = session.is_some_and(|session| {
+            session.expires_at > now && session.password_epoch == account.password_epoch
+        });
+        if !is_live {
+            return Err(TokenRejection::Session.into());
+        }
+        self.check(store, key, records, now)
+    }
+
+    fn check<'a>(
+        &'a self,
+        store: &'a Store,
+        key: AttemptKey,
+        records: LoginRecords,
+        now: u64,
+    ) -> Result<(AdmittedAttempt<'a>, Option<Credential>), Problem> {
         let LoginRecords {
             credential,
-            at_address: seen,
+            at_place: seen,
             of_source,
-        } = store.login_records(&key, now).await?;
+        } = records;
         let known = seen.attempts.is_known(&key, now);
         let waits_as_source = self.policy.source_waits(of_source, now);
         if let Some(seconds) = waits_as_source.filter(|_| !known) {
@@ -84,6 +133,53 @@ impl Throttle {
         };
         Ok((attempt, credential))
     }
+
+    /// Counts a registration of the source, like an attempt at an address where it is not known, and
+    /// returns the source's key at the address and the number of its attempts.
+    ///
+    /// # Errors
+    ///
+    /// Returns 429 if the source has made too many attempts.
+    pub async fn count_registration(
+        &self,
+        store: &Store,
+        email: &Email,
+        request: &Request,
+        now: u64,
+    ) -> Result<CountedRegistration, Problem> {
+        let key = AttemptKey::new(email, Place::Address, &self.source(request));
+        let counted = store.count_source(&key, &self.policy, now).await?;
+        let of_source = counted.map_err(|seconds| refused(seconds, "source"))?;
+        Ok(CountedRegistration {
+            key,
+            of_source,
+            now,
+        })
+    }
+
+    /// Returns the address of the client, as [`ClientAddress::of`] does.
+    pub fn client_address(&self, request: &Request) -> String {
+        self.client_address.of(request)
+    }
+
+    fn source(&self, request: &Request) -> Source {
+        Source::of(&self.client_address(request))
+    }
+
+    /// Takes an attempt of a source back because it succeeded. Sources with few attempts skip the
+    /// write. Without it, a source that many people share would be locked out by their logins.
+    async fn give_back(
+        &self,
+        store: &Store,
+        key: &AttemptKey,
+        of_source: u64,
+        now: u64,
+    ) -> Result<(), StoreError> {
+        if of_source > self.policy.of_source / 2 {
+            store.uncount_source(key, now).await?;
+        }
+        Ok(())
+    }
 }
 
 impl<'a> AdmittedAttempt<'a> {
@@ -97,7 +193,7 @@ impl<'a> AdmittedAttempt<'a> {
         mut self,
         login: Option<LastLogin>,
     ) -> Result<ReservedAttempt<'a>, Problem> {
-        let Throttle { policy } = self.throttle;
+        let Throttle { policy, .. } = self.throttle;
         let seen = std::mem::take(&mut self.seen);
         let mut of_source = 0;
         // A source that has logged in here before is not trying one address after the other.
@@ -115,7 +211,13 @@ impl<'a> AdmittedAttempt<'a> {
                 attempt: Self { seen, ..self },
                 of_source,
             }),
-            Reserved::Refused(wait) => Err(waits(wait)),
+            Reserved::Refused(wait) => {
+                // Concurrent attempts were faster. This one is refused, so it counts nowhere.
+                if of_source > 0 {
+                    self.store.uncount_source(&self.key, self.now).await?;
+                }
+                Err(waits(wait))
+            }
         }
     }
 }
@@ -131,8 +233,8 @@ impl ReservedAttempt<'_> {
         }
     }
 
-    /// Records that the password was right: resets the source's count at this address, where the
-    /// source becomes known.
+    /// Records that the password was right: resets the source's count at this place, where the source
+    /// becomes known.
     ///
     /// # Errors
     ///
@@ -145,14 +247,7 @@ impl ReservedAttempt<'_> {
             now,
             seen,
         } = &self.attempt;
-        let give_back = async {
-            // Sources with few attempts skip the write. Without it, a source that many people share
-            // would be locked out by their logins.
-            if self.of_source > throttle.policy.of_source / 2 {
-                store.uncount_source(key, *now).await?;
-            }
-            Ok(())
-        };
+        let give_back = throttle.give_back(store, key, self.of_source, *now);
         let reset = store.reset_attempts(key, seen, *now);
         tokio::try_join!(give_back, reset).map(|_| ())
     }
@@ -168,12 +263,34 @@ impl ReservedAttempt<'_> {
     }
 }
 
+impl CountedRegistration {
+    /// Returns the key of the source at the address.
+    pub fn key(&self) -> &AttemptKey {
+        &self.key
+    }
+
+    /// Takes the count of the source back, because an account was opened. If this fails, the
+    /// registration still counts.
+    pub async fn succeeded(&self, throttle: &Throttle, store: &Store) {
+        let Self {
+            key,
+            of_source,
+            now,
+        } = self;
+        if let Err(error) = throttle.give_back(store, key, *of_source, *now).await {
+            let cause = logging::chain(&error);
+            tracing::warn!(cause, "a registration that succeeded still counts");
+        }
+    }
+}
+
 fn waits(wait: Wait) -> Problem {
-    let by = if wait.of_account { "address" } else { "both" };
+    let by = if wait.of_strangers { "address" } else { "both" };
     refused(wait.seconds, by)
 }
 
-/// `by` names what has too many attempts: the address, the source, or the source at this address.
+/// `by` names what has too many attempts: the address or the session, the source, or the source
+/// there.
 fn refused(seconds: u64, by: &'static str) -> Problem {
     AuditEvent::AttemptRefused
         .of_nobody()

@@ -13,6 +13,8 @@ use crate::observe::request_log::{RequestLog, one_more, record, request};
 pub enum AuditEvent {
     /// An account was opened.
     Registered,
+    /// A registration was refused, since the address has an account.
+    EmailTaken,
     /// A login succeeded.
     LoggedIn,
     /// A login was refused; `reason` is a [`LoginRefusal`].
@@ -88,8 +90,9 @@ impl LoginRefusal {
 
 impl AuditEvent {
     /// All variants.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Registered,
+        Self::EmailTaken,
         Self::LoggedIn,
         Self::LoginRefused,
         Self::AttemptRefused,
@@ -116,6 +119,10 @@ impl AuditEvent {
     fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::Registered => ("registered", "an account was opened"),
+            Self::EmailTaken => (
+                "email_taken",
+                "the address of a registration has an account",
+            ),
             Self::LoggedIn => ("logged_in", "somebody logged in"),
             Self::LoginRefused => ("login_refused", "a login was refused"),
             Self::AttemptRefused => ("attempt_refused", "too many attempts"),
@@ -155,13 +162,14 @@ impl AuditEvent {
     /// Returns the metric that counts the event.
     fn metric(self, log: &mut RequestLog) -> Option<&mut Option<u64>> {
         match self {
+            Self::Registered => Some(&mut log.registrations),
+            Self::EmailTaken => Some(&mut log.emails_taken),
+            Self::PasswordRefused => Some(&mut log.passwords_refused),
             Self::LoggedIn => Some(&mut log.logins),
             Self::LoginRefused => Some(&mut log.logins_refused),
             Self::AttemptRefused => Some(&mut log.attempts_refused),
             Self::RefreshTokenReused => Some(&mut log.refresh_tokens_reused),
-            Self::Registered
-            | Self::PasswordRefused
-            | Self::SessionEnded
+            Self::SessionEnded
             | Self::SessionsEnded
             | Self::PasswordChanged
             | Self::AccountDeleted

@@ -28,7 +28,7 @@ pub struct Metric {
 }
 
 /// All metrics. docs/operations.md explains each.
-pub const METRICS: [Metric; 10] = [
+pub const METRICS: [Metric; 13] = [
     count("cold_starts"),
     count("logins"),
     Metric {
@@ -36,6 +36,9 @@ pub const METRICS: [Metric; 10] = [
         ..count("logins_refused")
     },
     count("attempts_refused"),
+    count("registrations"),
+    count("emails_taken"),
+    count("passwords_refused"),
     count("refresh_tokens_reused"),
     milliseconds("hash_ms"),
     milliseconds("store_ms"),

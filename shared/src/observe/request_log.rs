@@ -33,6 +33,12 @@ pub struct RequestLog {
     pub logins_refused: Option<u64>,
     /// The number of passwords that were not verified because too many had been tried.
     pub attempts_refused: Option<u64>,
+    /// The number of accounts that were opened.
+    pub registrations: Option<u64>,
+    /// The number of registrations that were refused since the address has an account.
+    pub emails_taken: Option<u64>,
+    /// The number of wrong passwords when the password was asked for again.
+    pub passwords_refused: Option<u64>,
     /// The number of refresh tokens that were presented again after their replacement.
     pub refresh_tokens_reused: Option<u64>,
     /// The duration of the longest password hash.

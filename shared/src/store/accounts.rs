@@ -2,23 +2,25 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::builders::PutBuilder;
 use aws_sdk_dynamodb::types::{
     Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 
+use super::attempts::write_attempts;
 use super::item::{self, Attributes, Key, Reader, Writer};
-use super::write::{carried_out, reasons, refused_by_condition, retry_conflicts};
+use super::write::{carried_out, incomplete, reasons, refused_by_condition, retry_conflicts};
 use super::{Store, StoreError, unavailable};
 use crate::domain::account::{Account, ProfileChange, Status};
 use crate::domain::email::Email;
 use crate::domain::id::{Role, UserId};
 use crate::domain::name::Name;
 use crate::domain::password::hash::PasswordHash;
-use crate::domain::throttle::LastLogin;
+use crate::domain::throttle::{AttemptKey, Attempts, LastLogin};
 use crate::observe::request_log::record_user;
+use crate::platform::random;
 
 /// The outcome of creating an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,9 +54,9 @@ pub enum AtVersion {
 }
 
 impl Store {
-    /// Creates an account and its credential, both or neither. If an address is registered several
-    /// times at once, only one registration succeeds: the condition is on the key of the
-    /// credential.
+    /// Creates an account and its credential, both or neither. The attempts at the address begin
+    /// anew with `attempts`. If an address is registered several times at once, only one
+    /// registration succeeds: the condition is on the key of the credential.
     ///
     /// # Errors
     ///
@@ -64,34 +66,38 @@ impl Store {
         &self,
         account: &Account,
         password: &PasswordHash,
+        (key, attempts): (&AttemptKey, &Attempts),
     ) -> Result<Created, StoreError> {
+        const OPERATION: &str = "create the account";
         let credential = Writer::new(Key::credential(&account.email.fingerprint()))
             .text("user_id", account.id.to_string())
             .text("password", password.to_phc())
             .number("password_epoch", account.password_epoch)
             .finish();
-        let mut request = self.client.transact_write_items();
-        for item in [credential, write_account(account)] {
-            let put = Put::builder()
-                .table_name(&self.table)
-                .set_item(Some(item))
-                .condition_expression("attribute_not_exists(pk)")
+        let is_new = |put: PutBuilder| {
+            put.condition_expression("attribute_not_exists(pk)")
                 .return_values_on_condition_check_failure(
                     ReturnValuesOnConditionCheckFailure::AllOld,
                 )
-                .build()
-                .map_err(SdkError::<TransactWriteItemsError>::construction_failure)
-                .map_err(unavailable("create the account"))?;
-            request = request.transact_items(TransactWriteItem::builder().put(put).build());
+        };
+        let put = |item| Put::builder().table_name(&self.table).set_item(Some(item));
+        let mut actions = Vec::new();
+        for put in [
+            is_new(put(credential)),
+            is_new(put(write_account(account))),
+            put(write_attempts(key, attempts, &random::octets::<16>())),
+        ] {
+            let put = put.build().map_err(incomplete(OPERATION))?;
+            actions.push(TransactWriteItem::builder().put(put).build());
         }
-        match retry_conflicts(|| request.clone().send()).await {
+        match self.transact(actions).await {
             Ok(_) => Ok(Created::Done),
             Err(fault) => match fault.as_service_error() {
                 // The existing item is this very account: an earlier try succeeded, and its answer
                 // was lost.
                 Some(refused) if found_user(refused) == Some(account.id) => Ok(Created::Done),
                 Some(refused) if refused_by_condition(refused) => Ok(Created::EmailTaken),
-                _ => Err(unavailable("create the account")(fault)),
+                _ => Err(unavailable(OPERATION)(fault)),
             },
         }
     }

@@ -6,12 +6,15 @@ use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 
 use super::credentials::{Credential, read_credential};
 use super::item::{self, Attributes, ItemKind, Key, Reader, Writer};
+use super::sessions::read_session;
 use super::write::carried_out;
 use super::{Store, StoreError, unavailable};
-use crate::domain::throttle::{AttemptKey, AttemptPolicy, Attempts, LastLogin, Wait};
+use crate::domain::id::{SessionId, UserId};
+use crate::domain::session::Session;
+use crate::domain::throttle::{AttemptKey, AttemptPolicy, Attempts, LastLogin, Strangers, Wait};
 use crate::platform::random;
 
-/// The attempts at an address as they were read, and a stamp that tells whether they have changed.
+/// The attempts at a place as they were read, and a stamp that tells whether they have changed.
 #[derive(Debug, Clone, Default)]
 pub struct VersionedAttempts {
     /// The attempts that were read.
@@ -24,8 +27,8 @@ pub struct VersionedAttempts {
 pub struct LoginRecords {
     /// The credential of the address, if it has an account.
     pub credential: Option<Credential>,
-    /// The attempts at the address.
-    pub at_address: VersionedAttempts,
+    /// The attempts at the address or in the session.
+    pub at_place: VersionedAttempts,
     /// The number of attempts that the source has made in this window, at any address.
     /// [`Store::count_source`] decides whether there may be another.
     pub of_source: u64,
@@ -49,9 +52,9 @@ impl Store {
     const ATTEMPTS_TO_RESERVE: u32 = 24;
 
     /// Reads the records that are needed before a password is tried: the credential of the address,
-    /// the attempts at it, and the number of attempts of the source in this window at any address.
-    /// This takes one request, whether there is an account or not. It is strongly consistent, so a
-    /// client that has just registered can log in.
+    /// the attempts at the place, and the number of attempts of the source in this window at any
+    /// address. This takes one request, whether there is an account or not. It is strongly
+    /// consistent, so a client that has just registered can log in.
     ///
     /// # Errors
     ///
@@ -61,26 +64,32 @@ impl Store {
         key: &AttemptKey,
         now: u64,
     ) -> Result<LoginRecords, StoreError> {
-        let (window, _) = AttemptPolicy::window(now);
-        let keys = [
-            Key::credential(key.address()),
-            Key::attempts(key),
-            Key::source(key, window),
-        ];
-        let mut records = LoginRecords::default();
-        for item in self.get_all(keys, "read what was tried").await? {
-            match ItemKind::of(&item) {
-                ItemKind::Credential => records.credential = Some(read_credential(&item)?),
-                ItemKind::Attempts => records.at_address = read(&item)?,
-                ItemKind::SourceAttempts => records.of_source = made(&item)?,
-                // Not asked for.
-                ItemKind::Account | ItemKind::Session(_) | ItemKind::Unknown => {}
-            }
-        }
-        Ok(records)
+        let items = self.get_all(login_keys(key, now), READ_RECORDS).await?;
+        read_records(&items)
     }
 
-    /// Counts one more attempt at an address whose attempts were read as `seen`. `login` is the
+    /// As [`Store::login_records`], and the session `session` of `user`, if it exists.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if DynamoDB does not answer or an item is unreadable.
+    pub async fn session_records(
+        &self,
+        user: UserId,
+        session: SessionId,
+        key: &AttemptKey,
+        now: u64,
+    ) -> Result<(LoginRecords, Option<Session>), StoreError> {
+        let keys = login_keys(key, now).into_iter();
+        let keys = keys.chain([Key::session(user, session)]);
+        let items = self.get_all(keys, READ_RECORDS).await?;
+        let of_session = |item: &&Attributes| matches!(ItemKind::of(item), ItemKind::Session(_));
+        let session = items.iter().find(of_session);
+        let session = session.map(|item| read_session(user, item)).transpose()?;
+        Ok((read_records(&items)?, session))
+    }
+
+    /// Counts one more attempt at a place whose attempts were read as `seen`. `login` is the
     /// account's last login, if there is one.
     ///
     /// # Errors
@@ -100,7 +109,7 @@ impl Store {
             // No person makes so many attempts at once.
             None => Reserved::Refused(Wait {
                 seconds: 1,
-                of_account: true,
+                of_strangers: true,
             }),
         })
     }
@@ -204,11 +213,7 @@ impl Store {
     ) -> Result<Result<VersionedAttempts, VersionedAttempts>, StoreError> {
         const OPERATION: &str = "count the attempt";
         let stamp = random::octets();
-        let item = Writer::new(Key::attempts(key))
-            .texts("sources", next.sources().iter().map(ToString::to_string))
-            .octets("stamp", &stamp)
-            .number("expires_at", next.expires_at())
-            .finish();
+        let item = write_attempts(key, &next, &stamp);
         let request = self
             .client
             .put_item()
@@ -242,6 +247,31 @@ impl Store {
     }
 }
 
+const READ_RECORDS: &str = "read what was tried";
+
+fn login_keys(key: &AttemptKey, now: u64) -> [Key; 3] {
+    let (window, _) = AttemptPolicy::window(now);
+    [
+        Key::credential(key.address()),
+        Key::attempts(key),
+        Key::source(key, window),
+    ]
+}
+
+fn read_records(items: &[Attributes]) -> Result<LoginRecords, StoreError> {
+    let mut records = LoginRecords::default();
+    for item in items {
+        match ItemKind::of(item) {
+            ItemKind::Credential => records.credential = Some(read_credential(item)?),
+            ItemKind::Attempts | ItemKind::SessionAttempts => records.at_place = read(item)?,
+            ItemKind::SourceAttempts => records.of_source = made(item)?,
+            // Read by the caller, or not asked for.
+            ItemKind::Account | ItemKind::Unknown | ItemKind::Session(_) => {}
+        }
+    }
+    Ok(records)
+}
+
 /// Returns the number of attempts in a source's counter.
 fn made(attributes: &Attributes) -> Result<u64, StoreError> {
     reader(attributes).number("made")
@@ -254,10 +284,29 @@ fn reader(attributes: &Attributes) -> Reader<'_> {
     }
 }
 
+/// Returns the attempts at a place as an item. `stamp` differs for each write.
+pub(super) fn write_attempts(key: &AttemptKey, attempts: &Attempts, stamp: &[u8]) -> Attributes {
+    let strangers = attempts.strangers();
+    Writer::new(Key::attempts(key))
+        .texts(
+            "sources",
+            attempts.sources().iter().map(ToString::to_string),
+        )
+        .number("strangers_made", strangers.made)
+        .number("strangers_last", strangers.last)
+        .octets("stamp", stamp)
+        .number("expires_at", attempts.expires_at())
+        .finish()
+}
+
 fn read(attributes: &Attributes) -> Result<VersionedAttempts, StoreError> {
     let item = reader(attributes);
+    let made = item.optional_number("strangers_made")?;
+    let last = item.optional_number("strangers_last")?;
+    let strangers = made.zip(last);
+    let strangers = strangers.map(|(made, last)| Strangers { made, last });
     Ok(VersionedAttempts {
-        attempts: Attempts::new(item.list("sources")?),
+        attempts: Attempts::new(item.list("sources")?, strangers),
         stamp: Some(item.octets("stamp")?),
     })
 }

@@ -30,11 +30,10 @@ impl Store {
         now: u64,
     ) -> Result<OwnerWrite, StoreError> {
         const OPERATION: &str = "delete the account";
+        let address = account.email.fingerprint();
         let credential = Delete::builder()
             .table_name(&self.table)
-            .set_key(Some(
-                Key::credential(&account.email.fingerprint()).attributes(),
-            ))
+            .set_key(Some(Key::credential(&address).attributes()))
             .condition_expression("password_epoch = :epoch AND user_id = :user")
             .expression_attribute_values(":epoch", item::number(account.password_epoch))
             .expression_attribute_values(":user", item::text(account.id.to_string()))
@@ -52,15 +51,22 @@ impl Store {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .map_err(incomplete(OPERATION))?;
+        // The counts end with the account. They say from where its owner has logged in.
+        let attempts = Delete::builder()
+            .table_name(&self.table)
+            .set_key(Some(Key::attempts_at(&address).attributes()))
+            .build()
+            .map_err(incomplete(OPERATION))?;
         let actions = vec![
             TransactWriteItem::builder().delete(credential).build(),
             TransactWriteItem::builder().update(owner).build(),
+            TransactWriteItem::builder().delete(attempts).build(),
         ];
         let Err(fault) = self.transact(actions).await else {
             return Ok(OwnerWrite::Done);
         };
         match fault.as_service_error().map(reasons) {
-            Some([credential, owner]) => {
+            Some([credential, owner, ..]) => {
                 let status = owner.item().and_then(|item| item.get("status"));
                 if refuses(owner) && status == Some(&item::text(DELETING)) {
                     Ok(OwnerWrite::Done)

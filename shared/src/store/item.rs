@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::StoreError;
 use crate::domain::id::{SessionId, UserId};
-use crate::domain::throttle::AttemptKey;
+use crate::domain::throttle::{AttemptKey, Place};
 
 /// The attributes of an item.
 pub(super) type Attributes = HashMap<String, AttributeValue>;
@@ -26,6 +26,8 @@ pub(super) const ACCOUNT: &str = "ACCOUNT";
 const CREDENTIAL: &str = "CREDENTIAL";
 /// The sort key of the attempts at an address.
 const ATTEMPTS: &str = "ATTEMPTS";
+/// The prefix of the sort key of the attempts in a session.
+const SESSION_ATTEMPTS: &str = "THROTTLE#";
 /// The prefix of a session's sort key.
 pub(super) const SESSION: &str = "SESSION#";
 
@@ -70,10 +72,22 @@ impl Key {
         }
     }
 
-    /// The key of the attempts at an address, whether it has an account or not.
+    /// The key of the attempts at an address, whether it has an account or not, or in a session.
     pub(super) fn attempts(key: &AttemptKey) -> Self {
+        match key.place() {
+            Place::Address => Self::attempts_at(key.address()),
+            // In the partition of the account, so that it ends with the account.
+            Place::Session(user, session) => Self {
+                pk: Self::partition(user),
+                sk: format!("{SESSION_ATTEMPTS}{session}"),
+            },
+        }
+    }
+
+    /// The key of the attempts at an address, from the address's fingerprint.
+    pub(super) fn attempts_at(address: &str) -> Self {
         Self {
-            pk: format!("LIMIT#EMAIL#{}", key.address()),
+            pk: format!("LIMIT#EMAIL#{address}"),
             sk: ATTEMPTS.to_owned(),
         }
     }
@@ -87,7 +101,7 @@ impl Key {
         }
     }
 
-    /// The partition of an account: the account and its sessions.
+    /// The partition of an account: the account, its sessions, and the attempts in these.
     pub(super) fn partition(user: UserId) -> String {
         format!("USER#{user}")
     }
@@ -115,6 +129,8 @@ pub(super) enum ItemKind {
     Session(SessionId),
     /// The attempts at an address.
     Attempts,
+    /// The attempts in a session of the account.
+    SessionAttempts,
     /// The attempts of a source in one window.
     SourceAttempts,
     /// None of these: written by another version of Latchkey, or by someone else.
@@ -131,6 +147,7 @@ impl ItemKind {
             ATTEMPTS => Self::Attempts,
             sk => match sk.strip_prefix(SESSION) {
                 Some(id) => id.parse().map_or(Self::Unknown, Self::Session),
+                None if sk.starts_with(SESSION_ATTEMPTS) => Self::SessionAttempts,
                 None if sk.parse::<u64>().is_ok() => Self::SourceAttempts,
                 None => Self::Unknown,
             },

@@ -98,6 +98,7 @@ impl Store {
                 // Not asked for.
                 ItemKind::Credential
                 | ItemKind::Attempts
+                | ItemKind::SessionAttempts
                 | ItemKind::SourceAttempts
                 | ItemKind::Unknown => {}
             }
@@ -258,6 +259,7 @@ impl Store {
                 ItemKind::Account => page.account = Some(read_account(user, item)?),
                 ItemKind::Credential
                 | ItemKind::Attempts
+                | ItemKind::SessionAttempts
                 | ItemKind::SourceAttempts
                 | ItemKind::Unknown => {}
             }
@@ -285,6 +287,7 @@ impl Store {
             ItemKind::Account
             | ItemKind::Credential
             | ItemKind::Attempts
+            | ItemKind::SessionAttempts
             | ItemKind::SourceAttempts
             | ItemKind::Unknown => false,
         };
@@ -293,7 +296,10 @@ impl Store {
     }
 }
 
-fn read_session(user_id: UserId, attributes: &Attributes) -> Result<Session, StoreError> {
+pub(super) fn read_session(
+    user_id: UserId,
+    attributes: &Attributes,
+) -> Result<Session, StoreError> {
     let item = Reader {
         item: "session",
         attributes,

@@ -400,9 +400,18 @@ fn guesses_raise_an_alarm_whether_they_are_checked_or_throttled() {
         .into_values()
         .map(|(name, stat)| (name, stat.as_str().unwrap().to_owned()))
         .collect();
-    let expected = ["attempts_refused", "logins_refused"];
+    let expected = ["attempts_refused", "logins_refused", "passwords_refused"];
     let expected = expected.map(|name| (name.to_owned(), "Sum".to_owned()));
     assert_eq!(metrics, BTreeSet::from(expected));
+}
+
+#[test]
+fn registrations_raise_an_alarm_whether_they_succeed_or_not() {
+    let (expression, metrics) = expression("Registrations");
+    assert_eq!(expression, "SUM(FILL(METRICS(), 0))");
+    let names: BTreeSet<_> = metrics.into_values().map(|(name, _)| name).collect();
+    let expected = ["emails_taken", "registrations"].map(str::to_owned);
+    assert_eq!(names, BTreeSet::from(expected));
 }
 
 #[test]

@@ -1,15 +1,17 @@
 //! Limits on guessing a password, and the time until the next guess is allowed.
 //!
-//! Three counts limit the guesses:
+//! Guesses are counted at a place: the address that someone tries to log in with, whether it has an
+//! account or not; or the session whose token someone has, if the password is asked for again.
+//! Three counts limit them:
 //!
-//! - the attempts of each source at an address, whether it has an account or not. A source that
-//!   goes on guessing waits longer and longer, but only that source, so nobody can lock a stranger
-//!   out.
-//! - the attempts of all sources at an address since its last login (NIST SP 800-63B-4 section
-//!   3.2.2).
+//! - the attempts of each source at a place. A source that goes on guessing waits longer and longer,
+//!   but only that source, so nobody can lock a stranger out.
+//! - the attempts of all strangers at a place (NIST SP 800-63B-4 section 3.2.2), which are sources
+//!   that have not succeeded there.
 //! - the attempts of a source at all addresses.
 //!
-//! Only the first count applies to a source that has logged in at the address before.
+//! Only the first count applies to a source that has succeeded at the place before. No success
+//! lowers a count of another source: someone who waits because of it would notice.
 
 mod policy;
 mod record;
@@ -19,5 +21,5 @@ mod source;
 mod tests;
 
 pub use policy::AttemptPolicy;
-pub use record::{AtSource, AttemptId, Attempts, LastLogin, NotAnEntry, Wait};
-pub use source::{AttemptKey, Source};
+pub use record::{AtSource, AttemptId, Attempts, LastLogin, NotAnEntry, Strangers, Wait};
+pub use source::{AttemptKey, Place, Source};

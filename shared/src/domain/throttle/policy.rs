@@ -25,6 +25,8 @@ impl AttemptPolicy {
     pub(super) const FORGOTTEN_AFTER: u64 = 24 * 60 * 60;
     /// The time for which a source stays known after a login, in seconds.
     pub(super) const KNOWN_FOR: u64 = 90 * 24 * 60 * 60;
+    /// The precision of the time of a source's last login, in seconds.
+    pub(super) const SEEN_EVERY: u64 = 24 * 60 * 60;
     /// The number of known sources of an address; only the latest are stored.
     pub(super) const MOST_KNOWN: usize = 8;
 

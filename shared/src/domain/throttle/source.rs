@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::domain::email::Email;
+use crate::domain::id::{SessionId, UserId};
 
 /// The source of an attempt, for counting: an IPv4 address, or the /64 network of an IPv6 address,
 /// since one subscriber has all of it.
@@ -30,24 +31,41 @@ impl Source {
     }
 }
 
-/// The key by which an attempt is counted: the address that is tried, and the source that tries it.
+/// The place where passwords are tried, for counting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The address. Anyone can try there, whether it has an account or not.
+    Address,
+    /// A session of an account. Only someone who has a token of the session can try there, so
+    /// strangers who guess at the address cannot make the owner wait.
+    Session(UserId, SessionId),
+}
+
+/// The key by which an attempt at a password is counted: the address whose password is tried, the
+/// place where, and the source that tries it.
 ///
 /// Build it once for each request, since it hashes all its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptKey {
     address: String,
+    place: Place,
     source: String,
-    source_at_address: String,
+    source_at_place: String,
 }
 
 impl AttemptKey {
-    /// Returns the key of an attempt at `email` from `source`.
-    pub fn new(email: &Email, source: &Source) -> Self {
+    /// Returns the key of an attempt from `source` at the password of `email`.
+    pub fn new(email: &Email, place: Place, source: &Source) -> Self {
         let address = email.fingerprint();
+        let source_at_place = match place {
+            Place::Address => name(&[address.as_bytes(), &source.0]),
+            Place::Session(_, session) => name(&[session.as_bytes(), &source.0]),
+        };
         Self {
             source: name(&[b"source", &source.0]),
-            source_at_address: name(&[address.as_bytes(), &source.0]),
+            source_at_place,
             address,
+            place,
         }
     }
 
@@ -56,14 +74,19 @@ impl AttemptKey {
         &self.address
     }
 
+    /// Returns the place.
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
     /// Returns the source's name in keys of the table.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// Returns the source's name among the sources of this address. It differs for each address.
-    pub(super) fn source_at_address(&self) -> &str {
-        &self.source_at_address
+    /// Returns the source's name among the sources of this place. It differs for each place.
+    pub(super) fn source_at_place(&self) -> &str {
+        &self.source_at_place
     }
 }
 

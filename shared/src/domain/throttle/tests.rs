@@ -1,4 +1,5 @@
 use crate::domain::email::Email;
+use crate::domain::id::{SessionId, UserId};
 use crate::platform::config::Env;
 
 use super::*;
@@ -16,6 +17,7 @@ fn ada() -> Email {
 fn from(n: u32) -> AttemptKey {
     AttemptKey::new(
         &ada(),
+        Place::Address,
         &Source::of(&std::net::Ipv4Addr::from(n).to_string()),
     )
 }
@@ -41,12 +43,12 @@ fn after_five_attempts_each_waits_twice_as_long_up_to_an_hour() {
     assert_eq!(now, NOW, "five are free");
     for wait in [30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600] {
         let refused = attempts.one_more(&from(1), &policy(), None, now);
-        let of_account = false;
+        let of_strangers = false;
         assert_eq!(
             refused,
             Err(Wait {
                 seconds: wait,
-                of_account
+                of_strangers
             })
         );
         let early = attempts.one_more(&from(1), &policy(), None, now + wait - 1);
@@ -54,7 +56,7 @@ fn after_five_attempts_each_waits_twice_as_long_up_to_an_hour() {
             early,
             Err(Wait {
                 seconds: 1,
-                of_account
+                of_strangers
             })
         );
         now += wait;
@@ -73,10 +75,7 @@ fn one_source_s_wait_is_not_another_s() {
 #[test]
 fn guessing_from_many_sources_is_held_up_for_all_but_known_ones() {
     let home = from(0);
-    let known = Attempts::default()
-        .one_more(&home, &policy(), None, NOW)
-        .unwrap();
-    let mut attempts = known.after_login(&home, NOW).unwrap();
+    let mut attempts = Attempts::default().after_login(&home, NOW).unwrap();
     for n in 1..=10 {
         (attempts, _) = guess(attempts, &from(n), 5, NOW);
     }
@@ -85,7 +84,7 @@ fn guessing_from_many_sources_is_held_up_for_all_but_known_ones() {
         refused,
         Err(Wait {
             seconds: 30,
-            of_account: true
+            of_strangers: true
         })
     );
     // The owner, at home, still has five attempts.
@@ -99,7 +98,7 @@ fn guessing_from_many_sources_is_held_up_for_all_but_known_ones() {
         refused,
         Err(Wait {
             seconds: 3600,
-            of_account: true
+            of_strangers: true
         })
     );
 }
@@ -114,24 +113,82 @@ fn a_login_resets_its_own_source_and_no_other() {
 }
 
 #[test]
-fn a_login_ends_the_wait_of_all_sources_for_what_came_before_it() {
+fn strangers_notice_no_login() {
+    let home = from(0);
+    let mut attempts = Attempts::default().after_login(&home, NOW).unwrap();
+    for n in 1..=10 {
+        (attempts, _) = guess(attempts, &from(n), 5, NOW);
+    }
+    let waits = |attempts: &Attempts, login: Option<&LastLogin>, n| {
+        let refused = attempts.one_more(&from(n), &policy(), login, NOW + 1);
+        refused.expect_err("the stranger has to wait")
+    };
+    let before = [1, 11].map(|n| waits(&attempts, None, n));
+    attempts = attempts.one_more(&home, &policy(), None, NOW + 1).unwrap();
+    let attempt = attempts.last_of(&home);
+    attempts = attempts.after_login(&home, NOW + 1).unwrap_or(attempts);
+    let login = LastLogin {
+        at: NOW + 1,
+        attempt,
+    };
+    let after = [1, 11].map(|n| waits(&attempts, Some(&login), n));
+    assert_eq!(after, before);
+}
+
+#[test]
+fn a_login_from_a_new_place_stays_among_the_attempts_of_strangers() {
+    let mut attempts = Attempts::default();
+    for n in 0..50 {
+        attempts = attempts.one_more(&from(n), &policy(), None, NOW).unwrap();
+        attempts = attempts.after_login(&from(n), NOW).unwrap();
+    }
+    let refused = attempts.one_more(&from(99), &policy(), None, NOW);
+    assert!(refused.is_err_and(|wait| wait.of_strangers));
+}
+
+#[test]
+fn a_new_account_begins_without_attempts_and_with_a_known_source() {
     let mut attempts = Attempts::default();
     for n in 1..=10 {
         (attempts, _) = guess(attempts, &from(n), 5, NOW);
     }
-    let try_at = |last_login: Option<&LastLogin>, now| {
-        attempts
-            .one_more(&from(11), &policy(), last_login, now)
-            .is_ok()
-    };
-    let login = |at, attempt| LastLogin { at, attempt };
-    assert!(!try_at(None, NOW + 1));
-    assert!(!try_at(Some(&login(NOW - 1, AttemptId::new())), NOW + 1));
-    assert!(try_at(Some(&login(NOW + 1, AttemptId::new())), NOW + 1));
-    // Within the same second, only the attempt that was the login is not counted.
-    assert!(!try_at(Some(&login(NOW, AttemptId::new())), NOW + 1));
-    let attempt = attempts.last_of(&from(3));
-    assert!(try_at(Some(&login(NOW, attempt)), NOW + 1));
+    assert!(attempts.may_try(&from(0), &policy(), NOW).is_err());
+    let attempts = Attempts::of_new_account(&from(0), NOW);
+    assert!(attempts.is_known(&from(0), NOW));
+    for n in [0, 1, 11] {
+        assert_eq!(attempts.may_try(&from(n), &policy(), NOW), Ok(()));
+    }
+}
+
+#[test]
+fn what_may_not_be_tried_is_refused_without_being_counted() {
+    let (attempts, _) = guess(Attempts::default(), &from(1), 5, NOW);
+    let refused = attempts.one_more(&from(1), &policy(), None, NOW);
+    assert_eq!(
+        attempts.may_try(&from(1), &policy(), NOW),
+        refused.map(drop)
+    );
+    let mut attempts = attempts;
+    for n in 2..=10 {
+        (attempts, _) = guess(attempts, &from(n), 5, NOW);
+    }
+    let refused = attempts.one_more(&from(99), &policy(), None, NOW);
+    assert_eq!(
+        attempts.may_try(&from(99), &policy(), NOW),
+        refused.map(drop)
+    );
+}
+
+#[test]
+fn attempts_in_a_session_are_not_those_at_its_address() {
+    let source = Source::of("203.0.113.7");
+    let user = UserId::new(NOW * 1000);
+    let session = SessionId::new(NOW * 1000);
+    let at_address = AttemptKey::new(&ada(), Place::Address, &source);
+    let in_session = AttemptKey::new(&ada(), Place::Session(user, session), &source);
+    assert_eq!(at_address.address(), in_session.address());
+    assert_eq!(at_address.source(), in_session.source());
+    assert_ne!(at_address.source_at_place(), in_session.source_at_place());
 }
 
 #[test]
@@ -182,16 +239,43 @@ fn a_guess_of_the_same_second_is_not_taken_for_the_login() {
 
 #[test]
 fn attempts_are_forgotten_after_a_day_and_known_sources_after_ninety() {
+    const DAY: u64 = 86_400;
     let (attempts, _) = guess(Attempts::default(), &from(1), 5, NOW);
-    let (_, then) = guess(attempts.clone(), &from(1), 5, NOW + 86_400);
-    assert_eq!(then, NOW + 86_400);
-    assert_eq!(attempts.expires_at(), NOW + 86_400);
+    let (_, then) = guess(attempts.clone(), &from(1), 5, NOW + DAY);
+    assert_eq!(then, NOW + DAY);
+    assert_eq!(attempts.expires_at(), NOW + DAY);
     let after = attempts.after_login(&from(1), NOW).unwrap();
-    assert_eq!(after.expires_at(), NOW + 90 * 86_400);
-    assert_eq!(after.remembered(NOW + 90 * 86_400), Attempts::default());
-    assert!(after.is_known(&from(1), NOW + 90 * 86_400 - 1));
-    assert!(!after.is_known(&from(1), NOW + 90 * 86_400));
+    assert_eq!(after.expires_at(), NOW + 90 * DAY);
+    assert_eq!(after.remembered(NOW + 90 * DAY), Attempts::default());
+    assert!(after.is_known(&from(1), NOW + 90 * DAY - 1));
+    assert!(!after.is_known(&from(1), NOW + 90 * DAY));
     assert!(!after.is_known(&from(2), NOW));
+}
+
+#[test]
+fn failures_do_not_keep_a_source_known() {
+    const DAY: u64 = 86_400;
+    let mut attempts = Attempts::default().after_login(&from(1), NOW).unwrap();
+    for day in 1..=90 {
+        (attempts, _) = guess(attempts, &from(1), 1, NOW + day * DAY);
+    }
+    assert!(!attempts.is_known(&from(1), NOW + 90 * DAY));
+}
+
+#[test]
+fn logins_keep_a_source_known_although_most_are_not_written() {
+    const DAY: u64 = 86_400;
+    let mut attempts = Attempts::default();
+    let mut last_login = None;
+    for now in (NOW..NOW + 200 * DAY).step_by(6 * 60 * 60) {
+        attempts = attempts
+            .one_more(&from(1), &policy(), last_login.as_ref(), now)
+            .unwrap();
+        let attempt = attempts.last_of(&from(1));
+        attempts = attempts.after_login(&from(1), now).unwrap_or(attempts);
+        last_login = Some(LastLogin { at: now, attempt });
+        assert!(attempts.is_known(&from(1), now + 89 * DAY));
+    }
 }
 
 #[test]
@@ -226,18 +310,20 @@ fn a_subscriber_is_one_source_whatever_the_notation() {
     }
     let other = Email::parse("grace@example.com").unwrap();
     let source = Source::of("203.0.113.7");
-    let [one, other] = [ada(), other].map(|email| AttemptKey::new(&email, &source));
+    let [one, other] = [ada(), other].map(|email| AttemptKey::new(&email, Place::Address, &source));
     assert_eq!(one.source(), other.source());
-    assert_ne!(one.source_at_address(), other.source_at_address());
+    assert_ne!(one.source_at_place(), other.source_at_place());
 }
 
 #[test]
-fn what_is_kept_of_a_source_is_read_as_it_was_written() {
+fn what_is_stored_of_a_source_is_read_as_it_was_written() {
     let (attempts, _) = guess(Attempts::default(), &from(1), 3, NOW);
     let attempts = attempts.after_login(&from(1), NOW).unwrap();
     for at in attempts.sources() {
         assert_eq!(at.to_string().parse(), Ok(at.clone()));
     }
+    let earlier: AtSource = "a 1 2 x known".parse().unwrap();
+    assert_eq!(earlier.to_string(), "a 1 2 x 2");
     for text in [
         "",
         "a 1 2",

@@ -1,0 +1,191 @@
+//! The address of the client that sent a request.
+
+use std::net::IpAddr;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, digest};
+use lambda_http::Request;
+
+use super::authenticate::gateway_context;
+use crate::platform::config::{ConfigError, Env};
+
+/// Finds the address of the client that sent a request.
+///
+/// It is the address that API Gateway saw, which no client can choose. If CloudFront is in front of
+/// the API, that is CloudFront's own address. CloudFront passes on the client's in a header, which
+/// anybody can send to the API as well, so it counts only beside a secret that CloudFront sends
+/// along. Without that, all clients behind CloudFront would be one source for the throttle.
+pub struct ClientAddress {
+    secret_hash: Option<[u8; 32]>,
+}
+
+impl ClientAddress {
+    /// The header in which the proxy sends its secret.
+    pub const SECRET_HEADER: &str = "x-origin-verify";
+    /// The header in which CloudFront sends the client's address and port.
+    pub const VIEWER_HEADER: &str = "cloudfront-viewer-address";
+
+    /// Reads `PROXY_SECRET_HASH`: SHA-256, in lower-case hexadecimal digits, of the value of
+    /// [`ClientAddress::SECRET_HEADER`] with which the proxy proves itself. If it is missing, no
+    /// proxy is believed.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if it is not a SHA-256 hash.
+    pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
+        let Some(text) = env.optional("PROXY_SECRET_HASH") else {
+            return Ok(Self { secret_hash: None });
+        };
+        let secret_hash = sha256_from_hex(&text).ok_or_else(|| {
+            ConfigError::new(
+                "PROXY_SECRET_HASH is not a SHA-256 hash; set it to 64 lower-case hexadecimal \
+                 digits, such as sha256sum prints",
+            )
+        })?;
+        Ok(Self {
+            secret_hash: Some(secret_hash),
+        })
+    }
+
+    /// Returns the address of the client, or an empty text if the gateway reports none.
+    pub fn of(&self, request: &Request) -> String {
+        if let Some(viewer) = self.viewer(request) {
+            return viewer.to_string();
+        }
+        let gateway = gateway_context(request);
+        let ip = gateway.and_then(|gateway| gateway.http.source_ip.clone());
+        ip.unwrap_or_default()
+    }
+
+    /// Returns the address that CloudFront reports, if the request proves that CloudFront sent it.
+    fn viewer(&self, request: &Request) -> Option<IpAddr> {
+        let expected = self.secret_hash?;
+        let headers = request.headers();
+        let secret = headers.get(Self::SECRET_HEADER)?.as_bytes();
+        verify_slices_are_equal(digest(&SHA256, secret).as_ref(), &expected).ok()?;
+        let viewer = headers.get(Self::VIEWER_HEADER)?.to_str().ok()?;
+        // An IPv6 address stands there with or without brackets.
+        let (ip, port) = viewer.rsplit_once(':')?;
+        port.parse::<u16>().ok()?;
+        let ip = ip
+            .strip_prefix('[')
+            .and_then(|ip| ip.strip_suffix(']'))
+            .unwrap_or(ip);
+        ip.parse().ok()
+    }
+}
+
+fn sha256_from_hex(text: &str) -> Option<[u8; 32]> {
+    let mut hash = [0; 32];
+    if text.len() != 2 * hash.len() || !text.is_ascii() {
+        return None;
+    }
+    for (place, octet) in hash.iter_mut().enumerate() {
+        let digits = text.get(2 * place..2 * place + 2)?;
+        if !digits
+            .bytes()
+            .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+        {
+            return None;
+        }
+        *octet = u8::from_str_radix(digits, 16).ok()?;
+    }
+    Some(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use lambda_http::Body;
+    use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequestContext;
+    use lambda_http::request::RequestContext;
+
+    use super::*;
+
+    /// SHA-256 of "open sesame".
+    const HASH: &str = "41ef4bb0b23661e66301aac36066912dac037827b4ae63a7b1165a5aa93ed4eb";
+
+    fn client_address(hash: &'static str) -> Result<ClientAddress, ConfigError> {
+        ClientAddress::from_env(&Env::new(&move |name| {
+            (name == "PROXY_SECRET_HASH").then(|| hash.to_owned())
+        }))
+    }
+
+    fn request(headers: &[(&str, &str)]) -> Request {
+        let mut request = Request::new(Body::Empty);
+        for (name, value) in headers {
+            let name = name.parse::<lambda_http::http::HeaderName>().unwrap();
+            request.headers_mut().insert(name, value.parse().unwrap());
+        }
+        let mut context = ApiGatewayV2httpRequestContext::default();
+        context.http.source_ip = Some("203.0.113.7".to_owned());
+        let context = RequestContext::ApiGatewayV2(context);
+        request.extensions_mut().insert(context);
+        request
+    }
+
+    const SECRET: (&str, &str) = ("x-origin-verify", "open sesame");
+
+    #[test]
+    fn the_viewer_s_address_counts_beside_the_secret() {
+        let address = client_address(HASH).unwrap();
+        for (header, expected) in [
+            ("198.51.100.10:46532", "198.51.100.10"),
+            ("2001:db8::1:46532", "2001:db8::1"),
+            ("[2001:db8::1]:46532", "2001:db8::1"),
+            ("2001:db8:0:0:0:0:0:1:46532", "2001:db8::1"),
+        ] {
+            let request = request(&[SECRET, ("cloudfront-viewer-address", header)]);
+            assert_eq!(address.of(&request), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_with_a_port_leaves_the_gateway_s_view() {
+        let address = client_address(HASH).unwrap();
+        for header in [
+            "",
+            ":",
+            "198.51.100.10",
+            "198.51.100.10:x",
+            "localhost:80",
+            "[::1:80",
+        ] {
+            let request = request(&[SECRET, ("cloudfront-viewer-address", header)]);
+            assert_eq!(address.of(&request), "203.0.113.7", "{header}");
+        }
+        assert_eq!(address.of(&request(&[SECRET])), "203.0.113.7");
+        assert_eq!(address.of(&Request::new(Body::Empty)), "");
+    }
+
+    #[test]
+    fn a_client_cannot_name_an_address() {
+        let viewer = ("cloudfront-viewer-address", "198.51.100.10:46532");
+        let with = client_address(HASH).unwrap();
+        let without = client_address("").unwrap();
+        for secret in [
+            ("x-origin-verify", ""),
+            ("x-origin-verify", "open"),
+            ("x-origin-verify", HASH),
+        ] {
+            assert_eq!(with.of(&request(&[secret, viewer])), "203.0.113.7");
+        }
+        assert_eq!(with.of(&request(&[viewer])), "203.0.113.7");
+        for headers in [&[viewer][..], &[SECRET, viewer]] {
+            assert_eq!(without.of(&request(headers)), "203.0.113.7");
+        }
+    }
+
+    #[test]
+    fn only_a_hash_is_taken_for_one() {
+        for text in [
+            "open sesame",
+            &HASH[1..],
+            &HASH.to_uppercase(),
+            &HASH.replace('4', "+"),
+            &"é".repeat(32),
+        ] {
+            let text: &'static str = text.to_owned().leak();
+            assert!(client_address(text).is_err(), "{text}");
+        }
+    }
+}
