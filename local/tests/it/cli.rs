@@ -253,18 +253,19 @@ async fn a_wrong_parameter_or_url_is_one_sentence() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_in_another_language_leaves_the_others_running() {
     let template = std::fs::read_to_string(root().join("template.yaml")).unwrap();
-    let notes = "Resources:\n  Notes:\n    Type: AWS::Serverless::Function\n    Properties:\n      \
+    // A name that no document proposes: a function of that name may be in the template.
+    let snake = "Resources:\n  Snake:\n    Type: AWS::Serverless::Function\n    Properties:\n      \
                  Runtime: python3.13\n      Events:\n        List: {Type: HttpApi, Properties: \
-                 {Method: GET, Path: /notes, Auth: {Authorizer: NONE}}}\n";
+                 {Method: GET, Path: /snake, Auth: {Authorizer: NONE}}}\n";
     let path = folder("languages").join("template.yaml");
-    std::fs::write(&path, template.replacen("Resources:\n", notes, 1)).unwrap();
+    std::fs::write(&path, template.replacen("Resources:\n", snake, 1)).unwrap();
     let local = Local::start(Options {
         template: Document::read(&path).unwrap(),
         ..options()
     })
     .await
     .unwrap();
-    let (status, _) = ask(&local, "GET", "/notes", String::new(), Value::Null).await;
+    let (status, _) = ask(&local, "GET", "/snake", String::new(), Value::Null).await;
     assert_eq!(status, 500);
     let body = registration("ada@example.com");
     let (status, _) = ask(&local, "POST", "/register", String::new(), body).await;
