@@ -2,4 +2,5 @@ pub mod app;
 pub mod emf;
 pub mod faulty_store;
 pub mod openapi;
+pub mod privileges;
 pub mod stack;
