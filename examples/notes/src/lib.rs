@@ -4,15 +4,16 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, RequestExt as _, Response};
 use serde::Serialize;
-use shared::aws;
+use shared::aws::{self, Lean};
 use shared::domain::{FieldError, UserId, Violation, rfc3339};
 use shared::http::{Authenticator, Fields, Handler, Media, Problem, json};
 use shared::platform::{Clock, ConfigError, Env, random};
-use uuid::{Builder, Uuid};
+use uuid::Uuid;
 
 /// The role that may read the notes of others.
 const ADMIN: &str = "admin";
@@ -73,8 +74,9 @@ impl Notes {
     ///
     /// Returns an error if one of them is missing or unusable.
     pub fn from_env(env: &Env<'_>, clock: Clock) -> Result<Self, ConfigError> {
+        let config = Builder::from(&aws::config(env, "AWS_ENDPOINT_URL_DYNAMODB")?);
         Ok(Self {
-            client: Client::new(&aws::config(env, "AWS_ENDPOINT_URL_DYNAMODB")?),
+            client: Client::from_conf(config.interceptor(Lean).build()),
             table: env.required("NOTES_TABLE", "the name of the table of notes")?,
             authenticator: Authenticator::from_env(env, clock.clone())?,
             clock,
@@ -111,7 +113,7 @@ impl Notes {
     async fn create(&self, owner: UserId, request: &Request) -> Result<Response<Body>, Problem> {
         let NoteText(text) = new_text(request)?;
         let millis = self.clock.millis();
-        let id = Builder::from_unix_timestamp_millis(millis, &random::octets()).into_uuid();
+        let id = uuid::Builder::from_unix_timestamp_millis(millis, &random::octets()).into_uuid();
         let note = Note {
             id: id.to_string(),
             text,
