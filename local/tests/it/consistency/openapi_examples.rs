@@ -126,7 +126,8 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
         _ => App::start().await,
     };
     let (mut access_token, mut refresh_token) = (String::new(), String::new());
-    let has_people = name != "failed" && (operation.id() != "register" || ["email-taken", "too-many-attempts"].contains(&name));
+    let has_people = name != "failed"
+        && (operation.id() != "register" || ["email-taken", "too-many-attempts"].contains(&name));
     if has_people {
         app.register("ada@example.com").await.expect(201);
         let login = app.post(
@@ -240,7 +241,10 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
         let tries = if operation.id() == "register" { 10 } else { 5 };
         for _ in 0..tries {
             let refused = call().send().await;
-            assert!([401, 403, 409].contains(&refused.status.as_u16()), "{refused:?}");
+            assert!(
+                [401, 403, 409].contains(&refused.status.as_u16()),
+                "{refused:?}"
+            );
         }
     }
     call().send().await

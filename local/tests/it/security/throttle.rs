@@ -538,8 +538,5 @@ async fn a_refused_attempt_tells_nothing_of_the_password() {
         body
     };
     assert_eq!(shown(&right), shown(&wrong));
-    assert_eq!(
-        text(&right.json(), "title"),
-        "Too many attempts"
-    );
+    assert_eq!(text(&right.json(), "title"), "Too many attempts");
 }
