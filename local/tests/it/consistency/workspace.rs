@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use axum::http::Method;
+use local::dynamodb;
 use local::functions::{self, Functions};
 use local::template::{Route, Template, document};
 use serde_json::Value;
@@ -17,6 +18,7 @@ use testkit::cloudformation::CloudFormation;
 use testkit::kms::Kms;
 
 use crate::support::app::{App, root, template_document, text};
+use crate::support::private::{is_marked, own_routes};
 
 /// The routes that need no token. All others must be closed.
 const PUBLIC: [&str; 6] = [
@@ -96,7 +98,7 @@ fn cargo_lambda_watch_has_the_routes_of_the_template() {
 #[tokio::test]
 async fn every_route_of_the_template_is_one_that_its_handler_knows() {
     let app = App::start().await;
-    for (n, route) in template().routes().iter().enumerate() {
+    for (n, route) in own_routes(&template()).enumerate() {
         let ada = app.user(&format!("ada{n}@example.com")).await;
         let method: Method = route.method.parse().unwrap();
         let path = route.path.replace("{id}", &ada.session_id());
@@ -226,16 +228,22 @@ fn global_variables_are_parameters_and_name_neither_keys_nor_table() {
     }
     assert!(parameters.len() > 10);
     // The other variables are set on the functions that read them. No function repeats a global
-    // one.
-    let alone = ["JWKS", "SIGNING_KEY", "SIGNING_KID", "TABLE_NAME"];
+    // one, and only a private one has further variables.
+    let alone = ["JWKS", "SIGNING_KEY", "SIGNING_KID", "TABLE_NAME"].map(str::to_owned);
+    let alone = BTreeSet::from(alone);
     let mut own = BTreeSet::new();
-    for resource in template["Resources"].as_object().unwrap().values() {
+    for (id, resource) in template["Resources"].as_object().unwrap() {
         if resource["Type"] == "AWS::Serverless::Function" {
             let variables = resource["Properties"]["Environment"]["Variables"].as_object();
-            own.extend(variables.into_iter().flat_map(|variables| variables.keys()));
+            let variables = variables.into_iter().flat_map(|variables| variables.keys());
+            let variables: BTreeSet<_> = variables.cloned().collect();
+            assert!(variables.is_disjoint(&global_variables()), "{id}");
+            if !is_marked(resource) {
+                own.extend(variables);
+            }
         }
     }
-    assert_eq!(own, alone.map(str::to_owned).iter().collect());
+    assert_eq!(own, alone);
 }
 
 #[tokio::test]
@@ -253,7 +261,7 @@ async fn cargo_lambda_watch_sets_what_the_functions_read_and_nothing_else() {
 #[test]
 fn cargo_lambda_watch_has_the_template_s_defaults() {
     let watched = lambda_environment();
-    let here = ["ISSUER", "JWKS", "SIGNING_KEY", "SIGNING_KID", "TABLE_NAME"];
+    let here = ["ISSUER", "JWKS", "SIGNING_KEY", "SIGNING_KID"];
     let mut compared = 0;
     for (function, variables) in template().environments() {
         for (name, value) in variables
@@ -306,7 +314,8 @@ fn every_function_of_the_template_runs_in_cargo_run() {
 #[test]
 fn the_table_has_the_keys_and_the_expiry_that_the_store_uses() {
     let template = template();
-    let keys = template.table()["KeySchema"].as_array().unwrap();
+    let table = &template.tables()[dynamodb::TABLE];
+    let keys = table["KeySchema"].as_array().unwrap();
     let keys: Vec<_> = keys
         .iter()
         .map(|key| (text(key, "AttributeName"), text(key, "KeyType")))
@@ -317,11 +326,11 @@ fn the_table_has_the_keys_and_the_expiry_that_the_store_uses() {
         expected.map(|(name, kind)| (name.to_owned(), kind.to_owned()))
     );
     assert_eq!(
-        template.table()["TimeToLiveSpecification"]["AttributeName"],
+        table["TimeToLiveSpecification"]["AttributeName"],
         "expires_at"
     );
     assert!(
-        template.table()["GlobalSecondaryIndexes"].is_null(),
+        table["GlobalSecondaryIndexes"].is_null(),
         "no index, no second price"
     );
 }
