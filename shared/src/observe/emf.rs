@@ -203,7 +203,8 @@ mod tests {
     use tracing::subscriber::with_default;
     use tracing_subscriber::layer::SubscriberExt as _;
 
-    use crate::observe::logging::{Spanless, lines};
+    use crate::observe::logging::lines;
+    use crate::observe::spanless::Spanless;
 
     #[derive(Clone, Default)]
     struct Page(Arc<Mutex<Vec<u8>>>);

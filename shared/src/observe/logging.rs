@@ -3,17 +3,17 @@
 use std::error::Error;
 use std::fmt::Write as _;
 
+use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
-use tracing::span::{Attributes, Id, Record};
-use tracing::subscriber::{Interest, set_global_default};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::subscriber::set_global_default;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt;
 use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::registry::{Extensions, ExtensionsMut, LookupSpan, SpanData};
+use tracing_subscriber::registry::LookupSpan;
 
 use crate::observe::emf::EmfFormatter;
+use crate::observe::spanless::Spanless;
 use crate::platform::config::Env;
 
 /// The variable with the namespace of the metrics.
@@ -41,75 +41,6 @@ pub fn init(env: &Env<'_>, crates: &[&'static str]) {
     } else {
         set_global_default(subscriber.with(fmt::layer().compact()))
     };
-}
-
-/// The base subscriber, which enables all events and no spans. Spans are not used here, and a
-/// [`tracing_subscriber::Registry`] allocates 36 KB for them at each start. (Per-layer filters
-/// would need a registry.)
-#[derive(Debug, Clone, Copy)]
-pub struct Spanless;
-
-impl Subscriber for Spanless {
-    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if metadata.is_event() {
-            Interest::always()
-        } else {
-            Interest::never()
-        }
-    }
-
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event()
-    }
-
-    // The following methods are never called, because no span is enabled.
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, _: &Event<'_>) {}
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
-
-/// The span data of [`Spanless`], which has no spans.
-#[derive(Debug)]
-pub enum NoSpan {}
-
-impl<'a> LookupSpan<'a> for Spanless {
-    type Data = NoSpan;
-
-    fn span_data(&'a self, _: &Id) -> Option<NoSpan> {
-        None
-    }
-}
-
-impl SpanData<'_> for NoSpan {
-    fn id(&self) -> Id {
-        match *self {}
-    }
-
-    fn metadata(&self) -> &'static Metadata<'static> {
-        match *self {}
-    }
-
-    fn parent(&self) -> Option<&Id> {
-        match *self {}
-    }
-
-    fn extensions(&self) -> Extensions<'_> {
-        match *self {}
-    }
-
-    fn extensions_mut(&self) -> ExtensionsMut<'_> {
-        match *self {}
-    }
 }
 
 /// Returns a layer that writes structured lines, with metrics in `namespace` if there is one.
