@@ -204,10 +204,10 @@ mod tests {
 
     use serde_json::{Value, json};
     use tracing::subscriber::with_default;
-    use tracing_subscriber::Registry;
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use crate::observe::logging::lines;
+    use crate::observe::spanless::Spanless;
 
     #[derive(Clone, Default)]
     struct Page(Arc<Mutex<Vec<u8>>>);
@@ -227,7 +227,7 @@ mod tests {
         let page = Page::default();
         let writer = page.clone();
         let lines = lines(namespace.map(str::to_owned)).with_writer(move || writer.clone());
-        with_default(Registry::default().with(lines), log);
+        with_default(Spanless.with(lines), log);
         let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
         assert_eq!(text.matches('\n').count(), 1, "{text}");
         serde_json::from_str(&text).unwrap()

@@ -19,11 +19,11 @@ use local::template::{Document, Template};
 use local::{Local, Options, dynamodb, functions, signing_key};
 use serde_json::{Value, json};
 use shared::observe::logging::{filter, lines};
+use shared::observe::spanless::Spanless;
 use shared::platform::clock::{Clock, ManualClock};
 use shared::platform::config::Env;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::set_global_default;
-use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::support::emf;
@@ -398,7 +398,7 @@ fn keep_logs() {
     }
 
     let lines = lines(Some(NAMESPACE.to_owned()));
-    let subscriber = Registry::default()
+    let subscriber = Spanless
         .with(filter(
             LevelFilter::TRACE,
             &[functions::NAMES, &["local"]].concat(),
