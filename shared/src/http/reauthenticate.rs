@@ -38,8 +38,7 @@ impl Reauthentication<'_> {
     ///
     /// # Errors
     ///
-    /// Returns 401 if the session has ended, 403 if the password is another, and 429 if too many
-    /// were tried.
+    /// Returns 403 if it is not, and 429 if too many passwords were tried.
     pub async fn verify(&self) -> Result<(), Problem> {
         let Self { account, .. } = self;
         let owner = (*account, self.session_id);
@@ -54,7 +53,7 @@ impl Reauthentication<'_> {
         let stored = credential.ok_or(Problem::WrongPassword)?.password;
         let (matches, reserved) = tokio::join!(
             self.hasher.verify(self.password, &stored),
-            admitted.reserve(None)
+            admitted.reserve(account.login())
         );
         let reserved = reserved?;
         if !matches? {

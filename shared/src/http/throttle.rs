@@ -3,7 +3,7 @@
 use lambda_http::Request;
 
 use super::client_address::ClientAddress;
-use super::problem::{Problem, TokenRejection};
+use super::problem::Problem;
 use crate::domain::account::Account;
 use crate::domain::email::Email;
 use crate::domain::id::SessionId;
@@ -80,11 +80,11 @@ impl Throttle {
 
     /// As [`Throttle::admit`], for a password that the owner of a session is asked for again. These
     /// attempts are counted by session, and not at the address: whoever guesses there cannot make
-    /// the owner wait here.
+    /// the owner wait here. With a token whose session has ended, they are counted at the address.
     ///
     /// # Errors
     ///
-    /// Returns 429 if the attempt has to wait, and 401 if the session has ended.
+    /// Returns 429 if the attempt has to wait.
     pub async fn admit_in_session<'a>(
         &'a self,
         store: &'a Store,
@@ -100,7 +100,7 @@ impl Throttle {
             session.expires_at > now && session.password_epoch == account.password_epoch
         });
         if !is_live {
-            return Err(TokenRejection::Session.into());
+            return self.admit(store, &account.email, request, now).await;
         }
         self.check(store, key, records, now)
     }

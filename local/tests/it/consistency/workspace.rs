@@ -9,7 +9,7 @@ use axum::http::Method;
 use local::dynamodb;
 use local::functions::{self, Functions};
 use local::template::{Route, Template, document};
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::observe::logging::NAMESPACE_VARIABLE;
 use shared::platform::clock::Clock;
 use shared::platform::config::Env;
@@ -30,13 +30,21 @@ const PUBLIC: [&str; 6] = [
     "POST /register",
 ];
 
-/// The variables that functions read only in AWS: a role's credentials have a token, and KMS is not
-/// available locally.
-const IN_AWS: [&str; 3] = ["AWS_ENDPOINT_URL_KMS", "AWS_SESSION_TOKEN", "SIGNING_KID"];
+/// The variables that functions read only in AWS: a role's credentials have a token, and there is
+/// neither KMS nor a proxy locally.
+const IN_AWS: [&str; 4] = [
+    "AWS_ENDPOINT_URL_KMS",
+    "AWS_SESSION_TOKEN",
+    "PROXY_SECRET_HASH",
+    "SIGNING_KID",
+];
 
 /// Returns the template with every optional variable set.
 fn template() -> Template {
-    crate::support::app::template([("Issuer", "https://auth.example.com")])
+    crate::support::app::template([
+        ("Issuer", "https://auth.example.com"),
+        ("ProxySecretHash", &"0".repeat(64)),
+    ])
 }
 
 /// Returns cargo's metadata of the workspace.
@@ -261,7 +269,13 @@ async fn cargo_lambda_watch_sets_what_the_functions_read_and_nothing_else() {
 #[test]
 fn cargo_lambda_watch_has_the_template_s_defaults() {
     let watched = lambda_environment();
-    let here = ["ISSUER", "JWKS", "SIGNING_KEY", "SIGNING_KID"];
+    let here = [
+        "ISSUER",
+        "JWKS",
+        "PROXY_SECRET_HASH",
+        "SIGNING_KEY",
+        "SIGNING_KID",
+    ];
     let mut compared = 0;
     for (function, variables) in template().environments() {
         for (name, value) in variables
@@ -429,6 +443,9 @@ async fn the_page_on_the_architecture_lists_the_items_of_the_table() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
     app.refresh(&ada.refresh_token).await.expect(200);
+    let wrong = json!({"password": "not the password"});
+    let call = ada.call(Method::DELETE, "/profile").json(wrong);
+    call.send().await.expect(403);
     let mut there: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
     for item in app.all_items().await {
         let prefix = |name: &str| {

@@ -93,12 +93,13 @@ fn register_may_read_no_item_but_the_one_that_is_never_there() {
     let template = crate::support::app::template([]);
     let policies = &template.resources()["Register"]["Properties"]["Policies"];
     let table = json!({"Fn::GetAtt": "Table.Arn"});
-    let put = json!({"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": table});
+    let write = ["dynamodb:PutItem", "dynamodb:UpdateItem"];
+    let write = json!({"Effect": "Allow", "Action": write, "Resource": table});
     let get = json!({
         "Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": table,
         "Condition": {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": "NOTHING"}},
     });
-    assert_eq!(*policies, json!([{ "Statement": [put, get] }]));
+    assert_eq!(*policies, json!([{ "Statement": [write, get] }]));
 }
 
 #[test]

@@ -139,7 +139,10 @@ impl App {
     /// Returns all items of the table except the counters of attempts.
     pub async fn items(&self) -> Vec<BTreeMap<String, AttributeValue>> {
         let mut items = self.all_items().await;
-        items.retain(|item| !item["pk"].as_s().unwrap().starts_with("LIMIT#"));
+        let starts = |item: &BTreeMap<String, AttributeValue>, key: &str, with: &str| {
+            item[key].as_s().unwrap().starts_with(with)
+        };
+        items.retain(|item| !starts(item, "pk", "LIMIT#") && !starts(item, "sk", "THROTTLE#"));
         items
     }
 
