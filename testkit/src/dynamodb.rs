@@ -26,6 +26,8 @@ use crate::listen;
 pub enum Fault {
     /// Cancels the transaction, since another transaction holds an item.
     Conflict,
+    /// Cancels the transaction, since an item has had too many requests.
+    ThrottledTransaction,
     /// Refuses a single write that conflicts with a transaction.
     WriteConflict,
     /// Refuses the request, because there were too many.
@@ -221,16 +223,12 @@ async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Bod
             answer(200, first)
         }
         Some(Fault::Silence) => std::future::pending().await,
-        Some(Fault::Conflict) => answer(
-            400,
-            json!({
-                "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
-                "message": "Transaction cancelled [TransactionConflict, None]",
-                "CancellationReasons": [
-                    {"Code": "TransactionConflict", "Message": "Transaction is ongoing for the item"},
-                    {"Code": "None"},
-                ],
-            }),
+        Some(Fault::Conflict) => {
+            cancelled("TransactionConflict", "Transaction is ongoing for the item")
+        }
+        Some(Fault::ThrottledTransaction) => cancelled(
+            "ThrottlingError",
+            "Throughput exceeds the current capacity of your table",
         ),
         Some(Fault::WriteConflict) => answer(
             400,
@@ -255,6 +253,18 @@ async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Bod
             json!({"__type": "InternalServerError", "message": "broken"}),
         ),
     }
+}
+
+/// Returns the answer to a transaction that is cancelled because of its first item.
+fn cancelled(code: &str, message: &str) -> Response<Body> {
+    answer(
+        400,
+        json!({
+            "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+            "message": format!("Transaction cancelled [{code}, None]"),
+            "CancellationReasons": [{"Code": code, "Message": message}, {"Code": "None"}],
+        }),
+    )
 }
 
 fn answer(status: u16, body: Value) -> Response<Body> {

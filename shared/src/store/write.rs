@@ -16,11 +16,13 @@ use crate::domain::id::UserId;
 use crate::observe::request_log::{one_more, record};
 use crate::platform::random;
 
-/// The number of tries for a write that conflicts with a transaction, and for a batch.
+/// The number of tries for a write that conflicts with a transaction or is throttled in one, and
+/// for a batch.
 const CONFLICT_ATTEMPTS: u32 = 5;
 
-/// Retries `attempt` while it conflicts with another transaction on the same item. DynamoDB cancels
-/// such writes at once, and the SDK does not retry a cancelled transaction.
+/// Retries `attempt` while it conflicts with another transaction on the same item, or is a
+/// transaction that is throttled. DynamoDB cancels such writes at once, and the SDK does not retry a
+/// cancelled transaction.
 pub(super) async fn retry_conflicts<T, E, F>(attempt: impl Fn() -> F) -> Result<T, SdkError<E>>
 where
     F: Future<Output = Result<T, SdkError<E>>>,
@@ -35,7 +37,16 @@ where
     attempt().await
 }
 
-/// Errors that can tell whether the only failure was that another transaction held an item.
+/// The codes of cancellation reasons that pass. A transaction whose items are throttled is
+/// cancelled like one that conflicts: no exception of its own tells the SDK to retry it.
+const PASSING_REASONS: [&str; 3] = [
+    "TransactionConflict",
+    "ThrottlingError",
+    "ProvisionedThroughputExceeded",
+];
+
+/// Errors that can tell whether the only failure was passing: another transaction held an item, or
+/// DynamoDB cancelled a transaction because of too many requests.
 pub(super) trait Conflicts {
     fn conflicts(&self) -> bool;
 }
@@ -114,10 +125,14 @@ pub(super) fn reasons(fault: &TransactWriteItemsError) -> &[CancellationReason] 
 
 impl Conflicts for TransactWriteItemsError {
     fn conflicts(&self) -> bool {
-        let conflict = |reason: &CancellationReason| reason.code() == Some("TransactionConflict");
+        let passing = |reason: &CancellationReason| {
+            PASSING_REASONS
+                .iter()
+                .any(|passing| reason.code() == Some(passing))
+        };
         // If a condition does not hold either, a retry cannot succeed.
         !refused_by_condition(self)
-            && (reasons(self).iter().any(conflict) || self.is_transaction_in_progress_exception())
+            && (reasons(self).iter().any(passing) || self.is_transaction_in_progress_exception())
     }
 }
 

@@ -31,6 +31,20 @@ async fn a_registration_that_collides_without_end_is_a_503_and_leaves_nothing() 
 }
 
 #[tokio::test]
+async fn a_transaction_that_is_throttled_is_tried_again() {
+    let faulty = FaultyStore::start().await;
+    faulty.will("TransactWriteItems", &[Fault::ThrottledTransaction; 4]);
+    assert_eq!(faulty.register().await.0, 201);
+    assert_eq!(faulty.seen().len(), 5);
+    // Without end it is a 503, and the client may repeat it.
+    let other = FaultyStore::start().await;
+    other.will("TransactWriteItems", &[Fault::ThrottledTransaction; 100]);
+    assert_eq!(other.register().await.0, 503);
+    assert_eq!(other.seen().len(), 5);
+    assert!(other.app.items().await.is_empty());
+}
+
+#[tokio::test]
 async fn a_registration_whose_answer_was_lost_is_still_a_201() {
     let faulty = FaultyStore::start().await;
     faulty.will("TransactWriteItems", &[Fault::AnswerLost]);
