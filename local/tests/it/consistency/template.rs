@@ -8,6 +8,7 @@ use std::time::Duration;
 use keys::Keys;
 use local::template::{Template, document};
 use serde_json::{Value, json};
+use shared::http::handler::{ANSWER_WITHIN, KEPT_FOR_THE_RESPONSE};
 
 use crate::support::app::root;
 use crate::support::stack::{keys_of, stack};
@@ -149,6 +150,16 @@ fn allow(action: &str, resource: &str, condition: Option<Value>) -> Value {
         statement["Condition"] = condition;
     }
     statement
+}
+
+#[test]
+fn functions_answer_before_lambda_ends_them() {
+    let yaml = std::fs::read_to_string(root().join("template.yaml")).unwrap();
+    let template = document(&yaml).unwrap();
+    let globals = &template["Globals"]["Function"]["Timeout"];
+    let timeout = ANSWER_WITHIN + KEPT_FOR_THE_RESPONSE;
+    assert_eq!(globals.as_u64(), Some(timeout.as_secs()));
+    assert_eq!(timeout.subsec_nanos(), 0);
 }
 
 #[test]
