@@ -1,12 +1,13 @@
 //! Sessions.
 
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 
 use super::accounts::read_account;
 use super::item::{self, ACCOUNT, Attributes, ItemKind, Key, Reader, SESSION, SK, Writer};
-use super::write::{carried_out, retry_conflicts};
+use super::write::{LostAnswers, retry_conflicts};
 use super::{Store, StoreError, unavailable};
 use crate::domain::account::Account;
 use crate::domain::id::{SessionId, UserId};
@@ -32,6 +33,14 @@ pub enum Ended {
     /// The token is not the session's current one, and nothing was written. This is the session, if
     /// it exists.
     Refused(Option<Box<Session>>),
+}
+
+/// The outcome of deleting a session on a condition.
+enum Deletion {
+    /// The session is deleted.
+    Done,
+    /// The condition does not hold for this item, or there is none.
+    Refused(Option<Attributes>),
 }
 
 /// A page of an account's sessions.
@@ -164,30 +173,17 @@ impl Store {
     /// Returns an error if DynamoDB does not answer or the item is unreadable.
     pub async fn end_session_of(&self, token: &RefreshToken) -> Result<Ended, StoreError> {
         let request = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .set_key(Some(
-                Key::session(token.user_id(), token.session_id()).attributes(),
-            ))
+            .delete_session(token.user_id(), token.session_id())
             .condition_expression("refresh_hash = :hash AND #counter = :counter")
             .expression_attribute_names("#counter", "counter")
             .expression_attribute_values(":hash", item::octets(&token.hash()))
-            .expression_attribute_values(":counter", item::number(token.counter()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let fault = match retry_conflicts(|| request.clone().send()).await {
-            Ok(_) => return Ok(Ended::Done),
-            Err(fault) => fault,
-        };
-        match fault.as_service_error() {
-            Some(DeleteItemError::ConditionalCheckFailedException(refused)) => {
-                let found = refused.item.as_ref();
-                let found = found
-                    .map(|item| read_session(token.user_id(), item))
-                    .transpose()?;
-                Ok(Ended::Refused(found.map(Box::new)))
+            .expression_attribute_values(":counter", item::number(token.counter()));
+        match self.delete_if(request).await? {
+            Deletion::Done => Ok(Ended::Done),
+            Deletion::Refused(found) => {
+                let found = found.map(|item| read_session(token.user_id(), &item));
+                Ok(Ended::Refused(found.transpose()?.map(Box::new)))
             }
-            _ => Err(unavailable("end the session")(fault)),
         }
     }
 
@@ -203,14 +199,39 @@ impl Store {
         now: u64,
     ) -> Result<bool, StoreError> {
         let request = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .set_key(Some(Key::session(user, session).attributes()))
+            .delete_session(user, session)
             .condition_expression("expires_at > :now")
             .expression_attribute_values(":now", item::number(now));
-        let answer = retry_conflicts(|| request.clone().send()).await;
-        Ok(carried_out(answer, "end the session")?.is_some())
+        let deletion = self.delete_if(request).await?;
+        Ok(matches!(deletion, Deletion::Done))
+    }
+
+    fn delete_session(&self, user: UserId, session: SessionId) -> DeleteItemFluentBuilder {
+        let request = self.client.delete_item().table_name(&self.table);
+        request
+            .set_key(Some(Key::session(user, session).attributes()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+
+    /// Deletes a session if the request's condition holds. If the answer to a try was lost and the
+    /// next try finds no item, the session counts as deleted by the first. (If something else
+    /// deleted it, it has ended as well.)
+    async fn delete_if(&self, request: DeleteItemFluentBuilder) -> Result<Deletion, StoreError> {
+        let lost = LostAnswers::default();
+        let send = || request.clone().customize().interceptor(lost.clone()).send();
+        let fault = match retry_conflicts(send).await {
+            Ok(_) => return Ok(Deletion::Done),
+            Err(fault) => fault,
+        };
+        match fault.as_service_error() {
+            Some(DeleteItemError::ConditionalCheckFailedException(refused)) => {
+                match refused.item.clone() {
+                    None if lost.any() => Ok(Deletion::Done),
+                    found => Ok(Deletion::Refused(found)),
+                }
+            }
+            _ => Err(unavailable("end the session")(fault)),
+        }
     }
 
     /// Returns a page of at most `most` of an account's sessions, those after `after`, and the

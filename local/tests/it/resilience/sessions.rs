@@ -8,7 +8,7 @@ use shared::store::Store;
 use shared::store::sessions::Rotated;
 use testkit::dynamodb::Fault;
 
-use crate::support::app::{App, BEGINNING, PASSWORD, env, event, text};
+use crate::support::app::{App, BEGINNING, PASSWORD, env, event, logged_events, text};
 use crate::support::faulty_store::{FaultyStore, ask, call};
 
 #[tokio::test]
@@ -254,4 +254,54 @@ async fn unprocessed_keys_of_a_batch_are_requested_again() {
     let end = event("DELETE", "/sessions", &Value::Null, Some(&ada.access_token));
     assert_eq!(call(&faulty.functions, "session", end).await.0, 204);
     assert!(faulty.app.items_of("SESSION#").await.is_empty());
+}
+
+/// Ends a session while answers are lost, and returns the statuses and the events.
+async fn end_with(faults: &[Fault], logout: bool) -> (u16, Vec<Value>, usize) {
+    let faulty = FaultyStore::start().await;
+    let ada = faulty.app.user("ada@example.com").await;
+    let end = if logout {
+        let body = json!({ "refresh_token": ada.refresh_token });
+        event("POST", "/logout", &body, None)
+    } else {
+        let path = format!("/sessions/{}", ada.session_id());
+        let mut end = event("DELETE", &path, &Value::Null, Some(&ada.access_token));
+        end["pathParameters"] = json!({ "id": ada.session_id() });
+        end
+    };
+    faulty.will("DeleteItem", faults);
+    logged_events();
+    let (status, _) = call(&faulty.functions, "session", end).await;
+    let left = faulty.app.items_of("SESSION#").await.len();
+    (status, logged_events(), left)
+}
+
+// On one thread, since the functions' tasks log to the log of their thread.
+#[tokio::test]
+async fn a_session_whose_end_was_not_answered_has_ended_and_is_in_the_log() {
+    for logout in [false, true] {
+        for faults in [
+            &[Fault::AnswerLost][..],
+            &[Fault::AnswerLost, Fault::Broken],
+            &[Fault::Broken, Fault::AnswerLost],
+            // A conflict is an answer: nothing was done.
+            &[Fault::WriteConflict, Fault::AnswerLost],
+        ] {
+            let (status, events, left) = end_with(faults, logout).await;
+            let named = format!("{faults:?}, {logout}");
+            assert_eq!((status, left), (204, 0), "{named}");
+            let [event] = &events[..] else {
+                panic!("{named}: {events:?}")
+            };
+            assert_eq!(event["event"], "session_ended", "{named}");
+        }
+        // A session that another request has ended is not ended again by one whose try was refused.
+        for fault in [Fault::ItemGone, Fault::Throttled, Fault::WriteConflict] {
+            let faults = [fault, Fault::ItemGone];
+            let (status, events, _) = end_with(&faults, logout).await;
+            let expected = if logout { 204 } else { 404 };
+            assert_eq!(status, expected, "{fault:?}");
+            assert_eq!(events, [] as [Value; 0], "{fault:?}");
+        }
+    }
 }
