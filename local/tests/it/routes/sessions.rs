@@ -7,7 +7,7 @@ use axum::http::Method;
 use local::dynamodb;
 use serde_json::{Value, json};
 
-use crate::support::app::{App, PASSWORD, claims, faults, text};
+use crate::support::app::{App, BEGINNING, PASSWORD, claims, faults, text};
 
 fn ids(list: &Value) -> Vec<String> {
     list["sessions"]
@@ -58,11 +58,33 @@ async fn sessions_are_listed_the_latest_first_with_what_the_gateway_saw() {
         (&sessions[0]["current"], &sessions[0]["user_agent"]),
         (&json!(false), &json!("phone/2.0"))
     );
+}
 
-    app.clock.advance(Duration::from_secs(60));
-    app.refresh(&ada.refresh_token).await.expect(200);
-    let list = ada.get("/sessions").send().await.expect(200).json();
-    assert_eq!(list["sessions"][1]["last_used_at"], "2027-01-15T08:02:00Z");
+#[tokio::test]
+async fn the_last_use_of_a_session_is_shown_by_the_hour() {
+    let app = App::start().await;
+    app.clock.advance(Duration::from_secs(59 * 60));
+    let ada = app.user("ada@example.com").await;
+    let mut token = ada.refresh_token.clone();
+    let shown = async || {
+        let list = ada.get("/sessions").send().await.expect(200).json();
+        text(&list["sessions"][0], "last_used_at")
+    };
+    for (minutes, expected) in [
+        // Never before the session began.
+        (0, "2027-01-15T08:59:00Z"),
+        (2, "2027-01-15T09:00:00Z"),
+        (4, "2027-01-15T09:00:00Z"),
+    ] {
+        app.clock.advance(Duration::from_secs(minutes * 60));
+        let next = app.refresh(&token).await.expect(200).json();
+        token = text(&next, "refresh_token");
+        assert_eq!(shown().await, expected);
+    }
+    // What is stored is exact.
+    let stored = &app.items_of("SESSION#").await[0]["last_used_at"];
+    let exact = BEGINNING + (59 + 6) * 60;
+    assert_eq!(*stored, AttributeValue::N(exact.to_string()));
 }
 
 #[tokio::test]
