@@ -313,9 +313,14 @@ export class Latchkey {
     await this.#lock(() => this.#end('logout'));
   }
 
+  /** Ends all other sessions of the account; this one goes on. */
+  async endOtherSessions() {
+    await this.#call('/sessions?others=true', { method: 'DELETE' });
+  }
+
   /**
-   * Changes the password; the other sessions end. After a `NoAnswerError` or a 503 it may be changed
-   * or not: log in with the new one to find out.
+   * Changes the password; the other sessions end, and this one goes on with new tokens. After a
+   * `NoAnswerError` or a 503 it may be changed or not: log in with the new one to find out.
    * @param {string} current
    * @param {string} next
    */

@@ -1,6 +1,7 @@
 //! `POST /refresh`, `POST /logout`, `GET DELETE /sessions`, `DELETE /sessions/{id}`: extends, lists
 //! and ends sessions.
 
+mod end_all;
 mod list;
 mod logout;
 mod refresh;
@@ -78,15 +79,7 @@ impl Handler for Sessions {
             (Method::POST, None) if path.ends_with("/refresh") => self.refresh(&request).await,
             (Method::POST, None) if path.ends_with("/logout") => self.logout(&request).await,
             (Method::GET, None) if path.ends_with("/sessions") => self.list(&request).await,
-            (Method::DELETE, None) if path.ends_with("/sessions") => {
-                let owner = self.authenticator.identify(&request)?;
-                self.store.end_sessions(owner.user_id, None).await?;
-                AuditEvent::SessionsEnded
-                    .of(owner.user_id)
-                    .by(EndedBy::Owner)
-                    .log();
-                Ok(no_content())
-            }
+            (Method::DELETE, None) if path.ends_with("/sessions") => self.end_all(&request).await,
             (Method::DELETE, Some(id)) => {
                 let owner = self.authenticator.identify(&request)?;
                 // A text that is not an identifier names no session.

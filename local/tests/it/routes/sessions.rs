@@ -168,6 +168,39 @@ async fn all_sessions_are_ended_at_once_this_one_too() {
 }
 
 #[tokio::test]
+async fn all_other_sessions_are_ended_and_this_one_goes_on() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    app.copy_session(130).await;
+    let eve = app.user("eve@example.com").await;
+    let (_, second) = another(&app, &ada.email).await;
+    for invalid in ["", "1", "TRUE", "true,true", "yes"] {
+        let ended = ada.delete(&format!("/sessions?others={invalid}"));
+        let problem = ended.send().await.problem(422, "invalid-fields");
+        assert_eq!(
+            faults(&problem),
+            [(String::new(), "invalid-others".to_owned())]
+        );
+    }
+    let others = || ada.delete("/sessions?others=true");
+    others().send().await.expect(204);
+    let list = ada.get("/sessions").send().await.expect(200).json();
+    assert_eq!(ids(&list), [ada.session_id()]);
+    app.refresh(&second)
+        .await
+        .problem(401, "invalid-refresh-token");
+    app.refresh(&ada.refresh_token).await.expect(200);
+    app.refresh(&eve.refresh_token).await.expect(200);
+    others().send().await.expect(204);
+
+    ada.delete("/sessions?others=false")
+        .send()
+        .await
+        .expect(204);
+    assert_eq!(app.items_of("SESSION#").await.len(), 1, "eve's");
+}
+
+#[tokio::test]
 async fn a_long_list_comes_in_parts() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
