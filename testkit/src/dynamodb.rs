@@ -17,6 +17,7 @@ use http_body::{Body as HttpBody, Frame};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::headers::assert_names_latchkey;
 use crate::listen;
@@ -48,6 +49,8 @@ pub enum Fault {
     Cut,
     /// Carries the request out; the fault is for a later request.
     Passes,
+    /// Carries the request out once [`Proxy::release`] is called.
+    Held,
 }
 
 /// A fault, and the requests that it is for.
@@ -77,6 +80,8 @@ pub struct Proxy {
     faults: Mutex<BTreeMap<&'static str, VecDeque<Planned>>>,
     requests: Mutex<Vec<Recorded>>,
     done: Mutex<Vec<String>>,
+    held: Notify,
+    released: Notify,
 }
 
 impl Proxy {
@@ -113,6 +118,16 @@ impl Proxy {
 
     fn plan(&self, operation: &'static str, planned: VecDeque<Planned>) {
         self.faults.lock().unwrap().insert(operation, planned);
+    }
+
+    /// Waits until a request is held.
+    pub async fn held(&self) {
+        self.held.notified().await;
+    }
+
+    /// Lets the request that is held go on.
+    pub fn release(&self) {
+        self.released.notify_one();
     }
 
     /// Returns how many connections were opened.
@@ -187,12 +202,17 @@ async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Bod
     let fault = proxy.fault(&operation, &body);
     if !matches!(
         fault,
-        None | Some(Fault::AnswerLost | Fault::ItemGone | Fault::Passes)
+        None | Some(Fault::AnswerLost | Fault::ItemGone | Fault::Passes | Fault::Held)
     ) {
         proxy.done.lock().unwrap().push(operation.clone());
     }
     match fault {
         None | Some(Fault::Passes) => proxy.forward(head, body, &operation).await,
+        Some(Fault::Held) => {
+            proxy.held.notify_one();
+            proxy.released.notified().await;
+            proxy.forward(head, body, &operation).await
+        }
         Some(Fault::AnswerLost) => {
             proxy.forward(head, body, &operation).await;
             answer(

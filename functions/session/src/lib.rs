@@ -12,7 +12,6 @@ use shared::domain::session::{RefreshToken, SessionPolicy};
 use shared::domain::{SessionId, UserId};
 use shared::http::{Authenticator, Fields, Handler, Media, Problem, no_content};
 use shared::observe::{AuditEvent, EndedBy};
-use shared::platform::settings::REFRESH_GRACE_SECONDS;
 use shared::platform::{Clock, ConfigError, Env};
 use shared::store::{Store, StoreError};
 use shared::tokens::issuer::Issuer;
@@ -22,15 +21,12 @@ pub struct Sessions {
     store: Store,
     issuer: Issuer,
     policy: SessionPolicy,
-    grace_seconds: u64,
     authenticator: Authenticator,
     clock: Clock,
 }
 
 impl Sessions {
-    /// Reads the same settings as [`Store`], [`Issuer`], [`SessionPolicy`] and [`Authenticator`],
-    /// and `REFRESH_GRACE_SECONDS`: how long after its replacement a refresh token is still
-    /// accepted, 0 to 60, default 10.
+    /// Reads the same settings as [`Store`], [`Issuer`], [`SessionPolicy`] and [`Authenticator`].
     ///
     /// # Errors
     ///
@@ -40,7 +36,6 @@ impl Sessions {
             store: Store::from_env(env)?,
             issuer: Issuer::from_env(env)?,
             policy: SessionPolicy::from_env(env)?,
-            grace_seconds: env.setting(&REFRESH_GRACE_SECONDS)?,
             authenticator: Authenticator::from_env(env, clock.clone())?,
             clock,
         })

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::problem::{Problem, TokenRejection};
 use crate::domain::id::{Role, SessionId, UserId};
+use crate::domain::throttle::Source;
 use crate::observe::request_log;
 use crate::platform::clock::Clock;
 use crate::platform::config::{ConfigError, Env};
@@ -106,6 +107,13 @@ pub fn gateway_context(request: &Request) -> Option<&ApiGatewayV2httpRequestCont
         Some(RequestContext::ApiGatewayV2(context)) => Some(context),
         _ => None,
     }
+}
+
+/// Returns the source of a request, as the gateway saw it.
+pub fn source(request: &Request) -> Source {
+    let gateway = gateway_context(request);
+    let ip = gateway.and_then(|gateway| gateway.http.source_ip.as_deref());
+    Source::of(ip.unwrap_or_default())
 }
 
 /// Reads the identity from the context that the authorizer passed.

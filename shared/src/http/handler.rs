@@ -85,7 +85,9 @@ pub async fn warm_up(handler: &impl Handler) {
     }
 }
 
-/// Answers an event, in the JSON that Lambda passes.
+/// Answers an event, in the JSON that Lambda passes. A handler that has not answered shortly before
+/// Lambda ends the function is dropped, and the response is 503: each operation has a time limit of
+/// its own, but several in a row may take longer than the function may.
 ///
 /// # Errors
 ///
@@ -160,6 +162,7 @@ fn write_line(status: u16, problem: Option<&Problem>, duration_ms: f64, log: Req
         logins,
         logins_refused,
         attempts_refused,
+        refresh_tokens_repeated,
         refresh_tokens_reused,
         hash_ms,
         store_requests,
@@ -184,6 +187,7 @@ fn write_line(status: u16, problem: Option<&Problem>, duration_ms: f64, log: Req
                 logins,
                 logins_refused,
                 attempts_refused,
+                refresh_tokens_repeated,
                 refresh_tokens_reused,
                 hash_ms,
                 store_requests,

@@ -28,7 +28,7 @@ pub struct Metric {
 }
 
 /// All metrics. docs/operations.md explains each.
-pub const METRICS: [Metric; 10] = [
+pub const METRICS: [Metric; 11] = [
     count("cold_starts"),
     count("logins"),
     Metric {
@@ -36,6 +36,7 @@ pub const METRICS: [Metric; 10] = [
         ..count("logins_refused")
     },
     count("attempts_refused"),
+    count("refresh_tokens_repeated"),
     count("refresh_tokens_reused"),
     milliseconds("hash_ms"),
     milliseconds("store_ms"),

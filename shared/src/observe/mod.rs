@@ -6,4 +6,4 @@ pub mod emf;
 pub mod logging;
 pub mod request_log;
 
-pub use audit::{AuditEvent, EndedBy, LoginRefusal};
+pub use audit::{AuditEvent, EndedBy, LoginRefusal, RepeatedFrom, RepeatedWhen};

@@ -33,7 +33,11 @@ pub struct RequestLog {
     pub logins_refused: Option<u64>,
     /// The number of passwords that were not verified because too many had been tried.
     pub attempts_refused: Option<u64>,
-    /// The number of refresh tokens that were presented again after their replacement.
+    /// The number of replaced refresh tokens that got their successor again, without those that came
+    /// again a moment later from the same network.
+    pub refresh_tokens_repeated: Option<u64>,
+    /// The number of refresh tokens that were presented again after their successor had been used,
+    /// or too often.
     pub refresh_tokens_reused: Option<u64>,
     /// The duration of the longest password hash.
     pub hash_ms: Option<f64>,

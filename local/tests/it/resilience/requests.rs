@@ -1,5 +1,7 @@
 //! The number of requests to DynamoDB for each call, and the capacity that they consume.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::app::{PASSWORD, event, text};
@@ -97,7 +99,13 @@ async fn sessions_cost_the_requests_of_the_design() {
         (status, faulty.seen()),
         (200, vec!["BatchGetItem 2".into(), "UpdateItem 1".into()])
     );
-    // The repeat writes nothing.
+    // A repeat from the same network writes nothing at once, and after the grace time its count,
+    // once.
+    assert_eq!(faulty.refresh(&ada.refresh_token).await.0, 200);
+    assert_eq!(faulty.seen(), ["BatchGetItem 2"]);
+    faulty.app.clock.advance(Duration::from_secs(11));
+    assert_eq!(faulty.refresh(&ada.refresh_token).await.0, 200);
+    assert_eq!(faulty.seen(), ["BatchGetItem 2", "UpdateItem 1"]);
     assert_eq!(faulty.refresh(&ada.refresh_token).await.0, 200);
     assert_eq!(faulty.seen(), ["BatchGetItem 2"]);
     // A text without the form of a token causes no request.

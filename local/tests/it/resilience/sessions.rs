@@ -1,11 +1,15 @@
 //! Sessions and accounts if DynamoDB fails in the middle of a call.
 
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
 use local::functions::Functions;
 use serde_json::{Value, json};
 use shared::domain::session::{Presented, RefreshToken, Session, SessionPolicy};
+use shared::domain::throttle::Source;
 use shared::platform::clock::Clock;
 use shared::store::Store;
-use shared::store::sessions::Rotated;
+use shared::store::refreshes::Refreshed;
 use testkit::dynamodb::Fault;
 
 use crate::support::app::{App, BEGINNING, PASSWORD, env, event, logged_events, text};
@@ -163,10 +167,12 @@ async fn the_store_itself_rotates_no_session_that_is_over() {
     let store = Store::from_env(&env(&lookup)).unwrap();
     let policy = SessionPolicy::from_env(&env(&lookup)).unwrap();
     let token = RefreshToken::parse(&ada.refresh_token).unwrap();
-    let (session, account) = store.session_and_account(&token).await.unwrap();
+    let read = store.session_and_account(token.user_id(), token.session_id());
+    let (session, account) = read.await.unwrap();
     let session = session.unwrap();
     assert_eq!(account.unwrap().id, session.user_id);
-    let next = |now: u64| match session.present(&token, &policy, 10, BEGINNING) {
+    let home = Source::of("203.0.113.7");
+    let next = |now: u64| match session.present(&token, &home, &policy, BEGINNING) {
         Presented::Current { next, .. } => Session {
             rotated_at: now,
             ..next
@@ -178,7 +184,7 @@ async fn the_store_itself_rotates_no_session_that_is_over() {
             .rotate_session(&session, &next(now), began_after)
             .await
             .unwrap();
-        matches!(rotated, Rotated::Done)
+        matches!(rotated, Refreshed::Done)
     };
     // Neither after its idle time nor after its maximum lifetime, whatever the caller believes.
     assert!(!rotate(session.expires_at, 0).await);
@@ -304,4 +310,56 @@ async fn a_session_whose_end_was_not_answered_has_ended_and_is_in_the_log() {
             assert_eq!(events, [] as [Value; 0], "{fault:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_refresh_that_reads_across_a_change_of_the_password_reads_once_more() {
+    let faulty = FaultyStore::start().await;
+    let ada = faulty.app.user("ada@example.com").await;
+    // The batch is answered in two parts, the session first.
+    faulty.will("BatchGetItem", &[Fault::OnlyFirst, Fault::Held]);
+    let change = async {
+        faulty.proxy.held().await;
+        // Both get the next epoch, as by a change that leaves this session its token.
+        let mut items = faulty.app.items_of("SESSION#").await;
+        items.extend(faulty.app.items_of("ACCOUNT").await);
+        for mut item in items {
+            let epoch = AttributeValue::N("1".to_owned());
+            item.insert("password_epoch".to_owned(), epoch);
+            let put = faulty.app.dynamodb().put_item().table_name("latchkey");
+            put.set_item(Some(item.into_iter().collect()))
+                .send()
+                .await
+                .unwrap();
+        }
+        faulty.proxy.release();
+    };
+    let ((status, _), ()) = tokio::join!(faulty.refresh(&ada.refresh_token), change);
+    assert_eq!(status, 200);
+    // A session of another epoch is refused, after one more read.
+    faulty.seen();
+    let epoch = AttributeValue::N("2".to_owned());
+    faulty
+        .app
+        .set_attribute(&ada.id(), "password_epoch", epoch)
+        .await;
+    assert_eq!(faulty.refresh(&ada.refresh_token).await.0, 401);
+    assert_eq!(faulty.seen(), ["BatchGetItem 2", "BatchGetItem 2"]);
+}
+
+#[tokio::test]
+async fn a_repeat_whose_count_was_not_answered_counts_once_and_gets_the_successor() {
+    let faulty = FaultyStore::start().await;
+    let ada = faulty.app.user("ada@example.com").await;
+    let (_, first) = faulty.refresh(&ada.refresh_token).await;
+    faulty.app.clock.advance(Duration::from_secs(11));
+    faulty.will("UpdateItem", &[Fault::AnswerLost]);
+    let (status, again) = faulty.refresh(&ada.refresh_token).await;
+    assert_eq!(status, 200);
+    assert_eq!(again["refresh_token"], first["refresh_token"]);
+    let repeats = &faulty.app.items_of("SESSION#").await[0]["repeats"];
+    assert_eq!(
+        repeats.as_l().unwrap()[1],
+        AttributeValue::N("1".to_owned())
+    );
 }

@@ -117,8 +117,10 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         .expect(200)
         .json();
     let reused = text(&eve_again, "refresh_token");
-    app.refresh(&reused).await.expect(200);
+    let next = app.refresh(&reused).await.expect(200).json();
     app.clock.advance(std::time::Duration::from_secs(60));
+    app.refresh(&reused).await.expect(200);
+    app.refresh(&text(&next, "refresh_token")).await.expect(200);
     app.refresh(&reused).await.expect(401);
     app.login("eve@example.com", PASSWORD).await.expect(200);
     eve.delete("/sessions").send().await.expect(204);

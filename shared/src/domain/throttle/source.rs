@@ -28,6 +28,11 @@ impl Source {
             Err(_) => [0; 16],
         })
     }
+
+    /// Returns the address of the source's network.
+    pub(in crate::domain) fn octets(&self) -> &[u8; 16] {
+        &self.0
+    }
 }
 
 /// The key by which an attempt is counted: the address that is tried, and the source that tries it.
