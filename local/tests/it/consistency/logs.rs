@@ -82,7 +82,7 @@ async fn an_account_from_its_registration_to_its_deletion_is_in_the_log() {
 
     let body = json!({"current_password": PASSWORD, "new_password": "another good password"});
     let call = bearer(axum::http::Method::POST, "/password/change");
-    call.json(body).send().await.expect(204);
+    call.json(body).send().await.expect(200);
     let events = logged_events();
     let [changed, ended] = &events[..] else {
         panic!("{events:?}")
@@ -240,6 +240,11 @@ async fn the_end_of_a_session_is_in_the_log_with_what_ended_it() {
     );
     assert_eq!(request["refresh_tokens_reused"], 1, "{request}");
     assert!(stored(request).contains(&("refresh_tokens_reused".to_owned(), vec![])));
+
+    let others = ada.delete("/sessions?others=true");
+    others.send().await.expect(204);
+    let of_others = of(&ada.session_id(), "owner");
+    one_event("sessions_ended", "DELETE /sessions", of_others);
 
     ada.delete("/sessions").send().await.expect(204);
     let by = json!({"user_id": ada.id(), "by": "owner"});

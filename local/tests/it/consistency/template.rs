@@ -239,7 +239,7 @@ fn only_the_functions_that_issue_tokens_may_sign() {
             let policies = value["Properties"]["Policies"].as_array();
             let policies = policies.into_iter().flatten();
             let named: Vec<_> = policies.filter_map(Value::as_str).collect();
-            let signs = ["Login", "Session"].contains(&resource.as_str());
+            let signs = ["Login", "Password", "Session"].contains(&resource.as_str());
             assert_eq!(
                 named,
                 if signs { vec!["MaySign"] } else { vec![] },

@@ -10,7 +10,7 @@ use serde_json::json;
 use shared::platform::clock::Clock;
 use testkit::dynamodb::{Fault, Proxy, Recorded};
 
-use crate::support::app::{App, PASSWORD, User, env, root, text};
+use crate::support::app::{App, PASSWORD, env, root, text};
 
 /// Returns the app with a proxy in front of each function's DynamoDB, and the proxies by function.
 async fn behind_proxies() -> (App, BTreeMap<String, Arc<Proxy>>) {
@@ -71,11 +71,6 @@ fn allowed() -> BTreeMap<String, BTreeSet<String>> {
     allowed
 }
 
-async fn change(user: &User<'_>, from: &str, to: &str) {
-    let body = json!({"current_password": from, "new_password": to});
-    user.post("/password/change", body).send().await.expect(204);
-}
-
 #[tokio::test]
 async fn every_function_may_do_what_it_does_and_nothing_else() {
     let (app, proxies) = behind_proxies().await;
@@ -102,9 +97,13 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     let first = ada.get("/sessions").send().await.expect(200).json();
     let next = format!("/sessions?cursor={}", text(&first, "next_cursor"));
     ada.get(&next).send().await.expect(200);
-    change(&ada, PASSWORD, "another good password").await;
     let body = json!({"refresh_token": tokens["refresh_token"]});
     app.post("/logout", body).send().await.expect(204);
+    let tokens = app.login("ada@example.com", PASSWORD).await.json();
+    let token = text(&tokens, "access_token");
+    let body = json!({"current_password": PASSWORD, "new_password": "another good password"});
+    let change = app.post("/password/change", body).bearer(&token);
+    change.send().await.expect(200);
 
     let eve = app.user("eve@example.com").await;
     eve.delete(&format!("/sessions/{}", eve.session_id()))
