@@ -323,6 +323,49 @@ test('docs/clients.md lists what the client has, and nothing else', () => {
   for (const name of Object.keys(module)) assert.match(section, new RegExp(`\\b${name}\\b`));
 });
 
+test('a change of the password replaces the tokens here and in every tab', async () => {
+  const shared = { storage: inMemory(), lock: exclusive() };
+  const ada = await signedIn(shared);
+  const tab = client(shared);
+  await tab.profile();
+  const phone = client();
+  await phone.login(ada.email, password);
+  const before = JSON.parse(await shared.storage.load()).refreshToken;
+
+  // Both tabs find their access token expired, and one of them changes the password.
+  proxy.expired.add(await ada.accessToken());
+  proxy.reset();
+  const longer = `${password} on Monday`;
+  await Promise.all([ada.changePassword(password, longer), tab.profile()]);
+  const after = JSON.parse(await shared.storage.load()).refreshToken;
+  assert.notEqual(after, before);
+  assert.ok(!presented('/refresh').includes(after));
+
+  for (const one of [ada, tab]) {
+    one.clock.millis += 120_000;
+    await one.profile();
+    assert.deepEqual(one.ends, []);
+  }
+  phone.clock.millis += 120_000;
+  await assert.rejects(phone.profile(), SignedOutError);
+  const stolen = { storage: inMemory() };
+  stolen.storage.save(JSON.stringify({ session: 'stolen', refreshToken: before }));
+  await assert.rejects(client(stolen).profile(), SignedOutError);
+  await ada.profile();
+});
+
+test('all other sessions end, and this one goes on', async () => {
+  const ada = await signedIn();
+  const phone = client();
+  await phone.login(ada.email, password);
+  assert.equal((await ada.sessions()).length, 2);
+  await ada.endOtherSessions();
+  assert.equal((await ada.sessions()).length, 1);
+  phone.clock.millis += 120_000;
+  await assert.rejects(phone.profile(), SignedOutError);
+  await ada.profile();
+});
+
 test('ten calls with an expired token make one refresh, and all succeed', async () => {
   const ada = await signedIn();
   proxy.expired.add(await ada.accessToken());

@@ -13,6 +13,7 @@ use aws_lc_rs::signature::{
 use criterion::Criterion;
 use serde_json::Value;
 use shared::domain::session::{Device, RefreshToken, Session, SessionPolicy};
+use shared::domain::throttle::Source;
 use shared::platform::clock::Clock;
 use shared::platform::config::Env;
 use shared::tokens::issuer::Issuer;
@@ -56,7 +57,10 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
         let policy = SessionPolicy {
             idle_seconds: 1000,
             max_seconds: 1000,
+            grace_seconds: 0,
+            repeats: 5,
         };
+        let source = Source::of("203.0.113.7");
         let (session, first) = Session::begin(&account, Device::default(), &policy, now * 1000);
 
         ensure!(verifier.verify(&token, None, now).is_ok(), "no good token");
@@ -88,7 +92,7 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
         criterion.bench_function("rotate", |bencher| {
             bencher.iter(|| {
                 let token = RefreshToken::parse(&text);
-                token.map(|token| session.present(&token, &policy, 0, now))
+                token.map(|token| session.present(&token, &source, &policy, now))
             });
         });
         // The minimum that the ratchet needs: the hashes of both secrets, and the step between.

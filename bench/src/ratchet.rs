@@ -7,6 +7,7 @@ use shared::domain::account::{Account, NewAccount};
 use shared::domain::email::Email;
 use shared::domain::name::Name;
 use shared::domain::session::{Device, Presented, RefreshToken, Session, SessionPolicy};
+use shared::domain::throttle::Source;
 
 use crate::median;
 use crate::report::Report;
@@ -20,11 +21,14 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
     let policy = SessionPolicy {
         idle_seconds: 1000,
         max_seconds: 1000,
+        grace_seconds: 0,
+        repeats: 5,
     };
+    let source = Source::of("203.0.113.7");
     let (mut session, first) = Session::begin(&account()?, Device::default(), &policy, 0);
     let mut current = RefreshToken::parse(&first.expose()).context("its own form")?;
     for _ in 0..GENERATIONS {
-        match session.present(&current, &policy, 0, 0) {
+        match session.present(&current, &source, &policy, 0) {
             Presented::Current { next, successor } => (session, current) = (next, successor),
             other => bail!("{other:?}"),
         }
@@ -33,7 +37,7 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
     for _ in 0..RUNS {
         for (token, times) in [(&first, &mut oldest), (&current, &mut newest)] {
             let began = Instant::now();
-            let _ = std::hint::black_box(session.present(token, &policy, 0, 0));
+            let _ = std::hint::black_box(session.present(token, &source, &policy, 0));
             times.push(began.elapsed());
         }
     }

@@ -313,15 +313,38 @@ export class Latchkey {
     await this.#lock(() => this.#end('logout'));
   }
 
+  /** Ends all other sessions of the account; this one goes on. */
+  async endOtherSessions() {
+    await this.#call('/sessions?others=true', { method: 'DELETE' });
+  }
+
   /**
-   * Changes the password; the other sessions end. After a `NoAnswerError` or a 503 it may be changed
-   * or not: log in with the new one to find out.
+   * Changes the password; the other sessions end, and this one goes on with new tokens. After a
+   * `NoAnswerError` or a 503 it may be changed or not: log in with the new one to find out.
    * @param {string} current
    * @param {string} next
    */
   async changePassword(current, next) {
-    const body = { current_password: current, new_password: next };
-    await this.#call('/password/change', jsonInit('POST', body));
+    const init = jsonInit('POST', { current_password: current, new_password: next });
+    // The answer replaces the refresh token: nobody may present the one from before meanwhile.
+    await this.#lock(async () => {
+      const attempt = async (/** @type {string | null} */ stale) => {
+        const token = await this.#refresh(stale);
+        const kept = await this.#own();
+        if (!kept) throw this.#over('elsewhere');
+        const asked = this.#now();
+        return { token, kept, asked, response: await this.#send('/password/change', init, token) };
+      };
+      let made = await attempt(null);
+      if (await refusesToken(made.response)) made = await attempt(made.token);
+      const { kept, asked, response } = made;
+      if (!response.ok) throw await LatchkeyError.of(response);
+      const tokens = tokensOf(await body(response));
+      const { token, renewAt, until } = this.#hold(tokens, asked);
+      this.#unsaved = { ...kept, refreshToken: tokens.refresh_token };
+      await this.#keep();
+      this.#tell({ type: 'renewed', session: kept.session, token, renewAt, until });
+    });
   }
 
   /**

@@ -17,6 +17,7 @@ use http_body::{Body as HttpBody, Frame};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::headers::assert_names_latchkey;
 use crate::listen;
@@ -26,6 +27,8 @@ use crate::listen;
 pub enum Fault {
     /// Cancels the transaction, since another transaction holds an item.
     Conflict,
+    /// Cancels the transaction, since an item has had too many requests.
+    ThrottledTransaction,
     /// Refuses a single write that conflicts with a transaction.
     WriteConflict,
     /// Refuses the request, because there were too many.
@@ -46,6 +49,8 @@ pub enum Fault {
     Cut,
     /// Carries the request out; the fault is for a later request.
     Passes,
+    /// Carries the request out once [`Proxy::release`] is called.
+    Held,
 }
 
 /// A fault, and the requests that it is for.
@@ -75,6 +80,8 @@ pub struct Proxy {
     faults: Mutex<BTreeMap<&'static str, VecDeque<Planned>>>,
     requests: Mutex<Vec<Recorded>>,
     done: Mutex<Vec<String>>,
+    held: Notify,
+    released: Notify,
 }
 
 impl Proxy {
@@ -111,6 +118,16 @@ impl Proxy {
 
     fn plan(&self, operation: &'static str, planned: VecDeque<Planned>) {
         self.faults.lock().unwrap().insert(operation, planned);
+    }
+
+    /// Waits until a request is held.
+    pub async fn held(&self) {
+        self.held.notified().await;
+    }
+
+    /// Lets the request that is held go on.
+    pub fn release(&self) {
+        self.released.notify_one();
     }
 
     /// Returns how many connections were opened.
@@ -185,12 +202,17 @@ async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Bod
     let fault = proxy.fault(&operation, &body);
     if !matches!(
         fault,
-        None | Some(Fault::AnswerLost | Fault::ItemGone | Fault::Passes)
+        None | Some(Fault::AnswerLost | Fault::ItemGone | Fault::Passes | Fault::Held)
     ) {
         proxy.done.lock().unwrap().push(operation.clone());
     }
     match fault {
         None | Some(Fault::Passes) => proxy.forward(head, body, &operation).await,
+        Some(Fault::Held) => {
+            proxy.held.notify_one();
+            proxy.released.notified().await;
+            proxy.forward(head, body, &operation).await
+        }
         Some(Fault::AnswerLost) => {
             proxy.forward(head, body, &operation).await;
             answer(
@@ -221,16 +243,12 @@ async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Bod
             answer(200, first)
         }
         Some(Fault::Silence) => std::future::pending().await,
-        Some(Fault::Conflict) => answer(
-            400,
-            json!({
-                "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
-                "message": "Transaction cancelled [TransactionConflict, None]",
-                "CancellationReasons": [
-                    {"Code": "TransactionConflict", "Message": "Transaction is ongoing for the item"},
-                    {"Code": "None"},
-                ],
-            }),
+        Some(Fault::Conflict) => {
+            cancelled("TransactionConflict", "Transaction is ongoing for the item")
+        }
+        Some(Fault::ThrottledTransaction) => cancelled(
+            "ThrottlingError",
+            "Throughput exceeds the current capacity of your table",
         ),
         Some(Fault::WriteConflict) => answer(
             400,
@@ -255,6 +273,18 @@ async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Bod
             json!({"__type": "InternalServerError", "message": "broken"}),
         ),
     }
+}
+
+/// Returns the answer to a transaction that is cancelled because of its first item.
+fn cancelled(code: &str, message: &str) -> Response<Body> {
+    answer(
+        400,
+        json!({
+            "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+            "message": format!("Transaction cancelled [{code}, None]"),
+            "CancellationReasons": [{"Code": code, "Message": message}, {"Code": "None"}],
+        }),
+    )
 }
 
 fn answer(status: u16, body: Value) -> Response<Body> {

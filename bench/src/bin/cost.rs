@@ -99,8 +99,8 @@ const CALLS: [Call; 8] = [
         "password change",
         &[(1.0, 120.0), AUTHORIZER],
         7.0,
-        5.0,
-        0.0,
+        6.0,
+        1.0,
         2.0,
     ),
 ];

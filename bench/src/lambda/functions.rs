@@ -162,7 +162,7 @@ pub(super) async fn functions(
         .map(|(call, package, event, hashes, most)| {
             let environment = local.environment.get(package).cloned();
             let mut environment = environment.unwrap_or_default();
-            let signs = ["login", "session"].contains(&package);
+            let signs = ["login", "password", "session"].contains(&package);
             if signs && ![REFRESH_IN_MEMORY, LOGIN_IN_MEMORY].contains(&call) {
                 environment.extend(signing.iter().cloned());
             }

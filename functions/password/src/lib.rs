@@ -1,17 +1,23 @@
 //! `POST /password/change`: changes the password.
+//!
+//! The session that asks goes on with new tokens. Its refresh token is replaced in the transaction
+//! that changes the password, so a copy of the old one is worth nothing from then on. The access
+//! token is signed before that, so a failure of the key changes nothing.
 
 use lambda_http::{Body, Request, Response};
 use shared::domain::password::hasher::Hasher;
 use shared::domain::password::{Password, PasswordPolicy, personal_words};
+use shared::domain::session::{Session, SessionPolicy};
 use shared::domain::{Account, Status};
 use shared::http::{
-    Authenticator, Fields, Handler, Media, Problem, Reauthentication, Throttle, TokenRejection,
-    no_content,
+    Authenticator, Fields, Handler, Identity, Media, Problem, Reauthentication, Throttle,
+    TokenRejection, gateway_context, tokens,
 };
 use shared::observe::{AuditEvent, EndedBy};
 use shared::platform::{Clock, ConfigError, Env};
 use shared::store::Store;
 use shared::store::credentials::OwnerWrite;
+use shared::tokens::issuer::Issuer;
 
 /// Changes passwords, each only for its owner.
 pub struct ChangePassword {
@@ -20,6 +26,8 @@ pub struct ChangePassword {
     policy: PasswordPolicy,
     throttle: Throttle,
     authenticator: Authenticator,
+    issuer: Issuer,
+    sessions: SessionPolicy,
     clock: Clock,
 }
 
@@ -30,8 +38,8 @@ struct Change {
 }
 
 impl ChangePassword {
-    /// Reads the same settings as [`Store`], [`Hasher`], [`PasswordPolicy`], [`Throttle`] and
-    /// [`Authenticator`].
+    /// Reads the same settings as [`Store`], [`Hasher`], [`PasswordPolicy`], [`Throttle`],
+    /// [`Authenticator`], [`Issuer`] and [`SessionPolicy`].
     ///
     /// # Errors
     ///
@@ -46,6 +54,8 @@ impl ChangePassword {
             policy: PasswordPolicy::from_env(env)?,
             throttle: Throttle::from_env(env)?,
             authenticator: Authenticator::from_env(env, clock.clone())?,
+            issuer: Issuer::from_env(env)?,
+            sessions: SessionPolicy::from_env(env)?,
             clock,
         })
     }
@@ -69,14 +79,45 @@ impl ChangePassword {
     }
 }
 
+impl ChangePassword {
+    /// Returns the account and the session of the sender.
+    ///
+    /// # Errors
+    ///
+    /// Returns 401 if the account is not active, or the session has ended.
+    async fn find(&self, owner: &Identity, now: u64) -> Result<(Account, Session), Problem> {
+        let read = self
+            .store
+            .session_and_account(owner.user_id, owner.session_id);
+        let (session, account) = read.await?;
+        let account = account.filter(|account| account.status == Status::Active);
+        let account = account.ok_or(TokenRejection::Account)?;
+        let session = session.filter(|session| session.is_live(&self.sessions, now));
+        Ok((account, session.ok_or(TokenRejection::Session)?))
+    }
+
+    /// Removes the items of the sessions that the change has ended. If this fails, their time to
+    /// live removes them.
+    async fn remove_others(&self, session: &Session) {
+        let removed = self
+            .store
+            .end_sessions(session.user_id, Some(session.id))
+            .await;
+        if let Err(error) = removed {
+            tracing::warn!(
+                error = shared::observe::logging::chain(&error),
+                "ended sessions were left"
+            );
+        }
+    }
+}
+
 impl Handler for ChangePassword {
     async fn handle(&self, request: Request) -> Result<Response<Body>, Problem> {
         let owner = self.authenticator.identify(&request)?;
-        let account = self.store.account(owner.user_id).await?;
-        let account = account.filter(|account| account.status == Status::Active);
-        let account = account.ok_or(TokenRejection::Account)?;
-        let change = self.read(&request, &account)?;
         let now = self.clock.now();
+        let (account, session) = self.find(&owner, now).await?;
+        let change = self.read(&request, &account)?;
         Reauthentication {
             store: &self.store,
             hasher: &self.hasher,
@@ -90,37 +131,35 @@ impl Handler for ChangePassword {
         .verify()
         .await?;
         let new = self.hasher.hash(&change.new).await?;
-        match self
-            .store
-            .change_password(&account, owner.session_id, &new, now)
-            .await?
-        {
+        let gateway = gateway_context(&request);
+        let domain_name = gateway.and_then(|gateway| gateway.domain_name.as_deref());
+        let signed = self.issuer.issue(&account, session.id, domain_name, now);
+        let access_token = signed.await?;
+        let epoch = account.password_epoch.saturating_add(1);
+        let (next, refresh_token) =
+            session.with_new_token(epoch, &self.throttle.source(&request), &self.sessions, now);
+        match self.store.change_password(&account, &next, &new).await? {
             OwnerWrite::Done => {}
             OwnerWrite::PasswordChanged => return Err(Problem::WrongPassword),
             OwnerWrite::Gone => return Err(TokenRejection::Session.into()),
         }
-        let by = EndedBy::PasswordChange;
         AuditEvent::PasswordChanged
             .of(account.id)
-            .session(owner.session_id)
+            .session(session.id)
             .log();
-        AuditEvent::SessionsEnded.of(account.id).by(by).log();
-        // The write above has ended the other sessions. This removes their items; if it fails,
-        // their time to live does.
-        let removed = self
-            .store
-            .end_sessions(account.id, Some(owner.session_id))
-            .await;
-        if let Err(error) = removed {
-            tracing::warn!(
-                error = shared::observe::logging::chain(&error),
-                "ended sessions were left"
-            );
-        }
-        Ok(no_content())
+        AuditEvent::SessionsEnded
+            .of(account.id)
+            .by(EndedBy::PasswordChange)
+            .log();
+        self.remove_others(&session).await;
+        tokens(&access_token, &refresh_token, &next, now)
     }
 
     async fn warm_up(&self) {
-        tokio::join!(self.hasher.warm_up(), self.store.warm_up(1));
+        tokio::join!(
+            self.hasher.warm_up(),
+            self.store.warm_up(1),
+            self.issuer.warm_up()
+        );
     }
 }

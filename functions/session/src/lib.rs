@@ -1,6 +1,7 @@
 //! `POST /refresh`, `POST /logout`, `GET DELETE /sessions`, `DELETE /sessions/{id}`: extends, lists
 //! and ends sessions.
 
+mod end_all;
 mod list;
 mod logout;
 mod refresh;
@@ -9,9 +10,8 @@ use lambda_http::http::Method;
 use lambda_http::{Body, Request, RequestExt as _, Response};
 use shared::domain::session::{RefreshToken, SessionPolicy};
 use shared::domain::{SessionId, UserId};
-use shared::http::{Authenticator, Fields, Handler, Media, Problem, no_content};
+use shared::http::{Authenticator, ClientAddress, Fields, Handler, Media, Problem, no_content};
 use shared::observe::{AuditEvent, EndedBy};
-use shared::platform::settings::REFRESH_GRACE_SECONDS;
 use shared::platform::{Clock, ConfigError, Env};
 use shared::store::{Store, StoreError};
 use shared::tokens::issuer::Issuer;
@@ -21,15 +21,14 @@ pub struct Sessions {
     store: Store,
     issuer: Issuer,
     policy: SessionPolicy,
-    grace_seconds: u64,
     authenticator: Authenticator,
+    client_address: ClientAddress,
     clock: Clock,
 }
 
 impl Sessions {
-    /// Reads the same settings as [`Store`], [`Issuer`], [`SessionPolicy`] and [`Authenticator`],
-    /// and `REFRESH_GRACE_SECONDS`: how long after its replacement a refresh token is still
-    /// accepted, 0 to 60, default 10.
+    /// Reads the same settings as [`Store`], [`Issuer`], [`SessionPolicy`], [`Authenticator`]
+    /// and [`ClientAddress`].
     ///
     /// # Errors
     ///
@@ -39,8 +38,8 @@ impl Sessions {
             store: Store::from_env(env)?,
             issuer: Issuer::from_env(env)?,
             policy: SessionPolicy::from_env(env)?,
-            grace_seconds: env.setting(&REFRESH_GRACE_SECONDS)?,
             authenticator: Authenticator::from_env(env, clock.clone())?,
+            client_address: ClientAddress::from_env(env)?,
             clock,
         })
     }
@@ -78,15 +77,7 @@ impl Handler for Sessions {
             (Method::POST, None) if path.ends_with("/refresh") => self.refresh(&request).await,
             (Method::POST, None) if path.ends_with("/logout") => self.logout(&request).await,
             (Method::GET, None) if path.ends_with("/sessions") => self.list(&request).await,
-            (Method::DELETE, None) if path.ends_with("/sessions") => {
-                let owner = self.authenticator.identify(&request)?;
-                self.store.end_sessions(owner.user_id, None).await?;
-                AuditEvent::SessionsEnded
-                    .of(owner.user_id)
-                    .by(EndedBy::Owner)
-                    .log();
-                Ok(no_content())
-            }
+            (Method::DELETE, None) if path.ends_with("/sessions") => self.end_all(&request).await,
             (Method::DELETE, Some(id)) => {
                 let owner = self.authenticator.identify(&request)?;
                 // A text that is not an identifier names no session.

@@ -12,6 +12,10 @@ use crate::Sessions;
 /// The most sessions in one response.
 const PAGE: i32 = 100;
 
+/// An hour, to which `last_used_at` is rounded down: whoever has copied a session's tokens must not
+/// learn here when its owner has just refreshed.
+const HOUR: u64 = 60 * 60;
+
 /// A page of sessions, latest first.
 #[derive(Serialize)]
 struct List<'a> {
@@ -58,10 +62,12 @@ impl Sessions {
 }
 
 fn view(session: &Session, current: SessionId) -> View<'_> {
+    let last_used_at = session.last_used_at - session.last_used_at % HOUR;
+    let last_used_at = last_used_at.max(session.created_at);
     View {
         id: session.id,
         created_at: rfc3339(session.created_at),
-        last_used_at: rfc3339(session.last_used_at),
+        last_used_at: rfc3339(last_used_at),
         ip: &session.device.ip,
         user_agent: &session.device.user_agent,
         current: session.id == current,

@@ -2,27 +2,38 @@
 //!
 //! This takes two requests to DynamoDB, one after the other: a read of session and account, and one
 //! conditional write. The access token is signed between them, so a failure of the key changes
-//! nothing. A client that gets no response presents the same token again.
+//! nothing. A client that gets no response presents the same token again, whenever it can.
 
 use lambda_http::{Body, Request, Response};
-use shared::domain::session::{Presented, RefreshToken, Session};
+use shared::domain::session::{Presented, RefreshToken, Repeat, Repeats, Session, Verdict};
 use shared::domain::{Account, Status};
 use shared::http::{Problem, gateway_context, tokens};
 use shared::observe::request_log;
-use shared::observe::{AuditEvent, EndedBy};
-use shared::store::sessions::Rotated;
+use shared::observe::{AuditEvent, EndedBy, RepeatedFrom, RepeatedWhen};
+use shared::store::refreshes::Refreshed;
+use shared::tokens::issuer::AccessToken;
 
 use crate::{Sessions, token};
 
-/// A refresh token that can be exchanged.
-enum Redeemable {
-    /// The token is current: `next` replaces the session, and `successor` the token.
-    Current {
-        next: Session,
-        successor: RefreshToken,
-    },
-    /// The token was replaced by this successor within the grace time.
-    JustReplaced(RefreshToken),
+/// The number of times that a token is judged if its session changes between read and write. A
+/// session can change six times before a token of it that was current is two behind.
+const JUDGEMENTS: u32 = 8;
+
+/// A token that can be exchanged.
+struct Redeemable {
+    successor: RefreshToken,
+    /// How the token was presented, if it was replaced before.
+    repeat: Option<Repeat>,
+    write: Write,
+}
+
+/// What is to be written before a successor is returned.
+enum Write {
+    /// The session with its token replaced.
+    Rotation(Box<Session>),
+    /// The session's repeats.
+    Repeats(Repeats),
+    Nothing,
 }
 
 impl Sessions {
@@ -31,78 +42,134 @@ impl Sessions {
     /// # Errors
     ///
     /// Returns 401 if the token does not belong to a live session of an active account, the same
-    /// for every reason. A token that is presented again after its replacement ends its session.
+    /// for every reason. A token that is presented again after its successor was used ends its
+    /// session, and so do too many repeats.
     pub(crate) async fn refresh(&self, request: &Request) -> Result<Response<Body>, Problem> {
         let token = token(request)?.ok_or(Problem::InvalidRefreshToken)?;
         let now = self.clock.now();
-        let (session, account) = self.store.session_and_account(&token).await?;
-        let session = session.ok_or(Problem::InvalidRefreshToken)?;
-        let redeemable = match session.present(&token, &self.policy, self.grace_seconds, now) {
-            Presented::Current { next, successor } => Redeemable::Current { next, successor },
-            Presented::JustReplaced(successor) => Redeemable::JustReplaced(successor),
-            Presented::Reused => return self.reused(&session).await,
-            Presented::Unknown => return Err(Problem::InvalidRefreshToken),
-        };
-        request_log::record_user(session.user_id);
-        let account = account.filter(|account| may_continue(account, &session));
-        let account = account.ok_or(Problem::InvalidRefreshToken)?;
-        let gateway = gateway_context(request);
-        let domain_name = gateway.and_then(|gateway| gateway.domain_name.as_deref());
-        let access_token = self
-            .issuer
-            .issue(&account, session.id, domain_name, now)
-            .await?;
-        let (session, successor) = match redeemable {
-            Redeemable::Current { next, successor } => {
-                self.rotate(&token, &session, next, successor, now).await?
+        let (mut session, account) = self.session_and_account(&token).await?;
+        let mut access_token = None;
+        for _ in 0..JUDGEMENTS {
+            let redeemable = self.judge(&session, &token, request, now).await?;
+            let access_token = match &access_token {
+                Some(access_token) => access_token,
+                None => {
+                    let signed = self.sign(account.as_ref(), &session, request, now).await?;
+                    access_token.insert(signed)
+                }
+            };
+            let began_after = now.saturating_sub(self.policy.max_seconds);
+            let refreshed = match &redeemable.write {
+                Write::Rotation(next) => {
+                    let rotation = self.store.rotate_session(&session, next, began_after);
+                    rotation.await?
+                }
+                Write::Repeats(repeats) => self.store.count_repeat(&session, repeats, now).await?,
+                Write::Nothing => Refreshed::Done,
+            };
+            match refreshed {
+                Refreshed::Done => {
+                    if let Some(repeat) = &redeemable.repeat {
+                        log_repeat(&session, repeat);
+                    }
+                    if let Write::Rotation(next) = redeemable.write {
+                        session = *next;
+                    }
+                    return tokens(access_token, &redeemable.successor, &session, now);
+                }
+                Refreshed::Refused(Some(found)) => session = *found,
+                Refreshed::Refused(None) => return Err(Problem::InvalidRefreshToken),
             }
-            Redeemable::JustReplaced(successor) => (session, successor),
-        };
-        tokens(&access_token, &successor, &session, now)
+        }
+        let cause = "other refreshes of the session were faster each time";
+        Err(Problem::Unavailable(cause.into()))
     }
 
-    /// Replaces the current token. Returns the session after that, with its current token.
+    /// Reads the session of a token, and its account. If the password was changed between the two,
+    /// one of them is from before: both are read once more.
     ///
     /// # Errors
     ///
-    /// Returns 401 if the session has ended or the token has become invalid in the meantime.
-    async fn rotate(
+    /// Returns 401 if there is no such session.
+    async fn session_and_account(
         &self,
         token: &RefreshToken,
-        session: &Session,
-        next: Session,
-        successor: RefreshToken,
-        now: u64,
-    ) -> Result<(Session, RefreshToken), Problem> {
-        let began_after = now.saturating_sub(self.policy.max_seconds);
-        let rotated = self.store.rotate_session(session, &next, began_after);
-        match rotated.await? {
-            Rotated::Done => Ok((next, successor)),
-            // This very replacement is stored: another call was faster, or an earlier try succeeded
-            // and its answer was lost.
-            Rotated::Refused(Some(found)) if found.refresh_hash == next.refresh_hash => {
-                Ok((next, successor))
+    ) -> Result<(Session, Option<Account>), Problem> {
+        let (user, session) = (token.user_id(), token.session_id());
+        let read = self.store.session_and_account(user, session);
+        let found = match read.await? {
+            (Some(session), Some(account)) if session.password_epoch != account.password_epoch => {
+                self.store.session_and_account(user, session.id).await?
             }
-            Rotated::Refused(Some(found)) => self.overtaken(token, *found, now).await,
-            Rotated::Refused(None) => Err(Problem::InvalidRefreshToken),
-        }
+            found => found,
+        };
+        let (session, account) = found;
+        Ok((session.ok_or(Problem::InvalidRefreshToken)?, account))
     }
 
-    /// Checks the token again after its session has changed since it was read.
-    async fn overtaken(
+    /// Returns how the token can be exchanged. Ends the session if the token was reused.
+    ///
+    /// # Errors
+    ///
+    /// Returns 401 if the token cannot be exchanged.
+    async fn judge(
         &self,
+        session: &Session,
         token: &RefreshToken,
-        found: Session,
+        request: &Request,
         now: u64,
-    ) -> Result<(Session, RefreshToken), Problem> {
-        match found.present(token, &self.policy, self.grace_seconds, now) {
-            Presented::JustReplaced(successor) => Ok((found, successor)),
-            Presented::Reused => self.reused(&found).await,
-            Presented::Current { .. } | Presented::Unknown => Err(Problem::InvalidRefreshToken),
-        }
+    ) -> Result<Redeemable, Problem> {
+        let (successor, repeat, write) = match session.present(
+            token,
+            &self.client_address.source(request),
+            &self.policy,
+            now,
+        ) {
+            Presented::Current { next, successor } => {
+                (successor, None, Write::Rotation(Box::new(next)))
+            }
+            Presented::Repeated { repeat, verdict } => match verdict {
+                Verdict::Free(successor) => (successor, Some(repeat), Write::Nothing),
+                Verdict::Counted { repeats, successor } => {
+                    (successor, Some(repeat), Write::Repeats(repeats))
+                }
+                Verdict::TooMany => {
+                    log_repeat(session, &repeat);
+                    return self.reused(session).await;
+                }
+            },
+            Presented::Reused => return self.reused(session).await,
+            Presented::Unknown => return Err(Problem::InvalidRefreshToken),
+        };
+        Ok(Redeemable {
+            successor,
+            repeat,
+            write,
+        })
     }
 
-    /// Ends a session whose refresh token was replayed.
+    /// Signs an access token.
+    ///
+    /// # Errors
+    ///
+    /// Returns 401 if the account may not continue the session.
+    async fn sign(
+        &self,
+        account: Option<&Account>,
+        session: &Session,
+        request: &Request,
+        now: u64,
+    ) -> Result<AccessToken, Problem> {
+        request_log::record_user(session.user_id);
+        let account = account.filter(|account| may_continue(account, session));
+        let account = account.ok_or(Problem::InvalidRefreshToken)?;
+        let gateway = gateway_context(request);
+        let domain_name = gateway.and_then(|gateway| gateway.domain_name.as_deref());
+        let signed = self.issuer.issue(account, session.id, domain_name, now);
+        Ok(signed.await?)
+    }
+
+    /// Ends a session whose refresh token was reused.
     async fn reused<T>(&self, session: &Session) -> Result<T, Problem> {
         AuditEvent::RefreshTokenReused
             .of(session.user_id)
@@ -117,4 +184,25 @@ impl Sessions {
 /// Returns whether the account is active and still has the password with which the session began.
 fn may_continue(account: &Account, session: &Session) -> bool {
     account.status == Status::Active && account.password_epoch == session.password_epoch
+}
+
+fn log_repeat(session: &Session, repeat: &Repeat) {
+    let from = match repeat.from_other_network {
+        true => RepeatedFrom::OtherNetwork,
+        false => RepeatedFrom::SameNetwork,
+    };
+    let when = match repeat.within_grace {
+        true => RepeatedWhen::WithinGrace,
+        false => RepeatedWhen::AfterGrace,
+    };
+    AuditEvent::RefreshTokenRepeated
+        .of(session.user_id)
+        .session(session.id)
+        .by(from)
+        .because(when)
+        .source(repeat.network)
+        .log();
+    if !repeat.is_free() {
+        request_log::record(|log| request_log::one_more(&mut log.refresh_tokens_repeated));
+    }
 }

@@ -7,6 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use lambda_http::Request;
 
 use super::authenticate::gateway_context;
+use crate::domain::throttle::Source;
 use crate::platform::config::{ConfigError, Env};
 
 /// Finds the address of the client that sent a request.
@@ -55,6 +56,11 @@ impl ClientAddress {
         let gateway = gateway_context(request);
         let ip = gateway.and_then(|gateway| gateway.http.source_ip.clone());
         ip.unwrap_or_default()
+    }
+
+    /// Returns the source of a request, for counting: the network of [`ClientAddress::of`].
+    pub fn source(&self, request: &Request) -> Source {
+        Source::of(&self.of(request))
     }
 
     /// Returns the address that CloudFront reports, if the request proves that CloudFront sent it.

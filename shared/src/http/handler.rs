@@ -24,6 +24,19 @@ use crate::platform::config::{ConfigError, Env, process_env};
 /// The time limit for warming up before the first request.
 const WARMING: Duration = Duration::from_secs(2);
 
+/// The part of a function's time that is kept for writing a response: nothing is written once Lambda
+/// ends the function.
+pub const KEPT_FOR_THE_RESPONSE: Duration = Duration::from_millis(500);
+
+/// The time limit for answering if Lambda does not say when it ends the function. With
+/// [`KEPT_FOR_THE_RESPONSE`] it is the `Timeout` of the functions in template.yaml.
+pub const ANSWER_WITHIN: Duration = Duration::from_millis(9500);
+
+/// The cause of a 503 at the time limit.
+#[derive(Debug, thiserror::Error)]
+#[error("there was no answer within {} ms, shortly before the function's timeout", .0.as_millis())]
+struct TooSlow(Duration);
+
 /// The handler of a function's requests. Lambda, `cargo run` and the tests all call the same one.
 pub trait Handler: Send + Sync + 'static {
     /// Answers a request.
@@ -72,7 +85,9 @@ pub async fn warm_up(handler: &impl Handler) {
     }
 }
 
-/// Answers an event, in the JSON that Lambda passes.
+/// Answers an event, in the JSON that Lambda passes. A handler that has not answered shortly before
+/// Lambda ends the function is dropped, and the response is 503: each operation has a time limit of
+/// its own, but several in a row may take longer than the function may.
 ///
 /// # Errors
 ///
@@ -83,8 +98,19 @@ pub async fn answer<H: Handler>(
 ) -> Result<ApiGatewayV2httpResponse, Infallible> {
     let (mut event, context) = event.into_parts();
     sanitize(&mut event);
+    let limit = time_limit(context.deadline, Clock::System.millis());
     let request = Request::from(event).with_lambda_context(context);
-    Ok(payload(respond(handler, request).await))
+    Ok(payload(respond(handler, request, limit).await))
+}
+
+/// Returns how long an answer may take, from `now` on. `deadline` is when Lambda ends the function;
+/// both are milliseconds since the epoch. Without Lambda, in `cargo run` and under `cargo lambda
+/// watch`, the deadline has passed.
+fn time_limit(deadline: u64, now: u64) -> Duration {
+    match deadline.checked_sub(now) {
+        None | Some(0) => ANSWER_WITHIN,
+        Some(left) => Duration::from_millis(left).saturating_sub(KEPT_FOR_THE_RESPONSE),
+    }
 }
 
 /// Converts a response to payload format 2.0. lambda_http's own conversion can transcode any
@@ -99,15 +125,16 @@ fn payload(response: Response<Body>) -> ApiGatewayV2httpResponse {
     payload
 }
 
-/// Answers a request with the handler's result. A failure becomes a problem response. Each request
-/// writes one line to the log.
-pub async fn respond(handler: &impl Handler, request: Request) -> Response<Body> {
+/// Answers a request with the handler's result, or with 503 if there is none within `limit`. A
+/// failure becomes a problem response. Each request writes one line to the log.
+async fn respond(handler: &impl Handler, request: Request, limit: Duration) -> Response<Body> {
     let started = Instant::now();
     let request_id = request_id(&request);
     let log = RequestLog::new(request_id.clone(), route(&request));
     // On the heap: the futures of the SDK are nested more deeply than the compiler looks.
-    let handled = Box::pin(handler.handle(request));
+    let handled = timeout(limit, Box::pin(handler.handle(request)));
     let (outcome, log) = log.during(handled).await;
+    let outcome = outcome.unwrap_or_else(|_| Err(Problem::Unavailable(TooSlow(limit).into())));
     let (mut response, problem) = match outcome {
         Ok(response) => (response, None),
         Err(problem) => (problem.to_response(&request_id), Some(problem)),
@@ -138,6 +165,7 @@ fn write_line(status: u16, problem: Option<&Problem>, duration_ms: f64, log: Req
         registrations,
         emails_taken,
         passwords_refused,
+        refresh_tokens_repeated,
         refresh_tokens_reused,
         hash_ms,
         store_requests,
@@ -165,6 +193,7 @@ fn write_line(status: u16, problem: Option<&Problem>, duration_ms: f64, log: Req
                 registrations,
                 emails_taken,
                 passwords_refused,
+                refresh_tokens_repeated,
                 refresh_tokens_reused,
                 hash_ms,
                 store_requests,
@@ -228,4 +257,66 @@ fn request_id(request: &Request) -> String {
         .filter(|id| !id.is_empty())
         .or_else(lambda)
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use lambda_http::Context;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A handler that never answers.
+    struct Silent;
+
+    impl Handler for Silent {
+        async fn handle(&self, _: Request) -> Result<Response<Body>, Problem> {
+            pending().await
+        }
+    }
+
+    fn event(deadline: u64) -> LambdaEvent<LambdaRequest> {
+        let event = json!({
+            "version": "2.0", "routeKey": "GET /x", "rawPath": "/x", "rawQueryString": "",
+            "headers": {}, "isBase64Encoded": false,
+            "requestContext": {
+                "domainName": "127.0.0.1", "requestId": "r-1", "stage": "$default", "timeEpoch": 0,
+                "http": {"method": "GET", "path": "/x", "protocol": "HTTP/1.1", "sourceIp": "::1"},
+            },
+        });
+        let mut context = Context::default();
+        context.deadline = deadline;
+        LambdaEvent::new(serde_json::from_value(event).unwrap(), context)
+    }
+
+    #[test]
+    fn the_time_limit_is_shortly_before_the_function_s_end() {
+        let millis = Duration::from_millis;
+        assert_eq!(time_limit(110_000, 100_000), millis(9_500));
+        assert_eq!(time_limit(103_000, 100_000), millis(2_500));
+        // There is no time left, but for the response.
+        assert_eq!(time_limit(100_400, 100_000), millis(0));
+        // No deadline, or one that says nothing.
+        for passed in [0, 600_000, 1_000_000] {
+            assert_eq!(time_limit(passed, 1_000_000), ANSWER_WITHIN, "{passed}");
+        }
+    }
+
+    // The time is tokio's, and passes as soon as there is nothing else to do.
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_takes_too_long_is_a_503_and_a_log_line() {
+        let begun = tokio::time::Instant::now();
+        let answer = answer(&Silent, event(0)).await.unwrap();
+        assert_eq!(begun.elapsed(), ANSWER_WITHIN);
+        assert_eq!(answer.status_code, 503);
+        assert_eq!(answer.headers["retry-after"], "2");
+        let Some(Body::Text(body)) = answer.body else {
+            panic!("no body")
+        };
+        let problem: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(problem["code"], "unavailable");
+        assert!(!body.contains("ms"), "the cause is for the log: {body}");
+    }
 }

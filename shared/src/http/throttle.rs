@@ -162,8 +162,9 @@ impl Throttle {
         self.client_address.of(request)
     }
 
-    fn source(&self, request: &Request) -> Source {
-        Source::of(&self.client_address(request))
+    /// Returns the source of a request, as [`ClientAddress::source`] does.
+    pub fn source(&self, request: &Request) -> Source {
+        self.client_address.source(request)
     }
 
     /// Takes an attempt of a source back because it succeeded. Sources with few attempts skip the

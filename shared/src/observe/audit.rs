@@ -24,7 +24,11 @@ pub enum AuditEvent {
     AttemptRefused,
     /// The password that confirms a change or a deletion was wrong.
     PasswordRefused,
-    /// A refresh token was presented again after its replacement.
+    /// A replaced refresh token was presented again, and nobody has used its successor; `by` is a
+    /// [`RepeatedFrom`], `reason` a [`RepeatedWhen`], `source` names the source in this session.
+    RefreshTokenRepeated,
+    /// A replaced refresh token was presented again after its successor had been used, or once too
+    /// often.
     RefreshTokenReused,
     /// A session ended; `by` is an [`EndedBy`].
     SessionEnded,
@@ -66,6 +70,24 @@ pub enum EndedBy {
     Deletion,
 }
 
+/// Where a refresh token was presented again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RepeatedFrom {
+    /// In the network that had replaced it.
+    SameNetwork,
+    /// In another network.
+    OtherNetwork,
+}
+
+/// When a refresh token was presented again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RepeatedWhen {
+    /// Within the grace time.
+    WithinGrace,
+    /// After the grace time.
+    AfterGrace,
+}
+
 /// An event and its fields, before it is written.
 #[derive(Debug)]
 #[must_use = "it is not in the log yet"]
@@ -75,6 +97,7 @@ pub struct Entry {
     session_id: Option<String>,
     reason: Option<String>,
     by: Option<String>,
+    source: Option<String>,
     seconds: Option<u64>,
 }
 
@@ -90,13 +113,14 @@ impl LoginRefusal {
 
 impl AuditEvent {
     /// All variants.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Registered,
         Self::EmailTaken,
         Self::LoggedIn,
         Self::LoginRefused,
         Self::AttemptRefused,
         Self::PasswordRefused,
+        Self::RefreshTokenRepeated,
         Self::RefreshTokenReused,
         Self::SessionEnded,
         Self::SessionsEnded,
@@ -127,9 +151,14 @@ impl AuditEvent {
             Self::LoginRefused => ("login_refused", "a login was refused"),
             Self::AttemptRefused => ("attempt_refused", "too many attempts"),
             Self::PasswordRefused => ("password_refused", "the password was wrong"),
+            Self::RefreshTokenRepeated => (
+                "refresh_token_repeated",
+                "a replaced refresh token came again; its successor was not used",
+            ),
             Self::RefreshTokenReused => (
                 "refresh_token_reused",
-                "a refresh token came again after its replacement; ending its session",
+                "a refresh token came again after its successor was used, or too often; \
+                 ending its session",
             ),
             Self::SessionEnded => ("session_ended", "a session ended"),
             Self::SessionsEnded => ("sessions_ended", "all sessions ended, or all others"),
@@ -147,6 +176,7 @@ impl AuditEvent {
             session_id: None,
             reason: None,
             by: None,
+            source: None,
             seconds: None,
         }
     }
@@ -169,7 +199,9 @@ impl AuditEvent {
             Self::LoginRefused => Some(&mut log.logins_refused),
             Self::AttemptRefused => Some(&mut log.attempts_refused),
             Self::RefreshTokenReused => Some(&mut log.refresh_tokens_reused),
-            Self::SessionEnded
+            // The ones that are not free are counted where they are told apart.
+            Self::RefreshTokenRepeated
+            | Self::SessionEnded
             | Self::SessionsEnded
             | Self::PasswordChanged
             | Self::AccountDeleted
@@ -203,6 +235,14 @@ impl Entry {
         }
     }
 
+    /// Sets the source, by a name that tells nobody the address.
+    pub fn source(self, source: impl Display) -> Self {
+        Self {
+            source: Some(source.to_string()),
+            ..self
+        }
+    }
+
     /// Sets the time to wait.
     pub fn wait(self, seconds: u64) -> Self {
         Self {
@@ -225,6 +265,7 @@ impl Entry {
             session_id,
             reason,
             by,
+            source,
             seconds,
             ..
         } = &self;
@@ -239,6 +280,7 @@ impl Entry {
                     session_id,
                     reason,
                     by,
+                    source,
                     seconds,
                     "{message}"
                 )
@@ -270,6 +312,24 @@ impl Display for LoginRefusal {
             Self::WrongPassword => "wrong_password",
             Self::AccountDisabled => "account_disabled",
             Self::AccountChanged => "account_changed",
+        })
+    }
+}
+
+impl Display for RepeatedFrom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SameNetwork => "same_network",
+            Self::OtherNetwork => "other_network",
+        })
+    }
+}
+
+impl Display for RepeatedWhen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WithinGrace => "within_grace",
+            Self::AfterGrace => "after_grace",
         })
     }
 }

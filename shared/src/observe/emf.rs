@@ -28,7 +28,7 @@ pub struct Metric {
 }
 
 /// All metrics. docs/operations.md explains each.
-pub const METRICS: [Metric; 13] = [
+pub const METRICS: [Metric; 14] = [
     count("cold_starts"),
     count("logins"),
     Metric {
@@ -39,6 +39,7 @@ pub const METRICS: [Metric; 13] = [
     count("registrations"),
     count("emails_taken"),
     count("passwords_refused"),
+    count("refresh_tokens_repeated"),
     count("refresh_tokens_reused"),
     milliseconds("hash_ms"),
     milliseconds("store_ms"),

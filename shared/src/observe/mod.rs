@@ -7,4 +7,4 @@ pub mod logging;
 pub mod request_log;
 pub mod spanless;
 
-pub use audit::{AuditEvent, EndedBy, LoginRefusal};
+pub use audit::{AuditEvent, EndedBy, LoginRefusal, RepeatedFrom, RepeatedWhen};

@@ -39,7 +39,11 @@ pub struct RequestLog {
     pub emails_taken: Option<u64>,
     /// The number of wrong passwords when the password was asked for again.
     pub passwords_refused: Option<u64>,
-    /// The number of refresh tokens that were presented again after their replacement.
+    /// The number of replaced refresh tokens that got their successor again, without those that came
+    /// again a moment later from the same network.
+    pub refresh_tokens_repeated: Option<u64>,
+    /// The number of refresh tokens that were presented again after their successor had been used,
+    /// or too often.
     pub refresh_tokens_reused: Option<u64>,
     /// The duration of the longest password hash.
     pub hash_ms: Option<f64>,

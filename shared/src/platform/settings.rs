@@ -42,8 +42,11 @@ settings! {
     REFRESH_IDLE_SECONDS, "RefreshIdleSeconds", 60..=400 * DAY, 30 * DAY;
     /// How long a session lives in all, in seconds.
     REFRESH_MAX_SECONDS, "RefreshMaxSeconds", 60..=400 * DAY, 90 * DAY;
-    /// How long a replaced refresh token still gets its successor, in seconds.
+    /// How long repeats of a replaced refresh token are free from the network that replaced it, in
+    /// seconds.
     REFRESH_GRACE_SECONDS, "RefreshGraceSeconds", 0..=60, 10;
+    /// The repeats from other networks that a session survives; ten times as many from the same.
+    REFRESH_REPEATS, "RefreshRepeats", 1..=50, 5;
     /// The least length of a new password, in code points. NIST SP 800-63B-4 section 3.1.1.2 asks for
     /// 15 if the password is the only factor.
     PASSWORD_MIN_LENGTH, "PasswordMinLength", 8..=64, 15;

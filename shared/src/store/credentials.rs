@@ -1,7 +1,10 @@
 //! Credentials: the password hashes of addresses, and the writes that change them together with
 //! their accounts.
 
-use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::builders::UpdateBuilder;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
 
 use super::accounts::ACTIVE;
 use super::item::{self, Attributes, Key, Reader};
@@ -9,8 +12,9 @@ use super::write::{carried_out, incomplete, reasons, refuses, retry_conflicts};
 use super::{Store, StoreError, unavailable};
 use crate::domain::account::Account;
 use crate::domain::email::Email;
-use crate::domain::id::{SessionId, UserId};
+use crate::domain::id::UserId;
 use crate::domain::password::hash::PasswordHash;
+use crate::domain::session::Session;
 
 /// The credential with which an address logs in.
 #[derive(Debug, Clone)]
@@ -61,9 +65,10 @@ impl Store {
         carried_out(answer, "replace the password's hash").map(drop)
     }
 
-    /// Replaces the password that was just verified with `new`, and ends all sessions of the
-    /// account except `session`. They end at once, because their epoch differs from the account's
-    /// from then on; their items may be removed later.
+    /// Replaces the password that was just verified with `new`, replaces the session of the request
+    /// with `next`, which has another refresh token and the next epoch, and ends all other sessions
+    /// of the account. They end at once, because their epoch differs from the account's from then
+    /// on; their items may be removed later.
     ///
     /// # Errors
     ///
@@ -71,13 +76,12 @@ impl Store {
     pub async fn change_password(
         &self,
         account: &Account,
-        session: SessionId,
+        next: &Session,
         new: &PasswordHash,
-        now: u64,
     ) -> Result<OwnerWrite, StoreError> {
         const OPERATION: &str = "change the password";
         let before = item::number(account.password_epoch);
-        let after = item::number(account.password_epoch.saturating_add(1));
+        let after = item::number(next.password_epoch);
         let credential = Update::builder()
             .set_key(Some(
                 Key::credential(&account.email.fingerprint()).attributes(),
@@ -97,13 +101,7 @@ impl Store {
             .expression_attribute_values(":active", item::text(ACTIVE))
             .expression_attribute_values(":before", before.clone())
             .expression_attribute_values(":after", after.clone());
-        let current = Update::builder()
-            .set_key(Some(Key::session(account.id, session).attributes()))
-            .update_expression("SET password_epoch = :after")
-            .condition_expression("password_epoch = :before AND expires_at > :now")
-            .expression_attribute_values(":before", before)
-            .expression_attribute_values(":now", item::number(now))
-            .expression_attribute_values(":after", after);
+        let current = renewal(next, before);
         let mut actions = Vec::new();
         for update in [credential, owner, current] {
             let update = update
@@ -132,6 +130,28 @@ impl Store {
             _ => Err(unavailable(OPERATION)(fault)),
         }
     }
+}
+
+/// Returns the update that replaces a session's refresh token, whatever it is by now: if somebody
+/// else has just refreshed the session, that token is void too.
+fn renewal(next: &Session, epoch_before: AttributeValue) -> UpdateBuilder {
+    Update::builder()
+        .set_key(Some(Key::session(next.user_id, next.id).attributes()))
+        .update_expression(
+            "SET password_epoch = :after, refresh_hash = :hash, #counter = :counter, \
+             nonce = :nonce, rotated_at = :now, network = :network, last_used_at = :now, \
+             expires_at = :end REMOVE repeats",
+        )
+        .condition_expression("password_epoch = :before AND expires_at > :now")
+        .expression_attribute_names("#counter", "counter")
+        .expression_attribute_values(":before", epoch_before)
+        .expression_attribute_values(":after", item::number(next.password_epoch))
+        .expression_attribute_values(":hash", item::octets(&next.refresh_hash))
+        .expression_attribute_values(":counter", item::number(next.counter))
+        .expression_attribute_values(":nonce", item::octets(&next.nonce))
+        .expression_attribute_values(":now", item::number(next.rotated_at))
+        .expression_attribute_values(":network", item::octets(next.network.as_bytes()))
+        .expression_attribute_values(":end", item::number(next.expires_at))
 }
 
 pub(super) fn read_credential(attributes: &Attributes) -> Result<Credential, StoreError> {

@@ -271,6 +271,33 @@ impl Reader<'_> {
         octets.ok_or_else(|| self.corrupt(name))
     }
 
+    /// Reads exactly `N` octets that may be missing.
+    pub(super) fn optional_octets<const N: usize>(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<[u8; N]>, StoreError> {
+        match self.attributes.get(name) {
+            None => Ok(None),
+            Some(_) => self.octets(name).map(Some),
+        }
+    }
+
+    /// Reads a list of exactly `N` numbers that may be missing.
+    pub(super) fn optional_numbers<const N: usize>(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<[u64; N]>, StoreError> {
+        let values = match self.attributes.get(name) {
+            None => return Ok(None),
+            Some(AttributeValue::L(values)) => values,
+            Some(_) => return Err(self.corrupt(name)),
+        };
+        let numbers = values.iter().map(|value| value.as_n().ok()?.parse().ok());
+        let numbers: Option<Vec<u64>> = numbers.collect();
+        let numbers = numbers.and_then(|numbers| numbers.try_into().ok());
+        numbers.map(Some).ok_or_else(|| self.corrupt(name))
+    }
+
     /// Reads a list of texts in the canonical form of their type.
     pub(super) fn list<T: FromStr>(&self, name: &'static str) -> Result<Vec<T>, StoreError> {
         let Some(AttributeValue::L(values)) = self.attributes.get(name) else {
@@ -299,6 +326,11 @@ pub(super) fn octets(value: &[u8]) -> AttributeValue {
 /// Returns a text as an attribute.
 pub(super) fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
+}
+
+/// Returns a list of numbers as an attribute.
+pub(super) fn numbers<const N: usize>(values: [u64; N]) -> AttributeValue {
+    AttributeValue::L(values.map(number).into())
 }
 
 /// Returns a number as an attribute.

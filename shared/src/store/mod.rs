@@ -8,6 +8,7 @@ pub mod attempts;
 pub mod credentials;
 pub mod deletion;
 mod item;
+pub mod refreshes;
 pub mod sessions;
 mod write;
 

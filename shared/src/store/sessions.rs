@@ -1,27 +1,16 @@
 //! Sessions.
 
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 
 use super::accounts::read_account;
 use super::item::{self, ACCOUNT, Attributes, ItemKind, Key, Reader, SESSION, SK, Writer};
-use super::write::{carried_out, retry_conflicts};
+use super::write::{LostAnswers, retry_conflicts};
 use super::{Store, StoreError, unavailable};
 use crate::domain::account::Account;
 use crate::domain::id::{SessionId, UserId};
-use crate::domain::session::{Device, RefreshToken, Session};
-
-/// The outcome of rotating a session.
-#[derive(Debug)]
-#[must_use]
-pub enum Rotated {
-    /// The session was rotated.
-    Done,
-    /// The session has changed since it was read, and nothing was written. This is the session as
-    /// it is now, if it exists.
-    Refused(Option<Box<Session>>),
-}
+use crate::domain::session::{Count, Device, NetworkName, RefreshToken, Repeats, Session};
 
 /// The outcome of ending a session by its refresh token.
 #[derive(Debug)]
@@ -32,6 +21,14 @@ pub enum Ended {
     /// The token is not the session's current one, and nothing was written. This is the session, if
     /// it exists.
     Refused(Option<Box<Session>>),
+}
+
+/// The outcome of deleting a session on a condition.
+enum Deletion {
+    /// The session is deleted.
+    Done,
+    /// The condition does not hold for this item, or there is none.
+    Refused(Option<Attributes>),
 }
 
 /// A page of an account's sessions.
@@ -58,6 +55,7 @@ impl Store {
             .number("counter", session.counter)
             .octets("nonce", &session.nonce)
             .number("rotated_at", session.rotated_at)
+            .octets("network", session.network.as_bytes())
             .number("password_epoch", session.password_epoch)
             .number("created_at", session.created_at)
             .number("last_used_at", session.last_used_at)
@@ -77,19 +75,19 @@ impl Store {
         Ok(())
     }
 
-    /// Returns the session that a refresh token claims and its account, read strongly consistent in
-    /// one request.
+    /// Returns a session and its account, read strongly consistent in one request. It is no
+    /// snapshot: a write of both may lie between the two.
     ///
     /// # Errors
     ///
     /// Returns an error if DynamoDB does not answer or an item is unreadable.
     pub async fn session_and_account(
         &self,
-        token: &RefreshToken,
+        user: UserId,
+        session: SessionId,
     ) -> Result<(Option<Session>, Option<Account>), StoreError> {
         const OPERATION: &str = "read the session and its account";
-        let user = token.user_id();
-        let keys = [Key::session(user, token.session_id()), Key::account(user)];
+        let keys = [Key::session(user, session), Key::account(user)];
         let (mut session, mut account) = (None, None);
         for item in self.get_all(keys, OPERATION).await? {
             match ItemKind::of(&item) {
@@ -106,57 +104,6 @@ impl Store {
         Ok((session, account))
     }
 
-    /// Replaces `current` with `next` if the session is unchanged and live. If one token is rotated
-    /// several times at once, only one rotation succeeds.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if DynamoDB does not answer or the item is unreadable. The rotation may
-    /// then be made or not; presenting the token again tells which.
-    pub async fn rotate_session(
-        &self,
-        current: &Session,
-        next: &Session,
-        began_after: u64,
-    ) -> Result<Rotated, StoreError> {
-        let request = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(Key::session(current.user_id, current.id).attributes()))
-            .update_expression(
-                "SET refresh_hash = :next, #counter = :counter, rotated_at = :now, \
-                 last_used_at = :now, expires_at = :end",
-            )
-            .condition_expression(
-                "refresh_hash = :current AND #counter = :before AND expires_at > :now \
-                 AND created_at > :began_after",
-            )
-            .expression_attribute_names("#counter", "counter")
-            .expression_attribute_values(":next", item::octets(&next.refresh_hash))
-            .expression_attribute_values(":counter", item::number(next.counter))
-            .expression_attribute_values(":now", item::number(next.rotated_at))
-            .expression_attribute_values(":end", item::number(next.expires_at))
-            .expression_attribute_values(":current", item::octets(&current.refresh_hash))
-            .expression_attribute_values(":before", item::number(current.counter))
-            .expression_attribute_values(":began_after", item::number(began_after))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let fault = match retry_conflicts(|| request.clone().send()).await {
-            Ok(_) => return Ok(Rotated::Done),
-            Err(fault) => fault,
-        };
-        match fault.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                let found = refused.item.as_ref();
-                let found = found
-                    .map(|item| read_session(current.user_id, item))
-                    .transpose()?;
-                Ok(Rotated::Refused(found.map(Box::new)))
-            }
-            _ => Err(unavailable("rotate the session")(fault)),
-        }
-    }
-
     /// Ends the session whose current refresh token is `token`. If the session has another current
     /// token, returns the session unchanged.
     ///
@@ -165,30 +112,17 @@ impl Store {
     /// Returns an error if DynamoDB does not answer or the item is unreadable.
     pub async fn end_session_of(&self, token: &RefreshToken) -> Result<Ended, StoreError> {
         let request = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .set_key(Some(
-                Key::session(token.user_id(), token.session_id()).attributes(),
-            ))
+            .delete_session(token.user_id(), token.session_id())
             .condition_expression("refresh_hash = :hash AND #counter = :counter")
             .expression_attribute_names("#counter", "counter")
             .expression_attribute_values(":hash", item::octets(&token.hash()))
-            .expression_attribute_values(":counter", item::number(token.counter()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let fault = match retry_conflicts(|| request.clone().send()).await {
-            Ok(_) => return Ok(Ended::Done),
-            Err(fault) => fault,
-        };
-        match fault.as_service_error() {
-            Some(DeleteItemError::ConditionalCheckFailedException(refused)) => {
-                let found = refused.item.as_ref();
-                let found = found
-                    .map(|item| read_session(token.user_id(), item))
-                    .transpose()?;
-                Ok(Ended::Refused(found.map(Box::new)))
+            .expression_attribute_values(":counter", item::number(token.counter()));
+        match self.delete_if(request).await? {
+            Deletion::Done => Ok(Ended::Done),
+            Deletion::Refused(found) => {
+                let found = found.map(|item| read_session(token.user_id(), &item));
+                Ok(Ended::Refused(found.transpose()?.map(Box::new)))
             }
-            _ => Err(unavailable("end the session")(fault)),
         }
     }
 
@@ -204,14 +138,39 @@ impl Store {
         now: u64,
     ) -> Result<bool, StoreError> {
         let request = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .set_key(Some(Key::session(user, session).attributes()))
+            .delete_session(user, session)
             .condition_expression("expires_at > :now")
             .expression_attribute_values(":now", item::number(now));
-        let answer = retry_conflicts(|| request.clone().send()).await;
-        Ok(carried_out(answer, "end the session")?.is_some())
+        let deletion = self.delete_if(request).await?;
+        Ok(matches!(deletion, Deletion::Done))
+    }
+
+    fn delete_session(&self, user: UserId, session: SessionId) -> DeleteItemFluentBuilder {
+        let request = self.client.delete_item().table_name(&self.table);
+        request
+            .set_key(Some(Key::session(user, session).attributes()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+
+    /// Deletes a session if the request's condition holds. If the answer to a try was lost and the
+    /// next try finds no item, the session counts as deleted by the first. (If something else
+    /// deleted it, it has ended as well.)
+    async fn delete_if(&self, request: DeleteItemFluentBuilder) -> Result<Deletion, StoreError> {
+        let lost = LostAnswers::default();
+        let send = || request.clone().customize().interceptor(lost.clone()).send();
+        let fault = match retry_conflicts(send).await {
+            Ok(_) => return Ok(Deletion::Done),
+            Err(fault) => fault,
+        };
+        match fault.as_service_error() {
+            Some(DeleteItemError::ConditionalCheckFailedException(refused)) => {
+                match refused.item.clone() {
+                    None if lost.any() => Ok(Deletion::Done),
+                    found => Ok(Deletion::Refused(found)),
+                }
+            }
+            _ => Err(unavailable("end the session")(fault)),
+        }
     }
 
     /// Returns a page of at most `most` of an account's sessions, those after `after`, and the
@@ -315,6 +274,24 @@ pub(super) fn read_session(
         counter: item.number("counter")?,
         nonce: item.octets("nonce")?,
         rotated_at: item.number("rotated_at")?,
+        network: match item.optional_octets("network")? {
+            None => NetworkName::UNKNOWN,
+            Some(octets) => NetworkName::from_bytes(octets),
+        },
+        repeats: match item.optional_numbers("repeats")? {
+            None => Repeats::default(),
+            Some([since, same, same_counter, other, other_counter]) => Repeats {
+                since,
+                same: Count {
+                    number: same,
+                    counter: same_counter,
+                },
+                other: Count {
+                    number: other,
+                    counter: other_counter,
+                },
+            },
+        },
         password_epoch: item.number("password_epoch")?,
         created_at: item.number("created_at")?,
         last_used_at: item.number("last_used_at")?,

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
@@ -9,6 +11,13 @@ use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{CancellationReason, DeleteRequest, TransactWriteItem, WriteRequest};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+};
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
 
 use super::item::{self, Attributes, Key};
 use super::{Store, StoreError, unavailable};
@@ -16,11 +25,13 @@ use crate::domain::id::UserId;
 use crate::observe::request_log::{one_more, record};
 use crate::platform::random;
 
-/// The number of tries for a write that conflicts with a transaction, and for a batch.
+/// The number of tries for a write that conflicts with a transaction or is throttled in one, and
+/// for a batch.
 const CONFLICT_ATTEMPTS: u32 = 5;
 
-/// Retries `attempt` while it conflicts with another transaction on the same item. DynamoDB cancels
-/// such writes at once, and the SDK does not retry a cancelled transaction.
+/// Retries `attempt` while it conflicts with another transaction on the same item, or is a
+/// transaction that is throttled. DynamoDB cancels such writes at once, and the SDK does not retry a
+/// cancelled transaction.
 pub(super) async fn retry_conflicts<T, E, F>(attempt: impl Fn() -> F) -> Result<T, SdkError<E>>
 where
     F: Future<Output = Result<T, SdkError<E>>>,
@@ -35,9 +46,77 @@ where
     attempt().await
 }
 
-/// Errors that can tell whether the only failure was that another transaction held an item.
+/// The codes of cancellation reasons that pass. A transaction whose items are throttled is
+/// cancelled like one that conflicts: no exception of its own tells the SDK to retry it.
+const PASSING_REASONS: [&str; 3] = [
+    "TransactionConflict",
+    "ThrottlingError",
+    "ProvisionedThroughputExceeded",
+];
+
+/// Errors that can tell whether the only failure was passing: another transaction held an item, or
+/// DynamoDB cancelled a transaction because of too many requests.
 pub(super) trait Conflicts {
     fn conflicts(&self) -> bool;
+}
+
+/// Tells whether a try of a request may have been carried out although its answer never came, so
+/// that a later try which finds the work done is not mistaken for a refusal. Add a clone as an
+/// interceptor of the request.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LostAnswers(Arc<AnswersOfTries>);
+
+#[derive(Debug, Default)]
+struct AnswersOfTries {
+    /// Whether the current try was sent and is not answered yet.
+    is_pending: AtomicBool,
+    /// Whether an earlier try was sent and never answered.
+    is_one_lost: AtomicBool,
+}
+
+impl LostAnswers {
+    /// Returns whether an earlier try than the last may have been carried out.
+    pub(super) fn any(&self) -> bool {
+        self.0.is_one_lost.load(Ordering::Relaxed)
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for LostAnswers {
+    fn name(&self) -> &'static str {
+        "LostAnswers"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if self.0.is_pending.swap(true, Ordering::Relaxed) {
+            self.0.is_one_lost.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        // A fault of the server, or an answer that cannot be read, does not tell what was done.
+        let is_told = match context.output_or_error() {
+            Ok(_) => true,
+            Err(fault) => {
+                fault.is_operation_error() && !context.response().status().is_server_error()
+            }
+        };
+        if is_told {
+            self.0.is_pending.store(false, Ordering::Relaxed);
+        }
+        Ok(())
+    }
 }
 
 /// Waits before the unprocessed part of a batch is requested again.
@@ -114,10 +193,14 @@ pub(super) fn reasons(fault: &TransactWriteItemsError) -> &[CancellationReason] 
 
 impl Conflicts for TransactWriteItemsError {
     fn conflicts(&self) -> bool {
-        let conflict = |reason: &CancellationReason| reason.code() == Some("TransactionConflict");
+        let passing = |reason: &CancellationReason| {
+            PASSING_REASONS
+                .iter()
+                .any(|passing| reason.code() == Some(passing))
+        };
         // If a condition does not hold either, a retry cannot succeed.
         !refused_by_condition(self)
-            && (reasons(self).iter().any(conflict) || self.is_transaction_in_progress_exception())
+            && (reasons(self).iter().any(passing) || self.is_transaction_in_progress_exception())
     }
 }
 

@@ -15,7 +15,7 @@ use crate::support::private::without_private;
 
 /// The status of each outcome that is not a problem.
 const SUCCESSES: [(&str, u16); 12] = [
-    ("changed", 204),
+    ("changed", 200),
     ("created", 201),
     ("deleted", 204),
     ("ended", 204),

@@ -82,7 +82,7 @@ async fn an_account_from_its_registration_to_its_deletion_is_in_the_log() {
 
     let body = json!({"current_password": PASSWORD, "new_password": "another good password"});
     let call = bearer(axum::http::Method::POST, "/password/change");
-    call.json(body).send().await.expect(204);
+    call.json(body).send().await.expect(200);
     let events = logged_events();
     let [changed, ended] = &events[..] else {
         panic!("{events:?}")
@@ -220,8 +220,9 @@ async fn the_end_of_a_session_is_in_the_log_with_what_ended_it() {
     assert_eq!(logged_events(), [] as [Value; 0], "it had ended before");
 
     let (token, session) = login().await;
-    app.refresh(&token).await.expect(200);
-    app.clock.advance(Duration::from_secs(11));
+    let next = app.refresh(&token).await.expect(200).json();
+    let next = text(&next, "refresh_token");
+    app.refresh(&next).await.expect(200);
     logged();
     app.refresh(&token).await.expect(401);
     let lines = logged();
@@ -240,9 +241,50 @@ async fn the_end_of_a_session_is_in_the_log_with_what_ended_it() {
     assert_eq!(request["refresh_tokens_reused"], 1, "{request}");
     assert!(stored(request).contains(&("refresh_tokens_reused".to_owned(), vec![])));
 
+    let others = ada.delete("/sessions?others=true");
+    others.send().await.expect(204);
+    let of_others = of(&ada.session_id(), "owner");
+    one_event("sessions_ended", "DELETE /sessions", of_others);
+
     ada.delete("/sessions").send().await.expect(204);
     let by = json!({"user_id": ada.id(), "by": "owner"});
     one_event("sessions_ended", "DELETE /sessions", by);
+}
+
+#[tokio::test]
+async fn every_repeat_of_a_refresh_token_is_in_the_log_with_where_and_when() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let first = app.refresh(&ada.refresh_token).await.expect(200).json();
+    let repeat = async |ip: &str, by: &str, reason: &str| {
+        logged();
+        let body = json!({ "refresh_token": ada.refresh_token });
+        let answer = app.post("/refresh", body).from(ip).send().await.expect(200);
+        assert_eq!(answer.json()["refresh_token"], first["refresh_token"]);
+        let lines = logged();
+        let [event, request] = &lines[..] else {
+            panic!("{lines:?}")
+        };
+        let source = text(event, "source");
+        let fields = json!({
+            "user_id": ada.id(), "session_id": ada.session_id(),
+            "by": by, "reason": reason, "source": source,
+        });
+        assert_event(event, "refresh_token_repeated", "POST /refresh", fields);
+        assert!(!event.to_string().contains(ip), "{event}");
+        let counted = (by, reason) != ("same_network", "within_grace");
+        let metric = ("refresh_tokens_repeated".to_owned(), vec![]);
+        assert_eq!(stored(request).contains(&metric), counted, "{request}");
+        source
+    };
+    let home = "203.0.113.7";
+    let at_home = repeat(home, "same_network", "within_grace").await;
+    let elsewhere = repeat("198.51.100.1", "other_network", "within_grace").await;
+    assert_ne!(at_home, elsewhere);
+    app.clock.advance(Duration::from_secs(11));
+    assert_eq!(repeat(home, "same_network", "after_grace").await, at_home);
+    let again = repeat("198.51.100.1", "other_network", "after_grace").await;
+    assert_eq!(again, elsewhere);
 }
 
 #[tokio::test]

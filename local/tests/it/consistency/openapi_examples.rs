@@ -182,9 +182,12 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
     let mut headers = Vec::new();
     for parameter in operation.parameters() {
         let example = sent.map(|sent| &parameter["examples"][sent]["value"]);
-        let Some(value) = example.and_then(Value::as_str) else {
-            continue;
+        let value = match example {
+            None | Some(Value::Null) => continue,
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
         };
+        let value = value.as_str();
         match text(parameter, "in").as_str() {
             "path" if sent == Some("ended") => {
                 let id = match access_token.is_empty() {
@@ -195,7 +198,7 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
             }
             "path" => path = path.replace("{id}", value),
             "query" => path = format!("{path}?{}={value}", text(parameter, "name")),
-            _ => headers.push((text(parameter, "name"), value)),
+            _ => headers.push((text(parameter, "name"), value.to_owned())),
         }
     }
     let mut bodies = operation.request_examples().into_iter();

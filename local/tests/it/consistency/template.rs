@@ -8,6 +8,7 @@ use std::time::Duration;
 use keys::Keys;
 use local::template::{Template, document};
 use serde_json::{Value, json};
+use shared::http::handler::{ANSWER_WITHIN, KEPT_FOR_THE_RESPONSE};
 
 use crate::support::app::root;
 use crate::support::stack::{keys_of, stack};
@@ -152,6 +153,16 @@ fn allow(action: &str, resource: &str, condition: Option<Value>) -> Value {
 }
 
 #[test]
+fn functions_answer_before_lambda_ends_them() {
+    let yaml = std::fs::read_to_string(root().join("template.yaml")).unwrap();
+    let template = document(&yaml).unwrap();
+    let globals = &template["Globals"]["Function"]["Timeout"];
+    let timeout = ANSWER_WITHIN + KEPT_FOR_THE_RESPONSE;
+    assert_eq!(globals.as_u64(), Some(timeout.as_secs()));
+    assert_eq!(timeout.subsec_nanos(), 0);
+}
+
+#[test]
 fn only_the_functions_that_issue_tokens_may_sign() {
     let purpose =
         || json!({"StringEquals": {"kms:EncryptionContext:purpose": "latchkey-signing-key"}});
@@ -228,7 +239,7 @@ fn only_the_functions_that_issue_tokens_may_sign() {
             let policies = value["Properties"]["Policies"].as_array();
             let policies = policies.into_iter().flatten();
             let named: Vec<_> = policies.filter_map(Value::as_str).collect();
-            let signs = ["Login", "Session"].contains(&resource.as_str());
+            let signs = ["Login", "Password", "Session"].contains(&resource.as_str());
             assert_eq!(
                 named,
                 if signs { vec!["MaySign"] } else { vec![] },

@@ -1,12 +1,16 @@
 //! Registration, login and profile if DynamoDB fails.
 
+use std::time::Duration;
+
+use lambda_http::LambdaEvent;
 use local::functions::Functions;
+use register::Register;
 use serde_json::json;
+use shared::http::handler::{KEPT_FOR_THE_RESPONSE, answer};
 use shared::platform::clock::Clock;
 use testkit::dynamodb::Fault;
 
-use crate::support::app::bare_event;
-use crate::support::app::{App, PASSWORD, env, logged_requests, registration};
+use crate::support::app::{App, PASSWORD, bare_event, env, event, logged_requests, registration};
 use crate::support::emf;
 use crate::support::faulty_store::{FaultyStore, ask};
 
@@ -28,6 +32,20 @@ async fn a_registration_that_collides_without_end_is_a_503_and_leaves_nothing() 
     assert!(faulty.app.items().await.is_empty());
     faulty.will("TransactWriteItems", &[]);
     assert_eq!(faulty.register().await.0, 201);
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_throttled_is_tried_again() {
+    let faulty = FaultyStore::start().await;
+    faulty.will("TransactWriteItems", &[Fault::ThrottledTransaction; 4]);
+    assert_eq!(faulty.register().await.0, 201);
+    assert_eq!(faulty.seen().len(), 5);
+    // Without end it is a 503, and the client may repeat it.
+    let other = FaultyStore::start().await;
+    other.will("TransactWriteItems", &[Fault::ThrottledTransaction; 100]);
+    assert_eq!(other.register().await.0, 503);
+    assert_eq!(other.seen().len(), 5);
+    assert!(other.app.items().await.is_empty());
 }
 
 #[tokio::test]
@@ -245,4 +263,40 @@ async fn a_store_that_does_not_answer_is_a_503_before_the_function_s_timeout() {
     // clock.
     let answer = tokio::time::timeout(std::time::Duration::from_secs(9), faulty.register());
     assert_eq!(answer.await.unwrap().0, 503);
+}
+
+#[tokio::test]
+async fn a_call_ends_before_its_function_does() {
+    let faulty = FaultyStore::start().await;
+    let variables = faulty.app.local.environment["register"].clone();
+    let lookup = |name: &str| match name {
+        "AWS_ENDPOINT_URL_DYNAMODB" => Some(faulty.proxy.url.clone()),
+        other => variables.get(other).cloned(),
+    };
+    let clock = Clock::Manual(faulty.app.clock.clone());
+    let register = Register::from_env(&env(&lookup), clock).unwrap();
+    faulty.will("TransactWriteItems", &[Fault::Silence; 3]);
+    let event = event("POST", "/register", &registration("ada@example.com"), None);
+    let mut context = lambda_http::Context::default();
+    // Lambda ends the function in a moment: there is no time for the SDK's own time limit.
+    let left = KEPT_FOR_THE_RESPONSE + Duration::from_millis(100);
+    context.deadline = Clock::System.millis() + u64::try_from(left.as_millis()).unwrap();
+    logged_requests();
+    let event = LambdaEvent::new(serde_json::from_value(event).unwrap(), context);
+    let answer = answer(&register, event).await.unwrap();
+    assert_eq!(answer.status_code, 503);
+    assert_eq!(answer.headers["retry-after"], "2");
+    let lines = logged_requests();
+    let [line] = &lines[..] else {
+        panic!("{lines:?}")
+    };
+    assert_eq!(
+        (&line["status"], &line["code"], &line["level"]),
+        (&json!(503), &json!("unavailable"), &json!("ERROR"))
+    );
+    let cause = line["cause"].as_str().unwrap();
+    assert!(
+        cause.contains("shortly before the function's timeout"),
+        "{cause}"
+    );
 }

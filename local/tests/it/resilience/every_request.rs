@@ -92,8 +92,8 @@ fn operations(token: &str, refresh_token: &str, other: &str) -> Vec<Operation> {
             "change the password",
             "password",
             event("POST", "/password/change", &change, token),
-            204,
-            &["GetItem", "BatchGetItem", "PutItem", "TransactWriteItems"],
+            200,
+            &["BatchGetItem", "PutItem", "TransactWriteItems"],
         ),
         operation(
             "end all",

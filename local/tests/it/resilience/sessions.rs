@@ -1,14 +1,18 @@
 //! Sessions and accounts if DynamoDB fails in the middle of a call.
 
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
 use local::functions::Functions;
 use serde_json::{Value, json};
 use shared::domain::session::{Presented, RefreshToken, Session, SessionPolicy};
+use shared::domain::throttle::Source;
 use shared::platform::clock::Clock;
 use shared::store::Store;
-use shared::store::sessions::Rotated;
+use shared::store::refreshes::Refreshed;
 use testkit::dynamodb::Fault;
 
-use crate::support::app::{App, BEGINNING, PASSWORD, env, event, text};
+use crate::support::app::{App, BEGINNING, PASSWORD, env, event, logged_events, text};
 use crate::support::faulty_store::{FaultyStore, ask, call};
 
 #[tokio::test]
@@ -63,16 +67,23 @@ async fn credential_and_account_never_disagree() {
         let body = json!({"current_password": PASSWORD, "new_password": new});
         let change = || event("POST", "/password/change", &body, Some(&ada.access_token));
         faulty.will("TransactWriteItems", faults);
-        let (status, _) = call(&faulty.functions, "password", change()).await;
-        assert!([204, 503].contains(&status), "{faults:?}: {status}");
+        let (status, changed) = call(&faulty.functions, "password", change()).await;
+        assert!([200, 503].contains(&status), "{faults:?}: {status}");
         // One of the two passwords is valid, and everything works with it.
         let with_new = faulty.app.login(&ada.email, new).await.status == 200;
         let with_old = faulty.app.login(&ada.email, PASSWORD).await.status == 200;
         assert_ne!(with_new, with_old, "{faults:?}");
         assert!(with_new || status == 503, "{faults:?}");
-        faulty.app.refresh(&ada.refresh_token).await.expect(200);
+        // Whatever was answered, its tokens are good; a change that is lost takes the old with it.
+        let refresh_token = match status {
+            200 => text(&changed, "refresh_token"),
+            _ => ada.refresh_token.clone(),
+        };
+        let refreshed = faulty.app.refresh(&refresh_token).await.status;
+        let expected = if status == 200 || with_old { 200 } else { 401 };
+        assert_eq!(refreshed, expected, "{faults:?}");
         if with_old {
-            assert_eq!(call(&faulty.functions, "password", change()).await.0, 204);
+            assert_eq!(call(&faulty.functions, "password", change()).await.0, 200);
         }
         let credential = &faulty.app.items_of("CREDENTIAL").await[0];
         let account = &faulty.app.items_of("ACCOUNT").await[0];
@@ -88,7 +99,7 @@ async fn sessions_whose_removal_fails_have_ended_all_the_same() {
     let body = json!({"current_password": PASSWORD, "new_password": "another good password"});
     faulty.will("Query", &[Fault::Broken; 3]);
     let change = event("POST", "/password/change", &body, Some(&ada.access_token));
-    assert_eq!(call(&faulty.functions, "password", change).await.0, 204);
+    assert_eq!(call(&faulty.functions, "password", change).await.0, 200);
     assert_eq!(faulty.app.items_of("SESSION#").await.len(), 2);
     let refreshed = faulty.app.refresh(&text(&other, "refresh_token")).await;
     refreshed.problem(401, "invalid-refresh-token");
@@ -163,10 +174,12 @@ async fn the_store_itself_rotates_no_session_that_is_over() {
     let store = Store::from_env(&env(&lookup)).unwrap();
     let policy = SessionPolicy::from_env(&env(&lookup)).unwrap();
     let token = RefreshToken::parse(&ada.refresh_token).unwrap();
-    let (session, account) = store.session_and_account(&token).await.unwrap();
+    let read = store.session_and_account(token.user_id(), token.session_id());
+    let (session, account) = read.await.unwrap();
     let session = session.unwrap();
     assert_eq!(account.unwrap().id, session.user_id);
-    let next = |now: u64| match session.present(&token, &policy, 10, BEGINNING) {
+    let home = Source::of("203.0.113.7");
+    let next = |now: u64| match session.present(&token, &home, &policy, BEGINNING) {
         Presented::Current { next, .. } => Session {
             rotated_at: now,
             ..next
@@ -178,7 +191,7 @@ async fn the_store_itself_rotates_no_session_that_is_over() {
             .rotate_session(&session, &next(now), began_after)
             .await
             .unwrap();
-        matches!(rotated, Rotated::Done)
+        matches!(rotated, Refreshed::Done)
     };
     // Neither after its idle time nor after its maximum lifetime, whatever the caller believes.
     assert!(!rotate(session.expires_at, 0).await);
@@ -254,4 +267,106 @@ async fn unprocessed_keys_of_a_batch_are_requested_again() {
     let end = event("DELETE", "/sessions", &Value::Null, Some(&ada.access_token));
     assert_eq!(call(&faulty.functions, "session", end).await.0, 204);
     assert!(faulty.app.items_of("SESSION#").await.is_empty());
+}
+
+/// Ends a session while answers are lost, and returns the statuses and the events.
+async fn end_with(faults: &[Fault], logout: bool) -> (u16, Vec<Value>, usize) {
+    let faulty = FaultyStore::start().await;
+    let ada = faulty.app.user("ada@example.com").await;
+    let end = if logout {
+        let body = json!({ "refresh_token": ada.refresh_token });
+        event("POST", "/logout", &body, None)
+    } else {
+        let path = format!("/sessions/{}", ada.session_id());
+        let mut end = event("DELETE", &path, &Value::Null, Some(&ada.access_token));
+        end["pathParameters"] = json!({ "id": ada.session_id() });
+        end
+    };
+    faulty.will("DeleteItem", faults);
+    logged_events();
+    let (status, _) = call(&faulty.functions, "session", end).await;
+    let left = faulty.app.items_of("SESSION#").await.len();
+    (status, logged_events(), left)
+}
+
+// On one thread, since the functions' tasks log to the log of their thread.
+#[tokio::test]
+async fn a_session_whose_end_was_not_answered_has_ended_and_is_in_the_log() {
+    for logout in [false, true] {
+        for faults in [
+            &[Fault::AnswerLost][..],
+            &[Fault::AnswerLost, Fault::Broken],
+            &[Fault::Broken, Fault::AnswerLost],
+            // A conflict is an answer: nothing was done.
+            &[Fault::WriteConflict, Fault::AnswerLost],
+        ] {
+            let (status, events, left) = end_with(faults, logout).await;
+            let named = format!("{faults:?}, {logout}");
+            assert_eq!((status, left), (204, 0), "{named}");
+            let [event] = &events[..] else {
+                panic!("{named}: {events:?}")
+            };
+            assert_eq!(event["event"], "session_ended", "{named}");
+        }
+        // A session that another request has ended is not ended again by one whose try was refused.
+        for fault in [Fault::ItemGone, Fault::Throttled, Fault::WriteConflict] {
+            let faults = [fault, Fault::ItemGone];
+            let (status, events, _) = end_with(&faults, logout).await;
+            let expected = if logout { 204 } else { 404 };
+            assert_eq!(status, expected, "{fault:?}");
+            assert_eq!(events, [] as [Value; 0], "{fault:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_that_reads_across_a_change_of_the_password_reads_once_more() {
+    let faulty = FaultyStore::start().await;
+    let ada = faulty.app.user("ada@example.com").await;
+    // The batch is answered in two parts, the session first.
+    faulty.will("BatchGetItem", &[Fault::OnlyFirst, Fault::Held]);
+    let change = async {
+        faulty.proxy.held().await;
+        // Both get the next epoch, as by a change that leaves this session its token.
+        let mut items = faulty.app.items_of("SESSION#").await;
+        items.extend(faulty.app.items_of("ACCOUNT").await);
+        for mut item in items {
+            let epoch = AttributeValue::N("1".to_owned());
+            item.insert("password_epoch".to_owned(), epoch);
+            let put = faulty.app.dynamodb().put_item().table_name("latchkey");
+            put.set_item(Some(item.into_iter().collect()))
+                .send()
+                .await
+                .unwrap();
+        }
+        faulty.proxy.release();
+    };
+    let ((status, _), ()) = tokio::join!(faulty.refresh(&ada.refresh_token), change);
+    assert_eq!(status, 200);
+    // A session of another epoch is refused, after one more read.
+    faulty.seen();
+    let epoch = AttributeValue::N("2".to_owned());
+    faulty
+        .app
+        .set_attribute(&ada.id(), "password_epoch", epoch)
+        .await;
+    assert_eq!(faulty.refresh(&ada.refresh_token).await.0, 401);
+    assert_eq!(faulty.seen(), ["BatchGetItem 2", "BatchGetItem 2"]);
+}
+
+#[tokio::test]
+async fn a_repeat_whose_count_was_not_answered_counts_once_and_gets_the_successor() {
+    let faulty = FaultyStore::start().await;
+    let ada = faulty.app.user("ada@example.com").await;
+    let (_, first) = faulty.refresh(&ada.refresh_token).await;
+    faulty.app.clock.advance(Duration::from_secs(11));
+    faulty.will("UpdateItem", &[Fault::AnswerLost]);
+    let (status, again) = faulty.refresh(&ada.refresh_token).await;
+    assert_eq!(status, 200);
+    assert_eq!(again["refresh_token"], first["refresh_token"]);
+    let repeats = &faulty.app.items_of("SESSION#").await[0]["repeats"];
+    assert_eq!(
+        repeats.as_l().unwrap()[1],
+        AttributeValue::N("1".to_owned())
+    );
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 
-use crate::support::app::{Answer, App, PASSWORD, User, faults, join_all, text};
+use crate::support::app::{Answer, App, PASSWORD, User, claims, faults, join_all, text};
 
 const NEW: &str = "another good password";
 
@@ -29,8 +29,8 @@ async fn sessions(user: &User<'_>) -> usize {
 async fn a_changed_password_is_the_one_to_log_in_with() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
-    let answer = change(&ada, PASSWORD, NEW).await.expect(204);
-    assert_eq!(answer.body, "");
+    let answer = change(&ada, PASSWORD, NEW).await.expect(200);
+    assert_eq!(answer.header("cache-control"), "no-store");
     app.login(&ada.email, PASSWORD)
         .await
         .problem(401, "invalid-credentials");
@@ -46,14 +46,46 @@ async fn a_changed_password_ends_all_other_sessions_but_not_this_one() {
         &app.login(&ada.email, PASSWORD).await.expect(200).json(),
         "refresh_token",
     );
-    change(&ada, PASSWORD, NEW).await.expect(204);
+    let tokens = change(&ada, PASSWORD, NEW).await.expect(200).json();
     app.refresh(&other)
         .await
         .problem(401, "invalid-refresh-token");
     assert_eq!(sessions(&ada).await, 1);
-    let next = app.refresh(&ada.refresh_token).await.expect(200).json();
-    app.refresh(&text(&next, "refresh_token")).await.expect(200);
+    let next = app.refresh(&text(&tokens, "refresh_token")).await;
+    let next = text(&next.expect(200).json(), "refresh_token");
+    app.refresh(&next).await.expect(200);
     app.refresh(&eve.refresh_token).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_changed_password_makes_every_copy_of_the_session_s_tokens_worthless() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let second = app.refresh(&ada.refresh_token).await.expect(200).json();
+    let second = text(&second, "refresh_token");
+    app.clock.advance(Duration::from_secs(60));
+    let tokens = change(&ada, PASSWORD, NEW).await.expect(200).json();
+    assert_eq!(tokens["token_type"], "Bearer");
+    assert_eq!(tokens["refresh_expires_in"], 30 * 24 * 60 * 60);
+    let (before, after) = (
+        claims(&ada.access_token),
+        claims(&text(&tokens, "access_token")),
+    );
+    assert_eq!(
+        (&after["sub"], &after["sid"]),
+        (&before["sub"], &before["sid"])
+    );
+    // Current or replaced, no copy leads to the new token, and none ends the session.
+    for copied in [&second, &ada.refresh_token] {
+        app.refresh(copied)
+            .await
+            .problem(401, "invalid-refresh-token");
+        let logout = app.post("/logout", json!({ "refresh_token": copied }));
+        logout.send().await.expect(204);
+    }
+    let fresh = text(&tokens, "refresh_token");
+    app.refresh(&fresh).await.expect(200);
+    app.refresh(&fresh).await.expect(200);
 }
 
 #[tokio::test]
@@ -65,7 +97,7 @@ async fn a_session_of_the_old_password_is_over_even_if_its_item_is_left() {
         "refresh_token",
     );
     let left = app.items_of("SESSION#").await;
-    change(&ada, PASSWORD, NEW).await.expect(204);
+    change(&ada, PASSWORD, NEW).await.expect(200);
     // As if its removal had failed, or a login with the old password had come in between.
     for item in left {
         let put = app.dynamodb().put_item().table_name("latchkey");
@@ -85,7 +117,7 @@ async fn no_login_with_the_old_password_outlives_the_change() {
     let ada = app.user("ada@example.com").await;
     let logins = join_all((0..15).map(|_| app.login(&ada.email, PASSWORD)));
     let (changed, logins) = tokio::join!(change(&ada, PASSWORD, NEW), logins);
-    changed.expect(204);
+    changed.expect(200);
     for login in logins {
         if login.status == 200 {
             let refreshed = app.refresh(&text(&login.json(), "refresh_token")).await;
@@ -154,7 +186,7 @@ async fn only_one_of_two_concurrent_changes_is_made() {
     );
     let mut statuses = [one.status.as_u16(), two.status.as_u16()];
     statuses.sort_unstable();
-    assert_eq!(statuses, [204, 403]);
+    assert_eq!(statuses, [200, 403]);
     let first = app.login(&ada.email, "the first new password").await.status;
     let second = app
         .login(&ada.email, "the second new password")
@@ -162,9 +194,11 @@ async fn only_one_of_two_concurrent_changes_is_made() {
         .status;
     assert_eq!(
         (first == 200, second == 200),
-        (one.status == 204, two.status == 204)
+        (one.status == 200, two.status == 200)
     );
-    app.refresh(&ada.refresh_token).await.expect(200);
+    let changed = if one.status == 200 { one } else { two };
+    let fresh = text(&changed.json(), "refresh_token");
+    app.refresh(&fresh).await.expect(200);
 }
 
 #[tokio::test]

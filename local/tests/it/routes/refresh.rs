@@ -85,14 +85,19 @@ async fn within_the_grace_time_a_repeat_gets_the_very_same_successor() {
 }
 
 #[tokio::test]
-async fn a_repeat_after_the_grace_time_ends_the_session() {
+async fn a_replaced_token_whose_successor_was_not_used_gets_it_again_days_later() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
-    let next = token(&app.refresh(&ada.refresh_token).await.expect(200));
-    app.clock.advance(Duration::from_secs(11));
+    let first = app.refresh(&ada.refresh_token).await.expect(200);
+    app.clock.advance(Duration::from_secs(29 * DAY));
+    let again = app.refresh(&ada.refresh_token).await.expect(200);
+    assert_eq!(token(&first), token(&again));
+    // A repeat is no use of the session.
+    assert_eq!(again.json()["refresh_expires_in"], DAY);
+    let next = app.refresh(&token(&again)).await.expect(200);
+    // Its successor was used.
     refused(app.refresh(&ada.refresh_token).await);
-    assert!(app.items_of("SESSION#").await.is_empty());
-    refused(app.refresh(&next).await);
+    refused(app.refresh(&token(&next)).await);
 }
 
 // On one thread, since the functions' tasks log to the log of their thread.
@@ -100,8 +105,8 @@ async fn a_repeat_after_the_grace_time_ends_the_session() {
 async fn a_reuse_is_a_security_event_in_the_log_and_a_guess_is_none() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
-    app.refresh(&ada.refresh_token).await.expect(200);
-    app.clock.advance(Duration::from_secs(11));
+    let next = token(&app.refresh(&ada.refresh_token).await.expect(200));
+    app.refresh(&next).await.expect(200);
     logged_events();
     refused(app.refresh(&flipped(&ada.refresh_token)).await);
     assert!(logged_events().is_empty());
@@ -119,12 +124,26 @@ async fn a_reuse_is_a_security_event_in_the_log_and_a_guess_is_none() {
     assert!(!event.to_string().contains("lkr_"));
 }
 
-#[tokio::test]
-async fn the_grace_time_is_a_parameter() {
-    let app = App::with(&[("RefreshGraceSeconds", "0")]).await;
+// On one thread, as above.
+#[tokio::test(flavor = "current_thread")]
+async fn the_grace_time_and_the_number_of_repeats_are_parameters() {
+    let parameters = [("RefreshGraceSeconds", "0"), ("RefreshRepeats", "1")];
+    let app = App::with(&parameters).await;
     let ada = app.user("ada@example.com").await;
-    app.refresh(&ada.refresh_token).await.expect(200);
-    refused(app.refresh(&ada.refresh_token).await);
+    let mut current = ada.refresh_token.clone();
+    logged_events();
+    for repeats in 1..=11 {
+        let answer = app.refresh(&current).await.expect(200);
+        if repeats == 11 {
+            refused(app.refresh(&current).await);
+            break;
+        }
+        let again = app.refresh(&current).await.expect(200);
+        assert_eq!(token(&again), token(&answer));
+        let events = logged_events();
+        assert_eq!(events[0]["reason"], "after_grace", "{events:?}");
+        current = token(&answer);
+    }
     assert!(app.items_of("SESSION#").await.is_empty());
 }
 
@@ -150,10 +169,91 @@ async fn a_reuse_ends_this_session_and_not_the_account_s_others() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
     let other = token(&app.login(&ada.email, PASSWORD).await.expect(200));
-    app.refresh(&ada.refresh_token).await.expect(200);
-    app.clock.advance(Duration::from_secs(11));
+    let next = token(&app.refresh(&ada.refresh_token).await.expect(200));
+    app.refresh(&next).await.expect(200);
     refused(app.refresh(&ada.refresh_token).await);
     app.refresh(&other).await.expect(200);
+}
+
+/// Refreshes from an address.
+async fn refresh_from(app: &App, ip: &str, token: &str) -> Answer {
+    let body = json!({ "refresh_token": token });
+    app.post("/refresh", body).from(ip).send().await
+}
+
+// On one thread, as above.
+#[tokio::test(flavor = "current_thread")]
+async fn a_thief_in_step_is_in_the_log_at_each_step_and_found() {
+    for thief_is_first in [false, true] {
+        let app = App::start().await;
+        let ada = app.user("ada@example.com").await;
+        let mut owners = ada.refresh_token.clone();
+        let mut thiefs = owners.clone();
+        let mut refreshes = 0;
+        'found: loop {
+            app.clock.advance(Duration::from_secs(14 * 60));
+            logged_events();
+            for is_thief in [thief_is_first, !thief_is_first] {
+                let (token, ip) = match is_thief {
+                    true => (&mut thiefs, "198.51.100.1"),
+                    false => (&mut owners, "203.0.113.7"),
+                };
+                refreshes += u32::from(!is_thief);
+                let answer = refresh_from(&app, ip, token).await;
+                if answer.status != 200 {
+                    refused(answer);
+                    break 'found;
+                }
+                *token = text(&answer.json(), "refresh_token");
+            }
+            let events = logged_events();
+            let [event] = &events[..] else {
+                panic!("{events:?}")
+            };
+            assert_eq!(
+                (&event["event"], &event["by"]),
+                (&json!("refresh_token_repeated"), &json!("other_network"))
+            );
+            assert!(refreshes < 6);
+        }
+        assert_eq!(refreshes, 6);
+        let events = logged_events();
+        let names: Vec<_> = events.iter().map(|event| text(event, "event")).collect();
+        let expected = [
+            "refresh_token_repeated",
+            "refresh_token_reused",
+            "session_ended",
+        ];
+        assert_eq!(names, expected);
+        assert!(app.items_of("SESSION#").await.is_empty());
+        refused(app.refresh(&owners).await);
+        refused(app.refresh(&thiefs).await);
+    }
+}
+
+// On one thread, as above.
+#[tokio::test(flavor = "current_thread")]
+async fn of_refreshes_at_once_one_is_a_rotation_and_the_others_are_repeats_in_the_log() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    logged_events();
+    let from = |n| format!("198.51.100.{n}");
+    let sources: Vec<_> = (0..10).map(from).collect();
+    let all = sources
+        .iter()
+        .map(|ip| refresh_from(&app, ip, &ada.refresh_token));
+    let answers = join_all(all).await;
+    let successors: BTreeSet<_> = answers.iter().map(token).collect();
+    assert_eq!(successors.len(), 1);
+    let events = logged_events();
+    assert_eq!(events.len(), 9, "{events:?}");
+    assert!(events.iter().all(|event| event["by"] == "other_network"));
+    // However many there are, they are one replacement's.
+    let repeats = &app.items_of("SESSION#").await[0]["repeats"];
+    assert_eq!(
+        repeats.as_l().unwrap()[3],
+        AttributeValue::N("1".to_owned())
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use axum::http::Method;
 use local::dynamodb;
 use serde_json::{Value, json};
 
-use crate::support::app::{App, PASSWORD, claims, faults, text};
+use crate::support::app::{App, BEGINNING, PASSWORD, claims, faults, text};
 
 fn ids(list: &Value) -> Vec<String> {
     list["sessions"]
@@ -58,11 +58,33 @@ async fn sessions_are_listed_the_latest_first_with_what_the_gateway_saw() {
         (&sessions[0]["current"], &sessions[0]["user_agent"]),
         (&json!(false), &json!("phone/2.0"))
     );
+}
 
-    app.clock.advance(Duration::from_secs(60));
-    app.refresh(&ada.refresh_token).await.expect(200);
-    let list = ada.get("/sessions").send().await.expect(200).json();
-    assert_eq!(list["sessions"][1]["last_used_at"], "2027-01-15T08:02:00Z");
+#[tokio::test]
+async fn the_last_use_of_a_session_is_shown_by_the_hour() {
+    let app = App::start().await;
+    app.clock.advance(Duration::from_secs(59 * 60));
+    let ada = app.user("ada@example.com").await;
+    let mut token = ada.refresh_token.clone();
+    let shown = async || {
+        let list = ada.get("/sessions").send().await.expect(200).json();
+        text(&list["sessions"][0], "last_used_at")
+    };
+    for (minutes, expected) in [
+        // Never before the session began.
+        (0, "2027-01-15T08:59:00Z"),
+        (2, "2027-01-15T09:00:00Z"),
+        (4, "2027-01-15T09:00:00Z"),
+    ] {
+        app.clock.advance(Duration::from_secs(minutes * 60));
+        let next = app.refresh(&token).await.expect(200).json();
+        token = text(&next, "refresh_token");
+        assert_eq!(shown().await, expected);
+    }
+    // What is stored is exact.
+    let stored = &app.items_of("SESSION#").await[0]["last_used_at"];
+    let exact = BEGINNING + (59 + 6) * 60;
+    assert_eq!(*stored, AttributeValue::N(exact.to_string()));
 }
 
 #[tokio::test]
@@ -143,6 +165,39 @@ async fn all_sessions_are_ended_at_once_this_one_too() {
     ada.get("/profile").send().await.expect(200);
     ada.delete("/sessions").send().await.expect(204);
     app.login(&ada.email, PASSWORD).await.expect(200);
+}
+
+#[tokio::test]
+async fn all_other_sessions_are_ended_and_this_one_goes_on() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    app.copy_session(130).await;
+    let eve = app.user("eve@example.com").await;
+    let (_, second) = another(&app, &ada.email).await;
+    for invalid in ["", "1", "TRUE", "true,true", "yes"] {
+        let ended = ada.delete(&format!("/sessions?others={invalid}"));
+        let problem = ended.send().await.problem(422, "invalid-fields");
+        assert_eq!(
+            faults(&problem),
+            [(String::new(), "invalid-others".to_owned())]
+        );
+    }
+    let others = || ada.delete("/sessions?others=true");
+    others().send().await.expect(204);
+    let list = ada.get("/sessions").send().await.expect(200).json();
+    assert_eq!(ids(&list), [ada.session_id()]);
+    app.refresh(&second)
+        .await
+        .problem(401, "invalid-refresh-token");
+    app.refresh(&ada.refresh_token).await.expect(200);
+    app.refresh(&eve.refresh_token).await.expect(200);
+    others().send().await.expect(204);
+
+    ada.delete("/sessions?others=false")
+        .send()
+        .await
+        .expect(204);
+    assert_eq!(app.items_of("SESSION#").await.len(), 1, "eve's");
 }
 
 #[tokio::test]

@@ -6,14 +6,9 @@ use axum::http::Method;
 use serde_json::json;
 use testkit::dynamodb::Fault;
 
-use crate::support::app::{PASSWORD, User, root, text};
+use crate::support::app::{PASSWORD, root, text};
 use crate::support::private::without_private;
 use crate::support::privileges::{allowed, behind_proxies, used};
-
-async fn change(user: &User<'_>, from: &str, to: &str) {
-    let body = json!({"current_password": from, "new_password": to});
-    user.post("/password/change", body).send().await.expect(204);
-}
 
 #[tokio::test]
 async fn every_function_may_do_what_it_does_and_nothing_else() {
@@ -41,9 +36,13 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     let first = ada.get("/sessions").send().await.expect(200).json();
     let next = format!("/sessions?cursor={}", text(&first, "next_cursor"));
     ada.get(&next).send().await.expect(200);
-    change(&ada, PASSWORD, "another good password").await;
     let body = json!({"refresh_token": tokens["refresh_token"]});
     app.post("/logout", body).send().await.expect(204);
+    let tokens = app.login("ada@example.com", PASSWORD).await.json();
+    let token = text(&tokens, "access_token");
+    let body = json!({"current_password": PASSWORD, "new_password": "another good password"});
+    let change = app.post("/password/change", body).bearer(&token);
+    change.send().await.expect(200);
 
     let eve = app.user("eve@example.com").await;
     eve.delete(&format!("/sessions/{}", eve.session_id()))
@@ -56,8 +55,10 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         .expect(200)
         .json();
     let reused = text(&eve_again, "refresh_token");
-    app.refresh(&reused).await.expect(200);
+    let next = app.refresh(&reused).await.expect(200).json();
     app.clock.advance(std::time::Duration::from_secs(60));
+    app.refresh(&reused).await.expect(200);
+    app.refresh(&text(&next, "refresh_token")).await.expect(200);
     app.refresh(&reused).await.expect(401);
     app.login("eve@example.com", PASSWORD).await.expect(200);
     eve.delete("/sessions").send().await.expect(204);

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 use testkit::kms::Fault;
 
-use crate::support::app::{PASSWORD, logged, registration, segment, text};
+use crate::support::app::{PASSWORD, event, logged, registration, segment, text};
 use crate::support::stack::{Stack, Stage};
 
 fn credentials() -> Value {
@@ -106,6 +106,26 @@ async fn a_fault_of_kms_is_503_and_leaves_nothing_behind() {
         );
         stack.kms.asked();
     }
+}
+
+#[tokio::test]
+async fn a_change_of_the_password_whose_tokens_cannot_be_signed_changes_nothing() {
+    let stack = Stack::with_key("ECC_NIST_P256").await;
+    stack.register().await;
+    let (_, tokens) = stack.login().await;
+    let body = json!({"current_password": PASSWORD, "new_password": "another good password"});
+    let token = text(&tokens, "access_token");
+    let change = || event("POST", "/password/change", &body, Some(&token));
+    let before = stack.app.items().await;
+    stack.kms.will(&[Fault::Denied]);
+    assert_eq!(stack.ask("password", change()).await.0, 503);
+    assert_eq!(stack.app.items().await, before);
+    stack.kms.asked();
+    let (status, changed) = stack.ask("password", change()).await;
+    assert_eq!(status, 200, "{changed}");
+    assert_eq!(stack.operations(), ["Sign"]);
+    assert_eq!(stack.refresh(&tokens).await.0, 401);
+    assert_eq!(stack.refresh(&changed).await.0, 200);
 }
 
 #[tokio::test]

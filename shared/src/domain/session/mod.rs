@@ -2,6 +2,7 @@
 
 mod device;
 mod refresh_token;
+mod repeats;
 
 #[cfg(test)]
 mod tests;
@@ -11,25 +12,38 @@ use secrecy::SecretBox;
 
 use crate::domain::account::Account;
 use crate::domain::id::{SessionId, UserId};
+use crate::domain::throttle::Source;
 use crate::platform::config::{ConfigError, Env};
 use crate::platform::random;
-use crate::platform::settings::{REFRESH_IDLE_SECONDS, REFRESH_MAX_SECONDS};
+use crate::platform::settings::{
+    REFRESH_GRACE_SECONDS, REFRESH_IDLE_SECONDS, REFRESH_MAX_SECONDS, REFRESH_REPEATS,
+};
 
 pub use device::Device;
 pub use refresh_token::RefreshToken;
+pub use repeats::{Count, NetworkName, Repeat, Repeats};
 
-/// The limits on the lifetime of sessions.
+/// The limits of sessions.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionPolicy {
     /// The time that a session lives after its last use, in seconds.
     pub idle_seconds: u64,
     /// The time that a session lives in all, in seconds. Use never extends it.
     pub max_seconds: u64,
+    /// The time after a token's replacement during which its repeats from the same network are
+    /// free, in seconds.
+    pub grace_seconds: u64,
+    /// The number of repeats from other networks that a session survives.
+    pub repeats: u64,
 }
 
 impl SessionPolicy {
-    /// Reads `REFRESH_IDLE_SECONDS` (one minute to 400 days, default 30 days) and
-    /// `REFRESH_MAX_SECONDS` (the same range, default 90 days).
+    /// How many times as many repeats a session survives from the network that replaced the token.
+    const FROM_SAME_NETWORK: u64 = 10;
+
+    /// Reads `REFRESH_IDLE_SECONDS` (one minute to 400 days, default 30 days),
+    /// `REFRESH_MAX_SECONDS` (the same range, default 90 days), `REFRESH_GRACE_SECONDS` (0 to 60,
+    /// default 10) and `REFRESH_REPEATS` (1 to 50, default 5).
     ///
     /// # Errors
     ///
@@ -38,6 +52,8 @@ impl SessionPolicy {
         Ok(Self {
             idle_seconds: env.setting(&REFRESH_IDLE_SECONDS)?,
             max_seconds: env.setting(&REFRESH_MAX_SECONDS)?,
+            grace_seconds: env.setting(&REFRESH_GRACE_SECONDS)?,
+            repeats: env.setting(&REFRESH_REPEATS)?,
         })
     }
 
@@ -63,6 +79,10 @@ pub struct Session {
     pub nonce: [u8; 32],
     /// The time when the refresh token was last replaced.
     pub rotated_at: u64,
+    /// The network that last replaced it. If it is unknown, every network counts as this one.
+    pub network: NetworkName,
+    /// The repeats that count against the session.
+    pub repeats: Repeats,
     /// The account's password epoch when the session began. A change of the password ends the
     /// session.
     pub password_epoch: u64,
@@ -87,13 +107,34 @@ pub enum Presented {
         /// The token's successor.
         successor: RefreshToken,
     },
-    /// The token was replaced a moment ago, by another tab or in a response that was lost. Return
-    /// this successor, which already exists.
-    JustReplaced(RefreshToken),
-    /// The token was replaced and is presented again, so somebody has a copy. End the session.
+    /// The token was replaced, and nobody has used its successor: the answer was lost, or another
+    /// tab was faster, or somebody has a copy. Log it.
+    Repeated {
+        /// How it was presented.
+        repeat: Repeat,
+        /// What to do.
+        verdict: Verdict,
+    },
+    /// The token was replaced, and its successor was used, so somebody has a copy. End the session.
     Reused,
     /// The token does not belong to this session, or the session has ended. Do nothing.
     Unknown,
+}
+
+/// What to do about a replaced token that is presented again.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Return this successor, which already exists. There is nothing to store.
+    Free(RefreshToken),
+    /// Store the session's repeats, and return the successor, which already exists.
+    Counted {
+        /// The repeats with this one.
+        repeats: Repeats,
+        /// The token's successor.
+        successor: RefreshToken,
+    },
+    /// Too many repeats; somebody has a copy. End the session.
+    TooMany,
 }
 
 impl Session {
@@ -112,13 +153,16 @@ impl Session {
             counter: 0,
             secret: SecretBox::new(Box::new(random::octets())),
         };
+        let nonce = random::octets();
         let session = Self {
             user_id: account.id,
             id: token.session_id,
             refresh_hash: token.hash(),
             counter: 0,
-            nonce: random::octets(),
+            nonce,
             rotated_at: now,
+            network: NetworkName::new(&Source::of(&device.ip), &nonce),
+            repeats: Repeats::default(),
             password_epoch: account.password_epoch,
             created_at: now,
             last_used_at: now,
@@ -134,8 +178,7 @@ impl Session {
         now < self.expires_at && now < self.created_at + policy.max_seconds
     }
 
-    /// Returns the status of `token` at `now`. `grace_seconds` is how long after its replacement a
-    /// token is still accepted.
+    /// Returns the status of `token`, which `source` presents at `now`.
     ///
     /// Old tokens are not stored. Each secret's successor is derived from it, so an old secret can
     /// be advanced to the current one and compared. A token is therefore recognised however old it
@@ -143,8 +186,8 @@ impl Session {
     pub fn present(
         &self,
         token: &RefreshToken,
+        source: &Source,
         policy: &SessionPolicy,
-        grace_seconds: u64,
         now: u64,
     ) -> Presented {
         let of_this = (token.user_id, token.session_id) == (self.user_id, self.id);
@@ -154,26 +197,93 @@ impl Session {
         match self.counter.checked_sub(token.counter) {
             Some(0) if self.is_current(token) => {
                 let successor = token.successor(&self.nonce);
-                let next = Self {
-                    refresh_hash: successor.hash(),
-                    counter: successor.counter,
-                    rotated_at: now,
-                    last_used_at: now,
-                    expires_at: policy.end(self.created_at, now),
-                    ..self.clone()
-                };
+                let next = self.with_token(&successor, self.nonce, source, policy, now);
                 Presented::Current { next, successor }
             }
+            // If the successor had been used, the counter would be one higher.
             Some(1) if self.is_current(&token.successor(&self.nonce)) => {
-                // Without a grace time, this also applies in the very second of the replacement.
-                if grace_seconds > 0 && now <= self.rotated_at + grace_seconds {
-                    Presented::JustReplaced(token.successor(&self.nonce))
-                } else {
-                    Presented::Reused
-                }
+                let repeat = self.repeat(source, policy, now);
+                let verdict = self.verdict(&repeat, token.successor(&self.nonce), policy, now);
+                Presented::Repeated { repeat, verdict }
             }
             Some(_) if self.is_ancestor(token) => Presented::Reused,
             _ => Presented::Unknown,
+        }
+    }
+
+    /// Returns the session after a change of its owner's password to one with this epoch, and its
+    /// new token. No token from before leads to it: whoever has copied one cannot compute it.
+    pub fn with_new_token(
+        &self,
+        password_epoch: u64,
+        source: &Source,
+        policy: &SessionPolicy,
+        now: u64,
+    ) -> (Self, RefreshToken) {
+        let token = RefreshToken {
+            user_id: self.user_id,
+            session_id: self.id,
+            counter: self.counter.saturating_add(1),
+            secret: SecretBox::new(Box::new(random::octets())),
+        };
+        let next = Self {
+            password_epoch,
+            repeats: Repeats::default(),
+            ..self.with_token(&token, random::octets(), source, policy, now)
+        };
+        (next, token)
+    }
+
+    /// Returns the session with `token` as its current one, at the request of `source`.
+    fn with_token(
+        &self,
+        token: &RefreshToken,
+        nonce: [u8; 32],
+        source: &Source,
+        policy: &SessionPolicy,
+        now: u64,
+    ) -> Self {
+        Self {
+            refresh_hash: token.hash(),
+            counter: token.counter,
+            nonce,
+            rotated_at: now,
+            network: NetworkName::new(source, &nonce),
+            repeats: self.repeats.after_replacing(self.counter),
+            last_used_at: now,
+            expires_at: policy.end(self.created_at, now),
+            ..self.clone()
+        }
+    }
+
+    /// Returns how `source` presents a token that was replaced by the current one.
+    fn repeat(&self, source: &Source, policy: &SessionPolicy, now: u64) -> Repeat {
+        let network = NetworkName::new(source, &self.nonce);
+        Repeat {
+            network,
+            from_other_network: ![NetworkName::UNKNOWN, network].contains(&self.network),
+            // Without a grace time, not even the very second of the replacement is free.
+            within_grace: policy.grace_seconds > 0 && now <= self.rotated_at + policy.grace_seconds,
+        }
+    }
+
+    fn verdict(
+        &self,
+        repeat: &Repeat,
+        successor: RefreshToken,
+        policy: &SessionPolicy,
+        now: u64,
+    ) -> Verdict {
+        if repeat.is_free() {
+            return Verdict::Free(successor);
+        }
+        let repeats = self.repeats.with(repeat, self.counter, now);
+        if repeats == self.repeats {
+            Verdict::Free(successor)
+        } else if repeats.are_too_many(policy) {
+            Verdict::TooMany
+        } else {
+            Verdict::Counted { repeats, successor }
         }
     }
 

@@ -12,9 +12,16 @@ use crate::domain::name::Name;
 const POLICY: SessionPolicy = SessionPolicy {
     idle_seconds: 100,
     max_seconds: 250,
+    grace_seconds: GRACE,
+    repeats: 5,
 };
 const GRACE: u64 = 10;
 const BEGAN: u64 = 1_000;
+
+/// The source of all refreshes in this file: that of the login.
+fn home() -> Source {
+    Source::of(&Device::default().ip)
+}
 
 fn begin() -> (Session, RefreshToken) {
     let new = NewAccount {
@@ -29,7 +36,7 @@ fn begin() -> (Session, RefreshToken) {
 /// Replaces the current token at `now`.
 #[track_caller]
 fn rotate(session: &mut Session, token: &RefreshToken, now: u64) -> RefreshToken {
-    match session.present(token, &POLICY, GRACE, now) {
+    match session.present(token, &home(), &POLICY, now) {
         Presented::Current { next, successor } => {
             *session = next;
             successor
@@ -39,9 +46,13 @@ fn rotate(session: &mut Session, token: &RefreshToken, now: u64) -> RefreshToken
 }
 
 fn presented(session: &Session, token: &RefreshToken, now: u64) -> &'static str {
-    match session.present(token, &POLICY, GRACE, now) {
+    match session.present(token, &home(), &POLICY, now) {
         Presented::Current { .. } => "current",
-        Presented::JustReplaced(_) => "just replaced",
+        Presented::Repeated { verdict, .. } => match verdict {
+            Verdict::Free(_) => "free",
+            Verdict::Counted { .. } => "counted",
+            Verdict::TooMany => "too many",
+        },
         Presented::Reused => "reused",
         Presented::Unknown => "unknown",
     }
@@ -114,29 +125,68 @@ fn a_token_is_replaced_by_one_that_only_it_leads_to() {
         (BEGAN + 5, BEGAN + 5)
     );
     // Presenting the same token to the same session again returns the same successor.
-    let Presented::Current { successor, .. } = before.present(&first, &POLICY, GRACE, BEGAN) else {
+    let Presented::Current { successor, .. } = before.present(&first, &home(), &POLICY, BEGAN)
+    else {
         panic!("it was current");
     };
     assert_eq!(successor.expose(), second.expose());
 }
 
 #[test]
-fn within_the_grace_time_a_replaced_token_gets_its_successor_again() {
+fn a_replaced_token_gets_its_successor_again_whenever_it_comes() {
     let (mut session, first) = begin();
     let second = rotate(&mut session, &first, BEGAN);
-    for now in [BEGAN, BEGAN + GRACE] {
-        match session.present(&first, &POLICY, GRACE, now) {
-            Presented::JustReplaced(again) => assert_eq!(again.expose(), second.expose()),
-            other => panic!("{other:?}"),
-        }
+    for (now, counts) in [
+        (BEGAN, false),
+        (BEGAN + GRACE, false),
+        (BEGAN + GRACE + 1, true),
+        (BEGAN + 99, true),
+    ] {
+        let Presented::Repeated { repeat, verdict } =
+            session.present(&first, &home(), &POLICY, now)
+        else {
+            panic!("{now}");
+        };
+        assert_eq!(repeat.within_grace, !counts);
+        assert!(!repeat.from_other_network);
+        let again = match verdict {
+            Verdict::Free(again) if !counts => again,
+            Verdict::Counted { successor, .. } if counts => successor,
+            other => panic!("{now}: {other:?}"),
+        };
+        assert_eq!(again.expose(), second.expose());
     }
-    assert_eq!(presented(&session, &first, BEGAN + GRACE + 1), "reused");
-    // Without a grace time, the token counts as reused at once.
-    assert!(matches!(
-        session.present(&first, &POLICY, 0, BEGAN),
-        Presented::Reused
-    ));
+    // Without a grace time, a repeat counts in the very second of the replacement.
+    let strict = SessionPolicy {
+        grace_seconds: 0,
+        ..POLICY
+    };
+    let Presented::Repeated { verdict, .. } = session.present(&first, &home(), &strict, BEGAN)
+    else {
+        panic!("its successor was not used");
+    };
+    assert!(matches!(verdict, Verdict::Counted { .. }));
     assert_eq!(presented(&session, &second, BEGAN + GRACE + 1), "current");
+    // Once the successor was used, nothing brings it back.
+    rotate(&mut session, &second, BEGAN);
+    assert_eq!(presented(&session, &first, BEGAN), "reused");
+}
+
+#[test]
+fn after_a_change_of_the_password_no_token_leads_to_the_current_one() {
+    let (mut session, first) = begin();
+    let second = rotate(&mut session, &first, BEGAN);
+    let (changed, fresh) = session.with_new_token(1, &home(), &POLICY, BEGAN + 50);
+    assert_eq!(presented(&changed, &fresh, BEGAN + 50), "current");
+    for old in [&first, &second, &second.successor(&session.nonce)] {
+        assert_eq!(presented(&changed, old, BEGAN + 50), "unknown");
+        assert!(!changed.is_ours(old));
+    }
+    assert_ne!(changed.nonce, session.nonce);
+    assert_eq!(
+        (changed.counter, changed.password_epoch, changed.expires_at),
+        (2, 1, BEGAN + 150)
+    );
 }
 
 #[test]
@@ -155,7 +205,7 @@ fn an_old_token_is_recognised_however_old_it_is() {
         );
         assert!(session.is_ours(&tokens[place]), "{place}");
     }
-    assert_eq!(presented(&session, &tokens[999], BEGAN), "just replaced");
+    assert_eq!(presented(&session, &tokens[999], BEGAN), "free");
     assert_eq!(presented(&session, &tokens[1_000], BEGAN), "current");
 }
 

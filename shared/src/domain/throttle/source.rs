@@ -29,6 +29,11 @@ impl Source {
             Err(_) => [0; 16],
         })
     }
+
+    /// Returns the address of the source's network.
+    pub(in crate::domain) fn octets(&self) -> &[u8; 16] {
+        &self.0
+    }
 }
 
 /// The place where passwords are tried, for counting.
