@@ -132,12 +132,12 @@ function client(options = {}) {
 
 /** In memory, and out of order as often as the test says. */
 function flaky() {
-  const kept = inMemory();
+  const stored = inMemory();
   const state = { loads: 0, saves: 0, clears: 0 };
   const fallible =
     (verb, count) =>
     (...given) => {
-      if (state[count] === 0) return kept[verb](...given);
+      if (state[count] === 0) return stored[verb](...given);
       state[count] -= 1;
       throw new Error(`${verb}: the keychain is locked`);
     };
@@ -145,7 +145,7 @@ function flaky() {
     load: fallible('load', 'loads'),
     save: fallible('save', 'saves'),
     clear: fallible('clear', 'clears'),
-    token: () => JSON.parse(kept.load() ?? 'null')?.refreshToken,
+    token: () => JSON.parse(stored.load() ?? 'null')?.refreshToken,
   });
 }
 
@@ -225,11 +225,11 @@ test('what is wrong with a form is told field by field', async () => {
   const mistaken = { email: 'ada', password: 'short', first_name: 'Ada', last_name: '', age: 36 };
   await assert.rejects(client().register(mistaken), (error) => {
     is(422, 'invalid-fields')(error);
-    assert.equal(error.faultOf('email').code, 'invalid-email');
-    assert.equal(error.faultOf('password').code, 'too-short');
-    assert.equal(error.faultOf('last_name').code, 'blank');
-    assert.equal(error.faultOf('first_name'), null);
-    assert.deepEqual(error.faults.map((fault) => fault.pointer).sort(), [
+    assert.equal(error.fieldError('email').code, 'invalid-email');
+    assert.equal(error.fieldError('password').code, 'too-short');
+    assert.equal(error.fieldError('last_name').code, 'blank');
+    assert.equal(error.fieldError('first_name'), null);
+    assert.deepEqual(error.fieldErrors.map(({ pointer }) => pointer).sort(), [
       '/age',
       '/email',
       '/last_name',
@@ -513,10 +513,10 @@ test('a slow tab without a lock does not put an old token in the place of a late
   await quick.profile();
   quick.clock.millis += 120_000;
   await quick.profile();
-  const kept = await storage.load();
+  const stored = await storage.load();
   release();
   await call;
-  assert.equal(await storage.load(), kept);
+  assert.equal(await storage.load(), stored);
 });
 
 test('a refresh whose answer is lost is repeated with the same token, and the session lives', async () => {
@@ -551,7 +551,7 @@ test('a refresh that stays without an answer is given up after four seconds and 
   assert.deepEqual(ada.ends, []);
 });
 
-test('a refresh is repeated within the grace time only, and the token is kept', async () => {
+test('a refresh is repeated within the grace time only, and the token is stored', async () => {
   const ada = await signedIn();
   ada.clock.millis += 120_000;
   proxy.meddle = async (_, { drop }) => {
@@ -698,14 +698,14 @@ test('a token that was not saved does not outlive the next login in another tab'
   shared.storage.saves = 1;
   await ada.profile();
   const grace = await signedIn(shared);
-  const kept = shared.storage.token();
+  const stored = shared.storage.token();
   await assert.rejects(ada.profile(), SignedOutError);
   assert.deepEqual(ada.ends, ['elsewhere']);
-  assert.equal(shared.storage.token(), kept);
+  assert.equal(shared.storage.token(), stored);
   assert.equal((await grace.profile()).account.email, grace.email);
 });
 
-test('a login that cannot be kept is ended at the server, and the one before goes on', async () => {
+test('a login that cannot be stored is ended at the server, and the one before goes on', async () => {
   for (const fails of ['loads', 'saves']) {
     const storage = flaky();
     const ada = await signedIn({ storage });

@@ -28,7 +28,7 @@
 
 /**
  * What is wrong with one member of a body.
- * @typedef {object} Fault
+ * @typedef {object} FieldError
  * @property {string} pointer which member: a JSON pointer (RFC 6901), "" for the whole
  * @property {string} code for programs
  * @property {string} detail for people
@@ -37,7 +37,7 @@
 /**
  * Why nobody is signed in any more: `logout` was called; the session was `refused`, since it has
  * ended; or another tab has ended or replaced it, `elsewhere`.
- * @typedef {'logout' | 'refused' | 'elsewhere'} Reason
+ * @typedef {'logout' | 'refused' | 'elsewhere'} SignOutReason
  */
 
 /**
@@ -79,16 +79,16 @@
  */
 
 /** How long an answer to a refresh is waited for: short enough to ask again in the grace time. */
-const PATIENCE = 4_000;
+const TIMEOUT = 4_000;
 /** The pause before a refresh is tried again if the answer names none. */
-const PAUSE = 500;
+const RETRY_PAUSE = 500;
 /** How often a refresh is tried in all. */
-const TRIES = 5;
+const MAX_TRIES = 5;
 /** An access token is replaced so long before its end, or at half its life if that is later. */
-const MARGIN = 60_000;
+const RENEWAL_MARGIN = 60_000;
 
 /** What to tell a person, by the `code` of a refusal: put your own language here. */
-const SENTENCES = new Map([
+const MESSAGES = new Map([
   ['body-too-large', 'What you entered is too long.'],
   ['email-taken', 'This e-mail address has an account already.'],
   ['internal', 'Something went wrong at the service.'],
@@ -103,7 +103,7 @@ const SENTENCES = new Map([
 ]);
 
 /** The same by its status, for a refusal that says nothing to a person: one of the gateway's. */
-const SENTENCES_BY_STATUS = new Map([
+const MESSAGES_BY_STATUS = new Map([
   [401, 'You are signed out. Log in again.'],
   [403, 'You may not do this.'],
   [404, 'It is not there.'],
@@ -126,12 +126,14 @@ export class LatchkeyError extends Error {
     const text = (/** @type {string} */ name) =>
       typeof document[name] === 'string' ? document[name] : null;
     const code = text('code');
-    const faults = (Array.isArray(document.errors) ? document.errors : []).filter(isFault);
+    const fieldErrors = (Array.isArray(document.errors) ? document.errors : []).filter(
+      isFieldError,
+    );
     const seconds = headers.get('retry-after') ?? '';
     const retryAfter = /^\d+$/.test(seconds) ? Number(seconds) : null;
-    const said = SENTENCES.get(code ?? '') ?? faultsSentences(faults);
+    const said = MESSAGES.get(code ?? '') ?? fieldErrorSentences(fieldErrors);
     const own = [text('title'), text('detail')].filter((part) => part !== null).map(sentence);
-    const plain = SENTENCES_BY_STATUS.get(status) ?? `Something went wrong (status ${status}).`;
+    const plain = MESSAGES_BY_STATUS.get(status) ?? `Something went wrong (status ${status}).`;
     const wait = retryAfter ? [`Try again in ${duration(retryAfter)}.`] : [];
     super([said || own.join(' ') || plain, ...wait].join(' '));
     this.name = 'LatchkeyError';
@@ -144,7 +146,7 @@ export class LatchkeyError extends Error {
     /** After how many seconds trying again may help; null if the answer does not say. */
     this.retryAfter = retryAfter;
     /** What is wrong with the body, member by member. */
-    this.faults = faults;
+    this.fieldErrors = fieldErrors;
   }
 
   /**
@@ -160,8 +162,8 @@ export class LatchkeyError extends Error {
    * What is wrong with one field of a form. Its `detail` goes on where the field's label ends.
    * @param {string} member its name, such as "email"
    */
-  faultOf(member) {
-    return this.faults.find((fault) => fault.pointer === `/${member}`) ?? null;
+  fieldError(member) {
+    return this.fieldErrors.find((error) => error.pointer === `/${member}`) ?? null;
   }
 }
 
@@ -220,11 +222,11 @@ export class Latchkey {
   /**
    * The token that the storage has not taken yet, and the one that stands there in its place: to
    * present that one again would look like a theft.
-   * @type {{ session: string, refreshToken: string, stored: string } | null}
+   * @type {{ session: string, refreshToken: string, storedToken: string } | null}
    */
   #unsaved = null;
   /** @type {Promise<string> | null} */ #renewal = null;
-  /** @type {Set<(reason: Reason) => void>} */ #listeners = new Set();
+  /** @type {Set<(reason: SignOutReason) => void>} */ #listeners = new Set();
 
   /** @param {Options} options */
   constructor(options) {
@@ -236,13 +238,13 @@ export class Latchkey {
     this.#fetch = options.fetch ?? ((...request) => fetch(...request));
     this.#now = options.now ?? Date.now;
     this.#timer = options.timer ?? timeout;
-    this.#channel?.addEventListener('message', ({ data }) => this.#hear(data));
+    this.#channel?.addEventListener('message', ({ data }) => this.#receive(data));
   }
 
   /**
    * Calls `listener` whenever the session is over; gives what takes it back. What a listener throws
    * is reported as an uncaught error, and the other listeners are called all the same.
-   * @param {(reason: Reason) => void} listener
+   * @param {(reason: SignOutReason) => void} listener
    */
   onSignedOut(listener) {
     this.#listeners.add(listener);
@@ -251,7 +253,7 @@ export class Latchkey {
 
   /** Whether there is a session to try: what a page asks before its first call. */
   async isSignedIn() {
-    return (await this.#own()) !== null;
+    return (await this.#loadOwn()) !== null;
   }
 
   /**
@@ -270,26 +272,24 @@ export class Latchkey {
    * @param {string} password
    */
   async login(email, password) {
-    const asked = this.#now();
+    const sentAt = this.#now();
     const tokens = tokensOf(await this.#post('/login', { email, password }));
-    const session = `${asked}-${Math.random()}`; // no secret: it tells sessions apart
+    const session = `${sentAt}-${Math.random()}`; // no secret: it tells sessions apart
     let before;
     try {
       before = await this.#lock(async () => {
         const found = await this.#load();
         await this.#save({ session, refreshToken: tokens.refresh_token });
         this.#session = session;
-        this.#hold(tokens, asked);
+        this.#setAccess(tokens, sentAt);
         return found;
       });
     } catch (error) {
       // Nobody could use the new session, and nobody could end it.
-      await this.#post('/logout', { refresh_token: tokens.refresh_token }, PATIENCE).catch(
-        () => {},
-      );
+      await this.#post('/logout', { refresh_token: tokens.refresh_token }, TIMEOUT).catch(() => {});
       throw error;
     }
-    if (before) this.#tell({ type: 'signed-out', session: before.session });
+    if (before) this.#broadcast({ type: 'signed-out', session: before.session });
   }
 
   /**
@@ -299,8 +299,8 @@ export class Latchkey {
   async logout() {
     await this.#lock(async () => {
       try {
-        const kept = await this.#own();
-        if (kept) await this.#post('/logout', { refresh_token: kept.refreshToken }, PATIENCE);
+        const stored = await this.#loadOwn();
+        if (stored) await this.#post('/logout', { refresh_token: stored.refreshToken }, TIMEOUT);
       } finally {
         await this.#end('logout');
       }
@@ -397,16 +397,16 @@ export class Latchkey {
    * @returns {Promise<string>}
    */
   async accessToken() {
-    if (this.#unsaved) await this.#lock(() => this.#keep());
-    const held = this.#access;
-    if (held && this.#now() < held.renewAt) return held.token;
+    if (this.#unsaved) await this.#lock(() => this.#saveUnsaved());
+    const access = this.#access;
+    if (access && this.#now() < access.renewAt) return access.token;
     try {
-      return await this.#renew(held?.token ?? null);
+      return await this.#renew(access?.token ?? null);
     } catch (error) {
       // A refresh ahead of time that fails is no reason to fail, nor to try at every call.
-      if (error instanceof SignedOutError || !held || this.#now() >= held.until) throw error;
-      held.renewAt = this.#now() + MARGIN / 4;
-      return held.token;
+      if (error instanceof SignedOutError || !access || this.#now() >= access.until) throw error;
+      access.renewAt = this.#now() + RENEWAL_MARGIN / 4;
+      return access.token;
     }
   }
 
@@ -428,22 +428,22 @@ export class Latchkey {
    * @returns {Promise<string>}
    */
   async #refresh(stale) {
-    const held = this.#access;
+    const access = this.#access;
     // Another call or another tab was quicker.
-    if (held && held.token !== stale && this.#now() < held.renewAt) return held.token;
-    const kept = await this.#own();
-    if (!kept) throw this.#over('elsewhere');
-    this.#session = kept.session;
-    const asked = this.#now();
+    if (access && access.token !== stale && this.#now() < access.renewAt) return access.token;
+    const stored = await this.#loadOwn();
+    if (!stored) throw this.#endHere('elsewhere');
+    this.#session = stored.session;
+    const sentAt = this.#now();
     try {
-      const tokens = tokensOf(await this.#present(kept.refreshToken));
+      const tokens = tokensOf(await this.#present(stored.refreshToken));
       // Another tab may have ended or replaced the session meanwhile.
-      if (this.#session !== kept.session) throw this.#over('elsewhere');
-      const { token, renewAt, until } = this.#hold(tokens, asked);
-      this.#unsaved = { ...kept, refreshToken: tokens.refresh_token };
-      await this.#keep();
-      if (this.#session !== kept.session) throw this.#over('elsewhere');
-      this.#tell({ type: 'renewed', session: kept.session, token, renewAt, until });
+      if (this.#session !== stored.session) throw this.#endHere('elsewhere');
+      const { token, renewAt, until } = this.#setAccess(tokens, sentAt);
+      this.#unsaved = { ...stored, refreshToken: tokens.refresh_token };
+      await this.#saveUnsaved();
+      if (this.#session !== stored.session) throw this.#endHere('elsewhere');
+      this.#broadcast({ type: 'renewed', session: stored.session, token, renewAt, until });
       return token;
     } catch (error) {
       // Nothing but this answer means the end: a proxy may say 401 too.
@@ -459,18 +459,18 @@ export class Latchkey {
    * @param {string} refreshToken
    */
   async #present(refreshToken) {
-    const begun = this.#now();
+    const startedAt = this.#now();
     for (let tries = 1; ; tries += 1) {
       try {
-        return await this.#post('/refresh', { refresh_token: refreshToken }, PATIENCE);
+        return await this.#post('/refresh', { refresh_token: refreshToken }, TIMEOUT);
       } catch (error) {
         const refusal = error instanceof LatchkeyError ? error : null;
         const again = refusal
           ? refusal.status >= 500 || refusal.status === 429
           : error instanceof NoAnswerError;
-        const pause = (refusal?.retryAfter ?? PAUSE / 1000) * 1000;
-        const late = this.#now() + pause - begun >= this.#grace;
-        if (!again || late || tries === TRIES) throw error;
+        const pause = (refusal?.retryAfter ?? RETRY_PAUSE / 1000) * 1000;
+        const late = this.#now() + pause - startedAt >= this.#grace;
+        if (!again || late || tries === MAX_TRIES) throw error;
         await new Promise((resolve) => this.#timer(pause, () => resolve(null)));
       }
     }
@@ -480,11 +480,11 @@ export class Latchkey {
    * A call without an access token.
    * @param {string} path
    * @param {Record<string, unknown>} sent
-   * @param {number} [patience] how long an answer is waited for, in milliseconds
+   * @param {number} [timeoutMillis] how long an answer is waited for, in milliseconds
    */
-  async #post(path, sent, patience) {
+  async #post(path, sent, timeoutMillis) {
     const controller = new AbortController();
-    const cancel = patience ? this.#timer(patience, () => controller.abort()) : () => {};
+    const cancel = timeoutMillis ? this.#timer(timeoutMillis, () => controller.abort()) : () => {};
     try {
       const init = { ...jsonInit('POST', sent), signal: controller.signal };
       const response = await this.#send(path, init, null);
@@ -524,45 +524,48 @@ export class Latchkey {
 
   /**
    * @param {Tokens} tokens
-   * @param {number} asked when: their time began no earlier
+   * @param {number} sentAt when: their time began no earlier
    */
-  #hold(tokens, asked) {
+  #setAccess(tokens, sentAt) {
     const life = tokens.expires_in * 1000;
-    const until = asked + life;
-    const renewAt = until - Math.min(MARGIN, life / 2);
+    const until = sentAt + life;
+    const renewAt = until - Math.min(RENEWAL_MARGIN, life / 2);
     this.#access = { token: tokens.access_token, renewAt, until };
     return this.#access;
   }
 
   /**
-   * What is kept, and the token that the storage has of it: another one while it is `#unsaved`.
-   * @returns {Promise<{ session: string, refreshToken: string, stored: string } | null>}
+   * What is stored, and the token that the storage has of it: another one while it is `#unsaved`.
+   * @returns {Promise<{ session: string, refreshToken: string, storedToken: string } | null>}
    */
   async #load() {
-    const kept = object((await this.#storage.load()) ?? '');
-    const { session, refreshToken } = kept ?? {};
+    const stored = object((await this.#storage.load()) ?? '');
+    const { session, refreshToken } = stored ?? {};
     const unsaved = this.#unsaved;
-    if (unsaved && unsaved.session === session && unsaved.stored === refreshToken) return unsaved;
+    if (unsaved && unsaved.session === session && unsaved.storedToken === refreshToken)
+      return unsaved;
     // Without a lock that all tabs share, a later token may be there already: it stays.
     this.#unsaved = null;
     return typeof session === 'string' && typeof refreshToken === 'string'
-      ? { session, refreshToken, stored: refreshToken }
+      ? { session, refreshToken, storedToken: refreshToken }
       : null;
   }
 
-  /** What is kept, unless another tab has logged in anew: then it is not this page's. */
-  async #own() {
-    const kept = await this.#load();
-    return kept && (this.#session === undefined || this.#session === kept.session) ? kept : null;
+  /** What is stored, unless another tab has logged in anew: then it is not this page's. */
+  async #loadOwn() {
+    const stored = await this.#load();
+    return stored && (this.#session === undefined || this.#session === stored.session)
+      ? stored
+      : null;
   }
 
   /**
    * Under the lock: saves what is `#unsaved`, if the storage still has what it had. A storage that
    * fails ends no session and fails no call, for the tokens are good: the next call tries again.
    */
-  async #keep() {
+  async #saveUnsaved() {
     try {
-      if (!(await this.#own())) this.#over('elsewhere');
+      if (!(await this.#loadOwn())) this.#endHere('elsewhere');
       const unsaved = this.#unsaved;
       if (!unsaved) return;
       await this.#save({ session: unsaved.session, refreshToken: unsaved.refreshToken });
@@ -572,32 +575,32 @@ export class Latchkey {
     }
   }
 
-  /** @param {{ session: string, refreshToken: string }} kept */
-  async #save(kept) {
-    await this.#storage.save(JSON.stringify(kept));
+  /** @param {{ session: string, refreshToken: string }} entry */
+  async #save(entry) {
+    await this.#storage.save(JSON.stringify(entry));
   }
 
   /**
    * Under the lock: forgets the session in all tabs.
-   * @param {Reason} reason
+   * @param {SignOutReason} reason
    */
   async #end(reason) {
     try {
-      const kept = await this.#own();
-      if (kept) {
+      const stored = await this.#loadOwn();
+      if (stored) {
         await this.#storage.clear();
-        this.#tell({ type: 'signed-out', session: kept.session });
+        this.#broadcast({ type: 'signed-out', session: stored.session });
       }
     } finally {
-      this.#over(reason);
+      this.#endHere(reason);
     }
   }
 
   /**
    * Forgets the session in this tab, and says so.
-   * @param {Reason} reason
+   * @param {SignOutReason} reason
    */
-  #over(reason) {
+  #endHere(reason) {
     this.#access = null;
     this.#unsaved = null;
     if (this.#session) {
@@ -614,15 +617,15 @@ export class Latchkey {
   }
 
   /** @param {Record<string, unknown>} message */
-  #tell(message) {
+  #broadcast(message) {
     this.#channel?.postMessage(message);
   }
 
   /** @param {any} message */
-  #hear({ type, session, token, renewAt, until }) {
+  #receive({ type, session, token, renewAt, until }) {
     if (session !== this.#session) return;
     if (type === 'renewed') this.#access = { token, renewAt, until };
-    if (type === 'signed-out') this.#over('elsewhere');
+    if (type === 'signed-out') this.#endHere('elsewhere');
   }
 }
 
@@ -649,11 +652,11 @@ export function inBrowser(name = 'latchkey') {
  */
 export function inMemory() {
   /** @type {string | null} */
-  let kept = null;
+  let stored = null;
   return {
-    load: () => kept,
-    save: (text) => void (kept = text),
-    clear: () => void (kept = null),
+    load: () => stored,
+    save: (text) => void (stored = text),
+    clear: () => void (stored = null),
   };
 }
 
@@ -679,22 +682,22 @@ function duration(seconds) {
 
 /** @param {string} text */
 function sentence(text) {
-  const begun = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
+  const capitalized = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(capitalized) ? capitalized : `${capitalized}.`;
 }
 
 /**
  * @param {unknown} value
- * @returns {value is Fault}
+ * @returns {value is FieldError}
  */
-function isFault(value) {
-  const { pointer, detail } = /** @type {Fault} */ (value ?? {});
+function isFieldError(value) {
+  const { pointer, detail } = /** @type {FieldError} */ (value ?? {});
   return typeof pointer === 'string' && typeof detail === 'string';
 }
 
-/** @param {Fault[]} faults */
-function faultsSentences(faults) {
-  const sentences = faults.map(({ pointer, detail }) => {
+/** @param {FieldError[]} fieldErrors */
+function fieldErrorSentences(fieldErrors) {
+  const sentences = fieldErrors.map(({ pointer, detail }) => {
     const field = pointer.slice(1).replaceAll('_', ' ');
     return sentence(`${field || 'what was sent'} ${detail}`);
   });

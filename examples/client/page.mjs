@@ -105,21 +105,21 @@ async function run(task, form) {
 /**
  * Says beside each field what is wrong with it; the answer is whether that says all.
  * @param {HTMLFormElement} form
- * @param {LatchkeyError | null} refusal
+ * @param {LatchkeyError | null} error
  */
-function mark(form, refusal) {
+function mark(form, error) {
   const fields = [...form.elements].filter((field) => field instanceof HTMLInputElement);
   const wrong = fields.filter((field) => {
-    const fault = refusal?.faultOf(field.name);
+    const fieldError = error?.fieldError(field.name);
     const label = field.labels?.[0]?.textContent;
-    field.setAttribute('aria-invalid', String(Boolean(fault)));
-    element(`${field.id}-fault`, HTMLElement).textContent = fault
-      ? `${label} ${fault.detail}.`
+    field.setAttribute('aria-invalid', String(Boolean(fieldError)));
+    element(`${field.id}-error`, HTMLElement).textContent = fieldError
+      ? `${label} ${fieldError.detail}.`
       : '';
-    return fault;
+    return fieldError;
   });
   wrong[0]?.focus();
-  return wrong.length > 0 && wrong.length === refusal?.faults.length;
+  return wrong.length > 0 && wrong.length === error?.fieldErrors.length;
 }
 
 /** @param {'signed-in' | 'signed-out'} half */
