@@ -97,14 +97,14 @@ impl Proxy {
 
     /// Injects these faults into the next requests for `operation`, one each. They replace the
     /// faults that are left from the last call.
-    pub fn will(&self, operation: &'static str, faults: &[Fault]) {
+    pub fn inject(&self, operation: &'static str, faults: &[Fault]) {
         let sort_key = None;
         let planned = faults.iter().map(|&fault| Planned { fault, sort_key });
         self.plan(operation, planned.collect());
     }
 
     /// Injects this fault into the next request for `operation` on an item with this sort key.
-    pub fn will_at(&self, operation: &'static str, sort_key: &'static str, fault: Fault) {
+    pub fn inject_at(&self, operation: &'static str, sort_key: &'static str, fault: Fault) {
         let sort_key = Some(sort_key);
         self.plan(operation, [Planned { fault, sort_key }].into());
     }

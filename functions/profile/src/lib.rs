@@ -75,7 +75,7 @@ impl Profile {
     /// refresh and the address is free. The second removes the rest. If a call finds the first step
     /// done, it does the second.
     async fn delete(&self, owner: &Identity, request: &Request) -> Result<(), Problem> {
-        let password = confirmation(request)?;
+        let password = presented_password(request)?;
         let account = self.store.account(owner.user_id).await?;
         let account = account.ok_or(TokenRejection::Account)?;
         match account.status {
@@ -162,7 +162,7 @@ fn replacement(request: &Request) -> Result<ProfileChange, Problem> {
 }
 
 /// Reads the body of `DELETE`: the password, because a stolen token must not be enough.
-fn confirmation(request: &Request) -> Result<Password, Problem> {
+fn presented_password(request: &Request) -> Result<Password, Problem> {
     let mut fields = Fields::read(request, Media::Json)?;
     let password = fields.required("password", Password::presented);
     fields.finish(|| password)

@@ -116,7 +116,7 @@ impl Gateway {
             (Some(_), true) => no_content(),
             _ => match self.route(request, source_ip, &request_id).await {
                 Ok(response) => response,
-                Err(refusal) => refusal.to_response(),
+                Err(error) => error.to_response(),
             },
         };
         if let Some(cors) = &self.cors {

@@ -22,7 +22,7 @@ use crate::platform::clock::Clock;
 use crate::platform::config::{ConfigError, Env, process_env};
 
 /// The time limit for warming up before the first request.
-const WARMING: Duration = Duration::from_secs(2);
+const WARM_UP_LIMIT: Duration = Duration::from_secs(2);
 
 /// The handler of a function's requests. Lambda, `cargo run` and the tests all call the same one.
 pub trait Handler: Send + Sync + 'static {
@@ -67,7 +67,7 @@ pub async fn serve<H: Handler>(
 /// than it pays for. The time limit keeps a service that does not answer from delaying the start
 /// for long; the requests will report it.
 pub async fn warm_up(handler: &impl Handler) {
-    if timeout(WARMING, handler.warm_up()).await.is_err() {
+    if timeout(WARM_UP_LIMIT, handler.warm_up()).await.is_err() {
         tracing::warn!("not everything was ready before the first request");
     }
 }

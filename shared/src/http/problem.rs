@@ -124,7 +124,7 @@ impl Problem {
     pub fn cause(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Internal(cause) | Self::Unavailable(cause) => Some(cause.as_ref()),
-            Self::InvalidToken(refusal) => Some(refusal),
+            Self::InvalidToken(rejection) => Some(rejection),
             _ => None,
         }
     }
@@ -265,7 +265,7 @@ impl Problem {
             code,
             request_id,
             errors: match self {
-                Self::InvalidFields(faults) => faults,
+                Self::InvalidFields(errors) => errors,
                 _ => &[],
             },
         };
@@ -304,14 +304,14 @@ impl Problem {
 }
 
 impl From<TokenRejection> for Problem {
-    fn from(refusal: TokenRejection) -> Self {
-        Self::InvalidToken(refusal)
+    fn from(rejection: TokenRejection) -> Self {
+        Self::InvalidToken(rejection)
     }
 }
 
 impl From<TokenError> for Problem {
-    fn from(refused: TokenError) -> Self {
-        Self::InvalidToken(refused.into())
+    fn from(error: TokenError) -> Self {
+        Self::InvalidToken(error.into())
     }
 }
 
@@ -355,8 +355,8 @@ mod tests {
 
     #[test]
     fn a_problem_has_the_members_of_the_contract() {
-        let fault = FieldError::of_member("email", Violation::new("missing", "is missing"));
-        let response = Problem::InvalidFields(vec![fault]).to_response("r-1");
+        let error = FieldError::of_member("email", Violation::new("missing", "is missing"));
+        let response = Problem::InvalidFields(vec![error]).to_response("r-1");
         assert_eq!(response.status(), 422);
         assert_eq!(
             response.headers()["content-type"],

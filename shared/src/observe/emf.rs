@@ -204,7 +204,7 @@ mod tests {
     use tracing_subscriber::Registry;
     use tracing_subscriber::layer::SubscriberExt as _;
 
-    use crate::observe::logging::lines;
+    use crate::observe::logging::json_layer;
 
     #[derive(Clone, Default)]
     struct Page(Arc<Mutex<Vec<u8>>>);
@@ -223,8 +223,8 @@ mod tests {
     fn line(namespace: Option<&str>, log: impl FnOnce()) -> Value {
         let page = Page::default();
         let writer = page.clone();
-        let lines = lines(namespace.map(str::to_owned)).with_writer(move || writer.clone());
-        with_default(Registry::default().with(lines), log);
+        let layer = json_layer(namespace.map(str::to_owned)).with_writer(move || writer.clone());
+        with_default(Registry::default().with(layer), log);
         let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
         assert_eq!(text.matches('\n').count(), 1, "{text}");
         serde_json::from_str(&text).unwrap()

@@ -18,7 +18,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use local::template::{Document, Template};
 use local::{Local, Options, dynamodb, functions, signing_key};
 use serde_json::{Value, json};
-use shared::observe::logging::{filter, lines};
+use shared::observe::logging::{filter, json_layer};
 use shared::platform::clock::{Clock, ManualClock};
 use shared::platform::config::Env;
 use tracing::level_filters::LevelFilter;
@@ -397,13 +397,13 @@ fn keep_logs() {
         }
     }
 
-    let lines = lines(Some(NAMESPACE.to_owned()));
+    let layer = json_layer(Some(NAMESPACE.to_owned()));
     let subscriber = Registry::default()
         .with(filter(
             LevelFilter::TRACE,
             &[functions::NAMES, &["local"]].concat(),
         ))
-        .with(lines.with_writer(|| Keep));
+        .with(layer.with_writer(|| Keep));
     // Only the first call in the process succeeds, which is enough.
     let _ = set_global_default(subscriber);
 }
