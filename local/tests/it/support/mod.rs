@@ -1,5 +1,6 @@
 pub mod app;
 pub mod emf;
 pub mod faulty_store;
+pub mod log;
 pub mod openapi;
 pub mod stack;
