@@ -1,4 +1,4 @@
-//! What CloudFormation asks of a custom resource, and what it is answered.
+//! The requests that CloudFormation sends to a custom resource, and the answers.
 
 use serde::Serialize;
 use serde_json::Value;

@@ -65,7 +65,11 @@ impl Delivery {
                 Err(_) => "it took too long".into(),
             };
             // The URL allows anybody to answer, so it is not logged.
-            tracing::warn!(tries, cause = error.to_string(), "the answer was not taken");
+            tracing::warn!(
+                tries,
+                cause = error.to_string(),
+                "CloudFormation did not accept the answer"
+            );
             if tries == Self::ATTEMPTS {
                 return Err(Undelivered(error));
             }

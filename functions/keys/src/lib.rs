@@ -78,6 +78,7 @@ impl Keys {
     const PAUSE: Duration = Duration::from_secs(2);
     /// The number of tries.
     const ATTEMPTS: u32 = 10;
+
     /// Reads the same settings as [`Kms::from_env`]. If they are wrong, every answer says so.
     pub fn from_env(env: &Env<'_>) -> Self {
         Self {

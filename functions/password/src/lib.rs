@@ -1,17 +1,14 @@
 //! `POST /password/change`: changes the password.
 
 use lambda_http::{Body, Request, Response};
-use shared::domain::password::hasher::Hasher;
-use shared::domain::password::{Password, PasswordPolicy, personal_words};
-use shared::domain::{Account, Status};
+use shared::domain::{Account, Hasher, Password, PasswordPolicy, personal_words};
 use shared::http::{
     Authenticator, Fields, Handler, Media, Problem, Reauthentication, Throttle, TokenRejection,
-    no_content,
+    active, no_content,
 };
 use shared::observe::{AuditEvent, EndedBy};
 use shared::platform::{Clock, ConfigError, Env};
-use shared::store::Store;
-use shared::store::credentials::OwnerWrite;
+use shared::store::{OwnerWrite, Store};
 
 /// Changes passwords, each only for its owner.
 pub struct ChangePassword {
@@ -37,7 +34,7 @@ impl ChangePassword {
     ///
     /// Returns an error if one of them is missing or unusable.
     pub fn from_env(env: &Env<'_>, clock: Clock) -> Result<Self, ConfigError> {
-        // First, because its memory is prepared while the rest is read.
+        // The hasher comes first: its memory is touched while the rest is read.
         let hasher = Hasher::from_env(env)?;
         hasher.start_warm_up();
         Ok(Self {
@@ -72,9 +69,7 @@ impl ChangePassword {
 impl Handler for ChangePassword {
     async fn handle(&self, request: Request) -> Result<Response<Body>, Problem> {
         let owner = self.authenticator.identify(&request)?;
-        let account = self.store.account(owner.user_id).await?;
-        let account = account.filter(|account| account.status == Status::Active);
-        let account = account.ok_or(TokenRejection::Account)?;
+        let account = active(self.store.account(owner.user_id).await?)?;
         let change = self.read(&request, &account)?;
         let now = self.clock.now();
         Reauthentication {
@@ -113,7 +108,7 @@ impl Handler for ChangePassword {
         if let Err(error) = removed {
             tracing::warn!(
                 error = shared::observe::logging::chain(&error),
-                "ended sessions were left"
+                "the items of ended sessions were not removed"
             );
         }
         Ok(no_content())

@@ -3,18 +3,14 @@
 use lambda_http::http::header::ETAG;
 use lambda_http::http::{HeaderValue, Method, StatusCode};
 use lambda_http::{Body, Request, Response};
-use shared::domain::password::Password;
-use shared::domain::password::hasher::Hasher;
-use shared::domain::{Account, Name, ProfileChange, Status};
+use shared::domain::{Account, Hasher, Name, Password, ProfileChange, Status};
 use shared::http::{
     Authenticator, Fields, Handler, Identity, Media, Problem, Reauthentication, Throttle,
-    TokenRejection, at_version, etag, json, no_content,
+    TokenRejection, active, at_version, etag, json, no_content,
 };
 use shared::observe::{AuditEvent, EndedBy};
 use shared::platform::{Clock, ConfigError, Env};
-use shared::store::Store;
-use shared::store::accounts::{AtVersion, Changed};
-use shared::store::credentials::OwnerWrite;
+use shared::store::{AtVersion, Changed, OwnerWrite, Store};
 
 /// Shows, changes and deletes accounts, each only for its owner.
 pub struct Profile {
@@ -42,11 +38,7 @@ impl Profile {
     }
 
     async fn show(&self, owner: &Identity) -> Result<Account, Problem> {
-        match self.store.account(owner.user_id).await? {
-            Some(account) if account.status == Status::Active => Ok(account),
-            // The token has outlived the account it was issued for.
-            _ => Err(TokenRejection::Account.into()),
-        }
+        Ok(active(self.store.account(owner.user_id).await?)?)
     }
 
     async fn change(

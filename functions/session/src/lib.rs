@@ -14,7 +14,7 @@ use shared::observe::{AuditEvent, EndedBy};
 use shared::platform::settings::REFRESH_GRACE_SECONDS;
 use shared::platform::{Clock, ConfigError, Env};
 use shared::store::{Store, StoreError};
-use shared::tokens::issuer::Issuer;
+use shared::tokens::Issuer;
 
 /// Extends, lists and ends sessions.
 pub struct Sessions {
@@ -28,8 +28,7 @@ pub struct Sessions {
 
 impl Sessions {
     /// Reads the same settings as [`Store`], [`Issuer`], [`SessionPolicy`] and [`Authenticator`],
-    /// and `REFRESH_GRACE_SECONDS`: how long after its replacement a refresh token is still
-    /// accepted, 0 to 60, default 10.
+    /// and [`REFRESH_GRACE_SECONDS`].
     ///
     /// # Errors
     ///

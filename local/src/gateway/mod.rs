@@ -19,7 +19,7 @@ use axum::http::header::ORIGIN;
 use axum::http::{HeaderValue, Method, Response, StatusCode, header};
 use serde_json::{Value, json};
 use shared::platform::clock::Clock;
-use shared::platform::random;
+use shared::platform::{hex, random};
 
 use crate::api_docs;
 use crate::event::{self, Arrival};
@@ -276,8 +276,5 @@ fn no_content() -> Response<Body> {
 }
 
 fn request_id() -> String {
-    random::octets::<8>()
-        .iter()
-        .map(|octet| format!("{octet:02x}"))
-        .collect()
+    hex(&random::octets::<8>())
 }

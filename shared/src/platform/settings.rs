@@ -14,9 +14,9 @@ pub struct Setting {
     pub variable: &'static str,
     /// The parameter of template.yaml.
     pub parameter: &'static str,
-    /// What it may be.
+    /// The allowed values.
     pub range: RangeInclusive<u64>,
-    /// What it is if the variable is missing.
+    /// The value if the variable is missing.
     pub default: u64,
 }
 

@@ -28,8 +28,7 @@ pub struct SessionPolicy {
 }
 
 impl SessionPolicy {
-    /// Reads `REFRESH_IDLE_SECONDS` (one minute to 400 days, default 30 days) and
-    /// `REFRESH_MAX_SECONDS` (the same range, default 90 days).
+    /// Reads [`REFRESH_IDLE_SECONDS`] and [`REFRESH_MAX_SECONDS`].
     ///
     /// # Errors
     ///
