@@ -1,4 +1,4 @@
-//! A proxy before DynamoDB: it counts the connections, records the requests, and injects faults.
+//! A proxy in front of DynamoDB: it counts the connections, records the requests, and injects faults.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -78,7 +78,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts a proxy before the DynamoDB at `upstream`.
+    /// Starts a proxy in front of the DynamoDB at `upstream`.
     pub async fn start(upstream: &str) -> Arc<Self> {
         let (listener, url) = listen().await;
         let proxy = Arc::new(Self {

@@ -156,10 +156,10 @@ impl Fields {
         }
         let parsed = match member {
             Member::Text(text) => parse(&text),
-            Member::Null => Err(Violation::new("null", "is null; it must be a text")),
+            Member::Null => Err(Violation::new("null", "is null; it must be a string")),
             Member::Other(kind) => Err(Violation::new(
                 "wrong-type",
-                format!("is {kind}; it must be a text"),
+                format!("is {kind}; it must be a string"),
             )),
         };
         match parsed {

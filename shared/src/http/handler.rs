@@ -105,7 +105,7 @@ pub async fn respond(handler: &impl Handler, request: Request) -> Response<Body>
     let started = Instant::now();
     let request_id = request_id(&request);
     let log = RequestLog::new(request_id.clone(), route(&request));
-    // On the heap: the futures of the SDK are nested more deeply than the compiler looks.
+    // Boxed: the SDK's futures are nested too deeply for the compiler otherwise.
     let handled = Box::pin(handler.handle(request));
     let (outcome, log) = log.during(handled).await;
     let (mut response, problem) = match outcome {

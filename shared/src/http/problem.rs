@@ -67,7 +67,7 @@ pub enum Problem {
         /// The number of seconds until the next attempt is allowed.
         seconds: u64,
     },
-    /// 500: a fault that a retry does not mend. The cause is for the log.
+    /// 500: an error that a retry does not fix. The cause is for the log.
     Internal(Box<dyn Error + Send + Sync>),
     /// 503: AWS does not answer; a retry may help. The cause is for the log.
     Unavailable(Box<dyn Error + Send + Sync>),
@@ -226,13 +226,13 @@ impl Problem {
                 "Send \"Authorization: Bearer\" and an access token from a login.".to_owned()
             }
             Self::InvalidToken(_) => {
-                "It is malformed, expired or not issued by this service, or its session or account \
-                 has ended."
+                "The token is malformed, expired or not issued by this service, or its session or \
+                 account has ended."
                     .to_owned()
             }
             Self::InvalidRefreshToken => "Log in again.".to_owned(),
-            Self::WrongPassword => "It is not the password of this account.".to_owned(),
-            Self::Forbidden => "It does not have the required role.".to_owned(),
+            Self::WrongPassword => "This is not the account's password.".to_owned(),
+            Self::Forbidden => "The account does not have the required role.".to_owned(),
             Self::NotFound => {
                 "The path does not exist, or you have no resource with this id.".to_owned()
             }
@@ -247,7 +247,9 @@ impl Problem {
             }
             Self::BodyTooLarge { most } => format!("A body may have at most {most} octets."),
             Self::UnsupportedMediaType { expected } => format!("Send {expected}, in UTF-8."),
-            Self::InvalidFields(_) => "The member \"errors\" names each of them.".to_owned(),
+            Self::InvalidFields(_) => {
+                "The member \"errors\" lists every invalid member.".to_owned()
+            }
             Self::TooManyAttempts { seconds } => format!("Try again in {seconds} seconds."),
             Self::Internal(_) => "Trying again will not help; report the request_id.".to_owned(),
             Self::Unavailable(_) => "Try again after a moment.".to_owned(),

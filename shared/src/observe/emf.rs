@@ -15,8 +15,8 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::platform::clock::Clock;
 
-/// A metric in CloudWatch. Each costs a monthly price, once for all of a stack and once more for
-/// each value of its dimension: docs/cost.md counts them.
+/// A metric in CloudWatch, which charges for it by the month: once for the stack, and once more for
+/// each value of its dimension. docs/cost.md counts them.
 #[derive(Debug)]
 pub struct Metric {
     /// The field of the log line, and the name in CloudWatch.

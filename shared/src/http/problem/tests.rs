@@ -20,7 +20,7 @@ fn a_problem_has_the_members_of_the_contract() {
             "type": "urn:latchkey:problem:invalid-fields",
             "title": "Some members of the body are invalid",
             "status": 422,
-            "detail": "The member \"errors\" names each of them.",
+            "detail": "The member \"errors\" lists every invalid member.",
             "code": "invalid-fields",
             "request_id": "r-1",
             "errors": [{ "pointer": "/email", "code": "missing", "detail": "is missing" }],
