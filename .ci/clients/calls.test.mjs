@@ -147,7 +147,7 @@ test('of anything else than a refusal a person is told that the page is broken',
 
 test('docs/clients.md lists what the client has, and nothing else', () => {
   const manual = readFileSync('docs/clients.md', 'utf8');
-  const [, section] = /^### What it has$(.*?)^##/ms.exec(manual);
+  const [, section] = /^### Methods and errors$(.*?)^##/ms.exec(manual);
   const column = [...section.matchAll(/^\| `(\w+)/gm)].map(([, name]) => name);
   const methods = Object.getOwnPropertyNames(Latchkey.prototype).filter((n) => n !== 'constructor');
   const errors = Object.keys(module).filter((name) => name.endsWith('Error'));
