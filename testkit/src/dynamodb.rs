@@ -1,4 +1,5 @@
-//! A proxy in front of DynamoDB: it counts the connections, records the requests, and injects faults.
+//! A proxy in front of DynamoDB: it counts the connections, records the requests, and injects
+//! faults.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;

@@ -155,7 +155,8 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// Returns the name of a table in local runs. In AWS, CloudFormation chooses one unless the template does.
+/// Returns the name of a table in local runs. In AWS, CloudFormation chooses one unless the template
+/// does.
 fn table_name<'a>(id: &'a str, table: &'a Value) -> &'a str {
     match id {
         "Table" => dynamodb::TABLE,
