@@ -1,22 +1,46 @@
-//! Runs the inputs that fuzzing found, without a fuzzer.
+//! Runs the inputs that fuzzing found, without a fuzzer. `fuzz/README.md` says where they are.
 
 #[path = "../../../../fuzz/src/targets.rs"]
 mod targets;
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+
 use crate::support::app::root;
 
-/// Passes each file of a corpus to its target.
-fn replay(target: &str, run: fn(&[u8])) {
-    let folder = root().join("fuzz/corpus").join(target);
-    let mut files = 0;
-    for file in std::fs::read_dir(folder).unwrap() {
-        let path = file.unwrap().path();
-        let data = std::fs::read(&path).unwrap();
-        let outcome = std::panic::catch_unwind(|| run(&data));
-        assert!(outcome.is_ok(), "{}", path.display());
-        files += 1;
+type Target = fn(&[u8]);
+
+fn fuzz() -> PathBuf {
+    root().join("fuzz")
+}
+
+/// Returns whether a target takes an input without a panic.
+fn holds(run: Target, input: &[u8]) -> bool {
+    std::panic::catch_unwind(|| run(input)).is_ok()
+}
+
+/// Passes each input of an archive to its target.
+fn replay(target: &str, run: Target) {
+    let path = fuzz().join("corpora").join(target).with_extension("base64");
+    let archive =
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut failures = Vec::new();
+    for (index, line) in archive.lines().enumerate() {
+        let input = BASE64_STANDARD.decode(line).unwrap();
+        if !holds(run, &input) {
+            failures.push(format!("line {}: {}", index + 1, input.escape_ascii()));
+        }
     }
-    assert!(files > 10, "{target} has only {files} files");
+    assert!(failures.is_empty(), "{target}:\n{}", failures.join("\n"));
+    let inputs = archive.lines().count();
+    assert!(inputs > 10, "{target} has only {inputs} inputs");
+}
+
+fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().path())
 }
 
 #[test]
@@ -32,4 +56,27 @@ fn no_event_of_the_corpus_is_authorized_or_ends_the_process() {
 #[test]
 fn no_body_of_the_corpus_causes_an_internal_error() {
     replay("parse_body", targets::parse_body);
+}
+
+#[test]
+fn no_input_that_once_failed_fails_again() {
+    let mut failures = Vec::new();
+    let mut files = 0;
+    for folder in entries(&fuzz().join("regressions")) {
+        let run = match folder.file_name().and_then(|name| name.to_str()) {
+            Some("verify_token") => targets::verify_token,
+            Some("decode_event") => targets::decode_event,
+            Some("parse_body") => targets::parse_body,
+            _ => panic!("{} is named after no target", folder.display()),
+        };
+        for path in entries(&folder) {
+            files += 1;
+            if !holds(run, &fs::read(&path).unwrap()) {
+                failures.push(path.display().to_string());
+            }
+        }
+    }
+    failures.sort();
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+    assert!(files > 0, "there are no regressions");
 }

@@ -3,4 +3,6 @@ pub mod emf;
 pub mod faulty_store;
 pub mod log;
 pub mod openapi;
+pub mod private;
+pub mod privileges;
 pub mod stack;
