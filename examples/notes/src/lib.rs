@@ -4,15 +4,15 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, RequestExt as _, Response};
 use serde::Serialize;
-use shared::aws::{self, Lean};
+use shared::aws;
 use shared::domain::{FieldError, UserId, Violation, rfc3339};
 use shared::http::{Authenticator, Fields, Handler, Media, Problem, json};
 use shared::platform::{Clock, ConfigError, Env, random};
+use shared::store;
 use uuid::Uuid;
 
 /// The role that may read the notes of others.
@@ -68,15 +68,14 @@ impl NoteText {
 }
 
 impl Notes {
-    /// Reads `NOTES_TABLE`, and the settings of [`aws::config`] and [`Authenticator`].
+    /// Reads `NOTES_TABLE`, and the settings of [`store::client`] and [`Authenticator`].
     ///
     /// # Errors
     ///
     /// Returns an error if one of them is missing or unusable.
     pub fn from_env(env: &Env<'_>, clock: Clock) -> Result<Self, ConfigError> {
-        let config = Builder::from(&aws::config(env, "AWS_ENDPOINT_URL_DYNAMODB")?);
         Ok(Self {
-            client: Client::from_conf(config.interceptor(Lean).build()),
+            client: store::client(env)?,
             table: env.required("NOTES_TABLE", "the name of the table of notes")?,
             authenticator: Authenticator::from_env(env, clock.clone())?,
             clock,

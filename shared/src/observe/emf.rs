@@ -201,10 +201,10 @@ mod tests {
 
     use serde_json::{Value, json};
     use tracing::subscriber::with_default;
-    use tracing_subscriber::Registry;
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use crate::observe::logging::json_layer;
+    use crate::observe::spanless::Spanless;
 
     #[derive(Clone, Default)]
     struct Page(Arc<Mutex<Vec<u8>>>);
@@ -224,16 +224,17 @@ mod tests {
         let page = Page::default();
         let writer = page.clone();
         let layer = json_layer(namespace.map(str::to_owned)).with_writer(move || writer.clone());
-        with_default(Registry::default().with(layer), log);
+        with_default(Spanless.with(layer), log);
         let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
         assert_eq!(text.matches('\n').count(), 1, "{text}");
         serde_json::from_str(&text).unwrap()
     }
 
     #[test]
-    fn a_span_of_a_library_leaves_the_line_as_it_is() {
+    fn whoever_opens_a_span_gets_none_and_the_line_is_the_same() {
         let line = line(None, || {
             let span = tracing::error_span!("of a library", with = 1);
+            assert!(span.is_disabled());
             span.in_scope(|| tracing::info!(logins = 1, "request"));
             span.record("with", 2);
         });

@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::set_global_default;
-use tracing_subscriber::Registry;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt;
 use tracing_subscriber::fmt::format::JsonFields;
@@ -14,6 +13,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::observe::emf::EmfFormatter;
+use crate::observe::spanless::Spanless;
 use crate::platform::config::Env;
 
 /// The variable with the namespace of the metrics.
@@ -33,7 +33,7 @@ pub fn init(env: &Env<'_>, crates: &[&'static str]) {
     let json = env
         .optional("AWS_LAMBDA_LOG_FORMAT")
         .is_some_and(|format| format.eq_ignore_ascii_case("JSON"));
-    let subscriber = Registry::default().with(filter);
+    let subscriber = Spanless.with(filter);
     // A second call (in tests) has no effect.
     let _ = if json {
         let namespace = env.optional(NAMESPACE_VARIABLE);

@@ -5,5 +5,6 @@ pub mod audit;
 pub mod emf;
 pub mod logging;
 pub mod request_log;
+pub mod spanless;
 
 pub use audit::{AuditEvent, EndedBy, LoginRefusal};

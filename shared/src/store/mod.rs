@@ -59,22 +59,34 @@ pub enum StoreError {
     },
 }
 
+/// Returns a client of DynamoDB, also for a function with a table of its own. The log line of a
+/// request has the number and the time of the client's requests.
+///
+/// Reads `AWS_ENDPOINT_URL_DYNAMODB` if DynamoDB is not AWS's own, and the settings of
+/// [`aws::config`].
+///
+/// # Errors
+///
+/// Returns an error if a required setting is missing.
+pub fn client(env: &Env<'_>) -> Result<Client, ConfigError> {
+    let config = aws::config(env, "AWS_ENDPOINT_URL_DYNAMODB")?;
+    let stopwatch = Stopwatch::adding(|log, took| {
+        one_more(&mut log.store_requests);
+        longest(&mut log.store_ms, took);
+    });
+    let config = Builder::from(&config).interceptor(stopwatch).build();
+    Ok(Client::from_conf(config))
+}
+
 impl Store {
-    /// Reads `TABLE_NAME`, `AWS_ENDPOINT_URL_DYNAMODB` if DynamoDB is not AWS's own, and the
-    /// settings of [`aws::config`].
+    /// Reads `TABLE_NAME` and the settings of [`client`].
     ///
     /// # Errors
     ///
     /// Returns an error if a required setting is missing.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
-        let config = aws::config(env, "AWS_ENDPOINT_URL_DYNAMODB")?;
-        let stopwatch = Stopwatch::adding(|log, took| {
-            one_more(&mut log.store_requests);
-            longest(&mut log.store_ms, took);
-        });
-        let config = Builder::from(&config).interceptor(stopwatch).build();
         Ok(Self {
-            client: Client::from_conf(config),
+            client: client(env)?,
             table: env.required("TABLE_NAME", "the name of the DynamoDB table")?,
         })
     }

@@ -6,9 +6,9 @@ use std::io::Write;
 use local::functions;
 use serde_json::Value;
 use shared::observe::logging::{filter, json_layer};
+use shared::observe::spanless::Spanless;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::set_global_default;
-use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::support::app::PASSWORD;
@@ -61,7 +61,7 @@ pub fn collect() {
     }
 
     let layer = json_layer(Some(NAMESPACE.to_owned()));
-    let subscriber = Registry::default()
+    let subscriber = Spanless
         .with(filter(
             LevelFilter::TRACE,
             &[functions::NAMES, &["local"]].concat(),
