@@ -1,5 +1,5 @@
 # The steps of .ci/run, each as a recipe: `just test`. Each works from a clean clone and installs what it needs in
-# target/. Whoever has no `just` runs the lines of a recipe by hand or calls `.ci/just test`.
+# target/. Without `just`, run the lines by hand, or `.ci/just test`.
 
 set ignore-comments
 
@@ -48,7 +48,7 @@ test:
 scaffold: tools
     .ci/scaffold
 
-# The benchmark, as far as it makes sense without optimisation
+# The parts of the benchmark that are useful without optimisation
 bench:
     cargo run --quiet -p bench -- --only inner --only ratchet
 

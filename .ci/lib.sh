@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# What the scripts of this folder share. A script changes to the root of the repository first. Before it calls an API
-# it sets `api` to the address and `work` to a folder, in which the last answer's body is the file `body`. It may keep
-# there, as the file `out`, what a command printed.
+# Functions that the scripts here share. A script first changes to the root of the repository. Before it calls an API,
+# it sets `api` (the URL) and `work` (a folder). The last answer's body is `$work/body`; a command's output may be in
+# `$work/out`.
 
 export PATH="$PWD/target/tools/bin:$PATH" SAM_CLI_TELEMETRY=0
 

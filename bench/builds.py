@@ -29,12 +29,12 @@ NAMES = {
     "test": "`cargo test --workspace` from a fresh clone",
     "edit": "the same again after a change of one line in `shared`",
     "release": "release build of every function, as SAM builds them",
-    "ci": "`.ci/run` on a clean clone, by the clock",
+    "ci": "`.ci/run` on a clean clone, in elapsed time",
 }
 
 
 def spent(command, folder, until=None):
-    """Returns the processor seconds of a command and its children, and the seconds by the clock."""
+    """Returns the processor seconds of a command and its children, and the elapsed seconds."""
     began = time.monotonic()
     with open(folder / "target" / "builds.log", "w") as log:
         process = subprocess.Popen(

@@ -91,7 +91,7 @@ test('the page takes a wrong password, a short one and a lost connection', { ski
   pages = await serve(example);
   const page = await open();
   await send(page, 'register', { ...ada, password: 'short' });
-  await shows(page, '#register-password-fault', 'Password has fewer than 15 characters.');
+  await shows(page, '#register-password-error', 'Password has fewer than 15 characters.');
   assert.equal(await page.evaluate(() => document.activeElement.id), 'register-password');
   await send(page, 'register', { password });
   await shows(page, '#name', 'Ada Lovelace');

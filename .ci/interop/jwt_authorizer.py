@@ -68,7 +68,7 @@ def check_signature(token, keys):
 
 def check_claims(claims, issuer, audiences, now):
     rule("iss", claims.get("iss") == issuer)
-    aud = claims.get("aud", claims.get("client_id"))  # client_id counts where there is no aud
+    aud = claims.get("aud", claims.get("client_id"))  # client_id counts if there is no aud
     rule("aud", any(one in audiences for one in (aud if isinstance(aud, list) else [aud])))
     rule("exp", claims.get("exp", 0) > now)
     rule("nbf", claims.get("nbf", 0) < now)

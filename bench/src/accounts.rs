@@ -8,7 +8,7 @@ use local::{Local, dynamodb};
 use serde_json::{Value, json};
 
 use crate::report::Report;
-use crate::{PASSWORD, ask, beside_local, millis};
+use crate::{PASSWORD, ask, millis, with_local};
 
 /// The number of logins of each kind. Each has its own account and source, so that none is
 /// throttled.
@@ -18,7 +18,7 @@ const KINDS: [&str; 3] = ["unknown address", "wrong password", "disabled account
 /// Adds, for each kind of refusal, its time compared with a wrong password, and how often a guess
 /// by time alone would be right.
 pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
-    beside_local(async |local| refusals(local, report).await).await
+    with_local(async |local| refusals(local, report).await).await
 }
 
 async fn refusals(local: &Local, report: &mut Report) -> anyhow::Result<()> {

@@ -16,7 +16,7 @@ use hyper_util::rt::TokioExecutor;
 
 use crate::others::Others;
 use crate::report::{Amount, Most, Report};
-use crate::{beside_local, log_in, median};
+use crate::{log_in, median, with_local};
 
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(3);
@@ -54,7 +54,7 @@ pub async fn measure(others: &Others, report: &mut Report) -> anyhow::Result<()>
 ///
 /// Returns an error if it cannot be started.
 pub async fn serve() -> anyhow::Result<()> {
-    beside_local(async |local| {
+    with_local(async |local| {
         let tokens = log_in(local, "ada@example.com").await?;
         println!(
             "{} {}",

@@ -20,12 +20,12 @@ use shared::tokens::issuer::Issuer;
 use shared::tokens::verifier::Verifier;
 
 use crate::report::{Amount, Most, Report};
-use crate::{beside_local, binaries, log_in, ratchet};
+use crate::{binaries, log_in, ratchet, with_local};
 
 /// Adds a row for each part.
 pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
     // Files are read here, since their folder is removed before Criterion begins.
-    let (issuer, verifier, pair, token) = beside_local(async |local| {
+    let (issuer, verifier, pair, token) = with_local(async |local| {
         let tokens = log_in(local, "ada@example.com").await?;
         let token = tokens["access_token"].as_str().context("no token")?;
         let variables = local.environment.get("login").context("no login")?;

@@ -12,7 +12,7 @@ use testkit::runtime_api::Bootstrap;
 
 use crate::hash::Hash;
 use crate::report::{Amount, Most, Report};
-use crate::{beside_local, binaries, median};
+use crate::{binaries, median, with_local};
 
 use functions::{Function, Limits, functions, signing_with_kms};
 
@@ -39,9 +39,9 @@ struct Seen {
     ready: Vec<Duration>,
     first: Vec<Duration>,
     /// Without the time of a process's first hashes.
-    first_beside: Vec<Duration>,
+    first_without_hash: Vec<Duration>,
     /// Without its own hashes, as it measured them once it had their memory.
-    first_beside_own: Vec<Duration>,
+    first_without_own_hash: Vec<Duration>,
     warm: Vec<Duration>,
     /// For warm calls that hash: the handler with its hash, and the hash, as the function measured
     /// them.
@@ -57,9 +57,9 @@ struct Seen {
 struct Middle {
     ready: Duration,
     first: Duration,
-    first_beside: Duration,
+    first_without_hash: Duration,
     /// Only if the call hashes.
-    first_beside_own: Option<Duration>,
+    first_without_own_hash: Option<Duration>,
     warm: Duration,
     /// The handler with its hash, if the call hashes.
     handled: Duration,
@@ -81,7 +81,7 @@ pub async fn measure(against: Option<&Path>, report: &mut Report) -> anyhow::Res
         "measure what is deployed: cargo run --release -p bench"
     );
     let folders: Vec<&Path> = [here.as_path()].into_iter().chain(against).collect();
-    beside_local(async |local| {
+    with_local(async |local| {
         // Its server runs as long as this process.
         let signing = signing_with_kms().await;
         let mut functions = functions(local, &signing).await?;
@@ -106,7 +106,8 @@ pub async fn measure(against: Option<&Path>, report: &mut Report) -> anyhow::Res
                         0 => Duration::ZERO,
                         hashes => Hash::first().await? + hash.time().await? * (hashes - 1),
                     };
-                    seen.first_beside.push(first.saturating_sub(set_apart));
+                    seen.first_without_hash
+                        .push(first.saturating_sub(set_apart));
                 }
             }
         }
@@ -165,12 +166,8 @@ fn compare(report: &mut Report, function: &Function, ours: &Middle, theirs: &Mid
         row(what, Amount::Time(ours), Amount::Time(theirs));
     }
     if function.hashes > 0 {
-        let beside = |middle: &Middle| Amount::Time(middle.handled.saturating_sub(middle.hashed));
-        row(
-            "the handler beside its hash, warm",
-            beside(ours),
-            beside(theirs),
-        );
+        let own = |middle: &Middle| Amount::Time(middle.handled.saturating_sub(middle.hashed));
+        row("the handler without its hash, warm", own(ours), own(theirs));
     }
     if let (Some(ours), Some(theirs)) = (ours.work, theirs.work) {
         let (ours, theirs) = (Amount::Time(ours), Amount::Time(theirs));
@@ -192,8 +189,8 @@ fn lines(
         Some(kib) if function.hashes > 0 => kib.parse()?,
         _ => 0,
     };
-    let beside = if function.hashes > 0 {
-        " beside its hash"
+    let suffix = if function.hashes > 0 {
+        " without its hash"
     } else {
         ""
     };
@@ -210,13 +207,13 @@ fn lines(
     let (ready, least) = (Amount::Time(ours.ready), Amount::Time(empty.ready));
     report.add(&what, ready, least, "an empty function", Most::Any);
     let mut time = |what: &str, ours: Duration, theirs: Duration, most: Most| {
-        let what = format!("{call}: {what}{beside}");
+        let what = format!("{call}: {what}{suffix}");
         let (ours, theirs) = (Amount::Time(ours), Amount::Time(theirs));
         report.add(&what, ours, theirs, "an empty function", most);
     };
     time(
         "start until first answer",
-        ours.first_beside,
+        ours.first_without_hash,
         empty.first,
         first,
     );
@@ -224,10 +221,17 @@ fn lines(
     if let (Some(ours), Some(empty)) = (ours.work, empty.work) {
         time("processor time of a warm call", ours, empty, work);
     }
-    if let Some(beside_own) = ours.first_beside_own {
-        let what = format!("{call}: start until first answer beside its hash, not the memory");
-        let (ours_beside, least) = (Amount::Time(beside_own), Amount::Time(empty.first));
-        report.add(&what, ours_beside, least, "an empty function", Most::Any);
+    if let Some(without_own_hash) = ours.first_without_own_hash {
+        let what = format!("{call}: start until first answer without its hash, not the memory");
+        let (ours_without_hash, least) =
+            (Amount::Time(without_own_hash), Amount::Time(empty.first));
+        report.add(
+            &what,
+            ours_without_hash,
+            least,
+            "an empty function",
+            Most::Any,
+        );
         let what = format!("{call}: start until first answer, all of it");
         let (all, least) = (Amount::Time(ours.first), Amount::Time(empty.first));
         report.add(&what, all, least, "an empty function", Most::Any);
@@ -240,7 +244,7 @@ fn lines(
     }
     if let (Some(ours), Some(empty)) = (ours.memory_kib, empty.memory_kib) {
         let own = ours.saturating_sub(hash_kib);
-        let what = format!("{call}: peak memory{beside}");
+        let what = format!("{call}: peak memory{suffix}");
         let (own, empty) = (Amount::Kib(own), Amount::Kib(empty));
         report.add(&what, own, empty, "an empty function", memory);
     }
@@ -296,8 +300,8 @@ impl Seen {
         let mut logged = logged(&output);
         // The first hash took longer.
         if let Some((_, hash)) = logged.next() {
-            let beside = first.saturating_sub(hash * function.hashes);
-            self.first_beside_own.push(beside);
+            let own = first.saturating_sub(hash * function.hashes);
+            self.first_without_own_hash.push(own);
         }
         for (handled, hash) in logged {
             self.handled.push(handled);
@@ -311,8 +315,8 @@ impl Seen {
         Ok(Middle {
             ready: median(&mut self.ready).context(nothing)?,
             first: median(&mut self.first).context(nothing)?,
-            first_beside: median(&mut self.first_beside).context(nothing)?,
-            first_beside_own: median(&mut self.first_beside_own),
+            first_without_hash: median(&mut self.first_without_hash).context(nothing)?,
+            first_without_own_hash: median(&mut self.first_without_own_hash),
             warm: median(&mut self.warm).context(nothing)?,
             handled: median(&mut self.handled).unwrap_or_default(),
             hashed: median(&mut self.hashes).unwrap_or_default() * hashes,

@@ -148,7 +148,7 @@ fn binaries() -> anyhow::Result<PathBuf> {
 
 /// Calls `work` with a Latchkey of its own. Removes its folder afterwards, since it contains a
 /// private key.
-async fn beside_local<T>(work: impl AsyncFnOnce(&Local) -> anyhow::Result<T>) -> anyhow::Result<T> {
+async fn with_local<T>(work: impl AsyncFnOnce(&Local) -> anyhow::Result<T>) -> anyhow::Result<T> {
     let folder = std::env::temp_dir().join(format!("latchkey-bench-{}", std::process::id()));
     let worked = async {
         let local = Local::start(Options {

@@ -14,7 +14,7 @@ pub struct Report(Vec<Line>);
 struct Line {
     what: String,
     ours: String,
-    beside: String,
+    other: String,
     ratio: f64,
     most: Most,
     met: Option<bool>,
@@ -80,7 +80,7 @@ impl Report {
         self.put(Line {
             what: what.to_owned(),
             ours: ours.written(),
-            beside: format!("{}, {name}", theirs.written()),
+            other: format!("{}, {name}", theirs.written()),
             ratio,
             most,
             met,
@@ -88,11 +88,11 @@ impl Report {
     }
 
     /// Adds a row without a limit, both sides of which are already texts.
-    pub fn add_words(&mut self, what: &str, ours: String, beside: String, ratio: f64) {
+    pub fn add_words(&mut self, what: &str, ours: String, other: String, ratio: f64) {
         self.put(Line {
             what: what.to_owned(),
             ours,
-            beside,
+            other,
             ratio,
             most: Most::Any,
             met: None,
@@ -106,10 +106,10 @@ impl Report {
 
     /// Returns the table in Markdown.
     pub fn table(&self) -> String {
-        let mut table = String::from("| what | Latchkey | beside | ratio | asked for |\n");
+        let mut table = String::from("| what | Latchkey | compared with | ratio | limit |\n");
         table.push_str("|---|---|---|---|---|\n");
         for line in &self.0 {
-            let asked = match line.most {
+            let limit = match line.most {
                 Most::Any => String::new(),
                 Most::Ratio(most) => format!("ratio up to {most}"),
                 Most::AtLeast(least) => format!("ratio {least} or more"),
@@ -130,14 +130,14 @@ impl Report {
             let Line {
                 what,
                 ours,
-                beside,
+                other,
                 ratio,
                 ..
             } = line;
             // Writing to a string cannot fail.
             let _ = writeln!(
                 table,
-                "| {what} | {ours} | {beside} | {ratio:.places$} | {asked}{missed} |"
+                "| {what} | {ours} | {other} | {ratio:.places$} | {limit}{missed} |"
             );
         }
         table

@@ -9,7 +9,7 @@ use shared::tokens::verifier::Verifier;
 
 use crate::others::Others;
 use crate::report::{Amount, Most, Report};
-use crate::{beside_local, log_in, median};
+use crate::{log_in, median, with_local};
 
 const ROUNDS: usize = 30;
 /// The number of verifications in a round.
@@ -17,7 +17,7 @@ const TIMES: u32 = 200;
 
 /// Adds the verification's rows.
 pub async fn measure(others: &Others, report: &mut Report) -> anyhow::Result<()> {
-    beside_local(async |local| {
+    with_local(async |local| {
         let tokens = log_in(local, "ada@example.com").await?;
         let token = tokens["access_token"].as_str().context("no token")?;
         let variables = local.environment.get("authorizer").context("no function")?;

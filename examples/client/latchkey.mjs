@@ -1,10 +1,10 @@
 // A client of Latchkey for browsers, React Native and Node.js 18 or later, in one file without
-// dependencies: copy it. What it does, and why, is in docs/clients.md.
+// dependencies: copy it. docs/clients.md says what it does and why.
 //
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 /**
- * An account, as its owner sees it.
+ * An account as its owner sees it.
  * @typedef {object} Account
  * @property {string} id
  * @property {string} email
@@ -23,26 +23,26 @@
  * @property {string} last_used_at
  * @property {string} ip
  * @property {string} user_agent
- * @property {boolean} current whether it is the one that asks
+ * @property {boolean} current whether this session sent the request
  */
 
 /**
- * What is wrong with one member of a body.
- * @typedef {object} Fault
- * @property {string} pointer which member: a JSON pointer (RFC 6901), "" for the whole
+ * An error in one member of a body.
+ * @typedef {object} FieldError
+ * @property {string} pointer a JSON pointer (RFC 6901) to the member; empty for the whole body
  * @property {string} code for programs
  * @property {string} detail for people
  */
 
 /**
- * Why nobody is signed in any more: `logout` was called; the session was `refused`, since it has
- * ended; or another tab has ended or replaced it, `elsewhere`.
- * @typedef {'logout' | 'refused' | 'elsewhere'} Reason
+ * Why the client was signed out: `logout` was called, the API `refused` the session, or another tab
+ * ended or replaced it (`elsewhere`).
+ * @typedef {'logout' | 'refused' | 'elsewhere'} SignOutReason
  */
 
 /**
- * Where the refresh token outlives the page or the process: one text. May be asynchronous, and may
- * fail: a login whose token cannot be saved fails, and a refresh saves at the next call.
+ * A store for one string, the refresh token. Its methods may be asynchronous and may fail: a login
+ * then fails, and a refresh saves again at the next call.
  * @typedef {object} Storage
  * @property {() => string | null | Promise<string | null>} load
  * @property {(text: string) => void | Promise<void>} save
@@ -50,24 +50,25 @@
  */
 
 /**
- * Runs a task while no other one runs, among all that share the storage.
+ * Runs a task exclusively among all clients that share the storage.
  * @typedef {<T>(task: () => Promise<T>) => Promise<T>} Lock
  */
 
 /**
- * Calls back after so many milliseconds, unless what it gives is called before.
+ * Calls `callback` after this time, unless the returned function is called first.
  * @typedef {(milliseconds: number, callback: () => void) => () => void} Timer
  */
 
 /**
  * @typedef {object} Options
- * @property {string} baseUrl where the API is, such as https://api.example.com
- * @property {Storage} [storage] memory without it: a reload signs out
- * @property {Lock} [lock] among the calls of this client without it
- * @property {BroadcastChannel | null} [channel] by which tabs tell one another; not closed here
+ * @property {string} baseUrl the URL of the API, such as https://api.example.com
+ * @property {Storage} [storage] default: memory, so a reload signs out
+ * @property {Lock} [lock] default: a lock among this client's calls
+ * @property {BroadcastChannel | null} [channel] tells other tabs of refreshes and logouts; the client
+ *   never closes it
  * @property {number} [graceSeconds] the deployment's `RefreshGraceSeconds`
  * @property {typeof fetch} [fetch]
- * @property {() => number} [now] milliseconds; only differences count
+ * @property {() => number} [now] returns milliseconds; only differences matter
  * @property {Timer} [timer]
  */
 
@@ -78,17 +79,17 @@
  * @property {string} refresh_token
  */
 
-/** How long an answer to a refresh is waited for: short enough to ask again in the grace time. */
-const PATIENCE = 4_000;
-/** The pause before a refresh is tried again if the answer names none. */
-const PAUSE = 500;
-/** How often a refresh is tried in all. */
-const TRIES = 5;
-/** An access token is replaced so long before its end, or at half its life if that is later. */
-const MARGIN = 60_000;
+/** The timeout of one refresh or logout. It leaves time for another try within the grace time. */
+const TIMEOUT = 4_000;
+/** The pause before the next try, unless the answer has Retry-After. */
+const RETRY_PAUSE = 500;
+/** The maximum number of tries. */
+const MAX_TRIES = 5;
+/** How long before its end an access token is replaced, but never before half its lifetime. */
+const RENEWAL_MARGIN = 60_000;
 
-/** What to tell a person, by the `code` of a refusal: put your own language here. */
-const SENTENCES = new Map([
+/** Messages for people by `code`. Translate them here. */
+const MESSAGES = new Map([
   ['body-too-large', 'What you entered is too long.'],
   ['email-taken', 'This e-mail address has an account already.'],
   ['internal', 'Something went wrong at the service.'],
@@ -102,8 +103,8 @@ const SENTENCES = new Map([
   ['wrong-password', 'The password is wrong.'],
 ]);
 
-/** The same by its status, for a refusal that says nothing to a person: one of the gateway's. */
-const SENTENCES_BY_STATUS = new Map([
+/** Messages by status, for answers without text, such as the gateway's. */
+const MESSAGES_BY_STATUS = new Map([
   [401, 'You are signed out. Log in again.'],
   [403, 'You may not do this.'],
   [404, 'It is not there.'],
@@ -113,8 +114,8 @@ const SENTENCES_BY_STATUS = new Map([
 ]);
 
 /**
- * A refusal: a problem document (RFC 9457) of a function, or an answer of the gateway's own. Its
- * `message` is a sentence or two for a person.
+ * An error that the API answered: a problem document (RFC 9457) of a function, or an answer of the
+ * gateway itself. Its `message` is one or two sentences for a person.
  */
 export class LatchkeyError extends Error {
   /**
@@ -126,29 +127,31 @@ export class LatchkeyError extends Error {
     const text = (/** @type {string} */ name) =>
       typeof document[name] === 'string' ? document[name] : null;
     const code = text('code');
-    const faults = (Array.isArray(document.errors) ? document.errors : []).filter(isFault);
+    const fieldErrors = (Array.isArray(document.errors) ? document.errors : []).filter(
+      isFieldError,
+    );
     const seconds = headers.get('retry-after') ?? '';
     const retryAfter = /^\d+$/.test(seconds) ? Number(seconds) : null;
-    const said = SENTENCES.get(code ?? '') ?? faultsSentences(faults);
-    const own = [text('title'), text('detail')].filter((part) => part !== null).map(sentence);
-    const plain = SENTENCES_BY_STATUS.get(status) ?? `Something went wrong (status ${status}).`;
+    const known = MESSAGES.get(code ?? '') ?? fieldErrorSentences(fieldErrors);
+    const sent = [text('title'), text('detail')].filter((part) => part !== null).map(sentence);
+    const general = MESSAGES_BY_STATUS.get(status) ?? `Something went wrong (status ${status}).`;
     const wait = retryAfter ? [`Try again in ${duration(retryAfter)}.`] : [];
-    super([said || own.join(' ') || plain, ...wait].join(' '));
+    super([known || sent.join(' ') || general, ...wait].join(' '));
     this.name = 'LatchkeyError';
     /** The HTTP status. */
     this.status = status;
-    /** The problem's name; null if the gateway answered. */
+    /** The problem's code; null if the gateway answered. */
     this.code = code;
-    /** What the operator finds the request by. */
+    /** The id by which an operator finds the request. */
     this.requestId = headers.get('apigw-requestid') ?? text('request_id');
-    /** After how many seconds trying again may help; null if the answer does not say. */
+    /** Seconds after which to try again; null if the answer does not say. */
     this.retryAfter = retryAfter;
-    /** What is wrong with the body, member by member. */
-    this.faults = faults;
+    /** The field errors of the body. */
+    this.fieldErrors = fieldErrors;
   }
 
   /**
-   * The refusal that a response is, also one of a route of your own.
+   * Returns the error for a response, also of your own routes.
    * @param {Response} response
    */
   static async of(response) {
@@ -157,15 +160,16 @@ export class LatchkeyError extends Error {
   }
 
   /**
-   * What is wrong with one field of a form. Its `detail` goes on where the field's label ends.
-   * @param {string} member its name, such as "email"
+   * Returns the error of one field, or null. Its `detail` continues a sentence that begins with the
+   * field's label.
+   * @param {string} name the name of the member, such as "email"
    */
-  faultOf(member) {
-    return this.faults.find((fault) => fault.pointer === `/${member}`) ?? null;
+  fieldError(name) {
+    return this.fieldErrors.find((error) => error.pointer === `/${name}`) ?? null;
   }
 }
 
-/** No answer came, or none of Latchkey's: the call may be carried out or not. */
+/** No answer came, or it was not Latchkey's. The call may or may not have been carried out. */
 export class NoAnswerError extends Error {
   /** @param {unknown} [cause] */
   constructor(cause) {
@@ -183,22 +187,22 @@ export class SignedOutError extends Error {
 }
 
 /**
- * What to show a person of whatever a call has thrown: of the errors above their `message`. Anything
- * else is a storage that fails or a bug; it is reported as an uncaught error too.
+ * Returns the message to show for a caught error. Any other error (a failing storage, a bug) is also
+ * reported as uncaught.
  * @param {unknown} error
  */
 export function messageFor(error) {
-  const isOurs = [LatchkeyError, NoAnswerError, SignedOutError].some(
+  const isKnown = [LatchkeyError, NoAnswerError, SignedOutError].some(
     (kind) => error instanceof kind,
   );
-  if (isOurs && error instanceof Error) return error.message;
+  if (isKnown && error instanceof Error) return error.message;
   report(error);
   return 'Something went wrong on this page. Load it again.';
 }
 
 /**
- * A session with Latchkey, and the calls that it makes possible. It begins with `login`, or with what
- * is stored; once it is over, another one begins with `login`, or with another `Latchkey`.
+ * A session, and the calls that need one. It begins with `login` or with the stored session. After it
+ * has ended, call `login` again.
  */
 export class Latchkey {
   /** @type {string} */ #baseUrl;
@@ -212,19 +216,18 @@ export class Latchkey {
   /** Never stored. @type {{ token: string, renewAt: number, until: number } | null} */
   #access = null;
   /**
-   * Which session this client speaks for, by a name of its own; undefined while that is open, null
-   * once it is over.
+   * The name of this client's session: undefined before it is known, null after it has ended.
    * @type {string | null | undefined}
    */
   #session = undefined;
   /**
-   * The token that the storage has not taken yet, and the one that stands there in its place: to
-   * present that one again would look like a theft.
-   * @type {{ session: string, refreshToken: string, stored: string } | null}
+   * A token that could not be saved yet, and the stored token that it replaces, which must not be
+   * presented again.
+   * @type {{ session: string, refreshToken: string, storedToken: string } | null}
    */
   #unsaved = null;
   /** @type {Promise<string> | null} */ #renewal = null;
-  /** @type {Set<(reason: Reason) => void>} */ #listeners = new Set();
+  /** @type {Set<(reason: SignOutReason) => void>} */ #listeners = new Set();
 
   /** @param {Options} options */
   constructor(options) {
@@ -236,22 +239,22 @@ export class Latchkey {
     this.#fetch = options.fetch ?? ((...request) => fetch(...request));
     this.#now = options.now ?? Date.now;
     this.#timer = options.timer ?? timeout;
-    this.#channel?.addEventListener('message', ({ data }) => this.#hear(data));
+    this.#channel?.addEventListener('message', ({ data }) => this.#receive(data));
   }
 
   /**
-   * Calls `listener` whenever the session is over; gives what takes it back. What a listener throws
-   * is reported as an uncaught error, and the other listeners are called all the same.
-   * @param {(reason: Reason) => void} listener
+   * Calls `listener` when the session ends. Returns a function that removes it. Its errors are
+   * reported as uncaught, and other listeners are still called.
+   * @param {(reason: SignOutReason) => void} listener
    */
   onSignedOut(listener) {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Whether there is a session to try: what a page asks before its first call. */
+  /** Returns whether there is a stored session. Call it before the first request of a page. */
   async isSignedIn() {
-    return (await this.#own()) !== null;
+    return (await this.#loadOwn()) !== null;
   }
 
   /**
@@ -264,50 +267,48 @@ export class Latchkey {
   }
 
   /**
-   * Begins a session. One that was there is left to itself: log out of it before. If the storage
-   * fails, this throws its error, and what was there before stays.
+   * Begins a session. An earlier one is not ended: log out first. If the storage fails, throws its
+   * error and leaves what was stored.
    * @param {string} email
    * @param {string} password
    */
   async login(email, password) {
-    const asked = this.#now();
+    const sentAt = this.#now();
     const tokens = tokensOf(await this.#post('/login', { email, password }));
-    const session = `${asked}-${Math.random()}`; // no secret: it tells sessions apart
+    const session = `${sentAt}-${Math.random()}`; // not secret; distinguishes sessions
     let before;
     try {
       before = await this.#lock(async () => {
         const found = await this.#load();
         await this.#save({ session, refreshToken: tokens.refresh_token });
         this.#session = session;
-        this.#hold(tokens, asked);
+        this.#setAccess(tokens, sentAt);
         return found;
       });
     } catch (error) {
-      // Nobody could use the new session, and nobody could end it.
-      await this.#post('/logout', { refresh_token: tokens.refresh_token }, PATIENCE).catch(
-        () => {},
-      );
+      // The new session cannot be used, so end it at the server.
+      await this.#post('/logout', { refresh_token: tokens.refresh_token }, TIMEOUT).catch(() => {});
       throw error;
     }
-    if (before) this.#tell({ type: 'signed-out', session: before.session });
+    if (before) this.#broadcast({ type: 'signed-out', session: before.session });
   }
 
   /**
-   * Ends the session here, and at the server by its refresh token. If the server does not answer, or
-   * the storage fails, this throws; the session is over here nevertheless.
+   * Ends the session here and at the server. If the server or the storage fails, throws, but the
+   * session has ended here.
    */
   async logout() {
     await this.#lock(async () => {
       try {
-        const kept = await this.#own();
-        if (kept) await this.#post('/logout', { refresh_token: kept.refreshToken }, PATIENCE);
+        const stored = await this.#loadOwn();
+        if (stored) await this.#post('/logout', { refresh_token: stored.refreshToken }, TIMEOUT);
       } finally {
         await this.#end('logout');
       }
     });
   }
 
-  /** Ends all sessions of the account, this one too. */
+  /** Ends all sessions of the account, including this one. */
   async logoutEverywhere() {
     await this.#call('/sessions', { method: 'DELETE' });
     await this.#lock(() => this.#end('logout'));
@@ -319,8 +320,9 @@ export class Latchkey {
   }
 
   /**
-   * Changes the password; the other sessions end, and this one goes on with new tokens. After a
-   * `NoAnswerError` or a 503 it may be changed or not: log in with the new one to find out.
+   * Changes the password and ends the other sessions; this one goes on with new tokens. After a
+   * `NoAnswerError` or a 503, the password may or may not have changed: log in with the new one to
+   * find out.
    * @param {string} current
    * @param {string} next
    */
@@ -348,7 +350,7 @@ export class Latchkey {
   }
 
   /**
-   * Deletes the account. May be repeated until it is done.
+   * Deletes the account. It can be repeated until it succeeds.
    * @param {string} password
    */
   async deleteAccount(password) {
@@ -356,7 +358,7 @@ export class Latchkey {
     await this.#lock(() => this.#end('logout'));
   }
 
-  /** The account, and the `ETag` that a change can be bound to. */
+  /** Returns the account and its `ETag`. */
   async profile() {
     return profileOf(await this.#call('/profile'));
   }
@@ -374,7 +376,7 @@ export class Latchkey {
   }
 
   /**
-   * All live sessions of the account, the latest first.
+   * Returns all live sessions, latest first.
    * @returns {Promise<Session[]>}
    */
   async sessions() {
@@ -397,11 +399,10 @@ export class Latchkey {
   }
 
   /**
-   * As `fetch`, for a path of this API and with an access token. If the token is refused, gets
-   * another one and repeats the request, once. The answer is given whatever its status;
-   * `LatchkeyError.of` makes an error of it.
-   * @param {string} path beginning with a slash: the token goes to no other host
-   * @param {RequestInit} [init] its body must be one that can be sent twice, so no stream
+   * Calls `fetch` for a path of this API with an access token. If the token is refused, refreshes and
+   * repeats once. Returns any answer; `LatchkeyError.of` converts it to an error.
+   * @param {string} path begins with a slash, so that the token goes to no other host
+   * @param {RequestInit} [init] its body must be one that can be sent twice, so not a stream
    * @returns {Promise<Response>}
    */
   async fetch(path, init) {
@@ -410,32 +411,31 @@ export class Latchkey {
     const response = await this.#send(path, init, token);
     if (!(await refusesToken(response))) return response;
     const next = await this.#renew(token);
-    // Whoever has logged in meanwhile did not ask for this.
+    // Somebody else has logged in meanwhile and did not send this.
     if (this.#session !== session) throw new SignedOutError();
     return this.#send(path, init, next);
   }
 
   /**
-   * An access token that is good for some time, for whatever else takes one.
+   * Returns an access token for other code. It is valid for some time.
    * @returns {Promise<string>}
    */
   async accessToken() {
-    if (this.#unsaved) await this.#lock(() => this.#keep());
-    const held = this.#access;
-    if (held && this.#now() < held.renewAt) return held.token;
+    if (this.#unsaved) await this.#lock(() => this.#saveUnsaved());
+    const access = this.#access;
+    if (access && this.#now() < access.renewAt) return access.token;
     try {
-      return await this.#renew(held?.token ?? null);
+      return await this.#renew(access?.token ?? null);
     } catch (error) {
-      // A refresh ahead of time that fails is no reason to fail, nor to try at every call.
-      if (error instanceof SignedOutError || !held || this.#now() >= held.until) throw error;
-      held.renewAt = this.#now() + MARGIN / 4;
-      return held.token;
+      // If an early refresh fails, the current token still works. Do not try again at every call.
+      if (error instanceof SignedOutError || !access || this.#now() >= access.until) throw error;
+      access.renewAt = this.#now() + RENEWAL_MARGIN / 4;
+      return access.token;
     }
   }
 
   /**
-   * Another access token than `stale`: however many calls ask, by one refresh, whose failure they
-   * share.
+   * Returns an access token other than `stale`. Concurrent calls share one refresh and its failure.
    * @param {string | null} stale
    */
   #renew(stale) {
@@ -446,30 +446,30 @@ export class Latchkey {
   }
 
   /**
-   * Under the lock.
+   * Returns an access token other than `stale`. Call it under the lock.
    * @param {string | null} stale
    * @returns {Promise<string>}
    */
   async #refresh(stale) {
-    const held = this.#access;
-    // Another call or another tab was quicker.
-    if (held && held.token !== stale && this.#now() < held.renewAt) return held.token;
-    const kept = await this.#own();
-    if (!kept) throw this.#over('elsewhere');
-    this.#session = kept.session;
-    const asked = this.#now();
+    const access = this.#access;
+    // Another call or tab has refreshed already.
+    if (access && access.token !== stale && this.#now() < access.renewAt) return access.token;
+    const stored = await this.#loadOwn();
+    if (!stored) throw this.#endHere('elsewhere');
+    this.#session = stored.session;
+    const sentAt = this.#now();
     try {
-      const tokens = tokensOf(await this.#present(kept.refreshToken));
+      const tokens = tokensOf(await this.#present(stored.refreshToken));
       // Another tab may have ended or replaced the session meanwhile.
-      if (this.#session !== kept.session) throw this.#over('elsewhere');
-      const { token, renewAt, until } = this.#hold(tokens, asked);
-      this.#unsaved = { ...kept, refreshToken: tokens.refresh_token };
-      await this.#keep();
-      if (this.#session !== kept.session) throw this.#over('elsewhere');
-      this.#tell({ type: 'renewed', session: kept.session, token, renewAt, until });
+      if (this.#session !== stored.session) throw this.#endHere('elsewhere');
+      const { token, renewAt, until } = this.#setAccess(tokens, sentAt);
+      this.#unsaved = { ...stored, refreshToken: tokens.refresh_token };
+      await this.#saveUnsaved();
+      if (this.#session !== stored.session) throw this.#endHere('elsewhere');
+      this.#broadcast({ type: 'renewed', session: stored.session, token, renewAt, until });
       return token;
     } catch (error) {
-      // Nothing but this answer means the end: a proxy may say 401 too.
+      // Only this answer ends the session: a proxy may answer 401 too.
       if (!(error instanceof LatchkeyError) || error.code !== 'invalid-refresh-token') throw error;
       await this.#end('refused');
       throw new SignedOutError();
@@ -477,39 +477,39 @@ export class Latchkey {
   }
 
   /**
-   * Exchanges a refresh token. No answer, or a 5xx: the same token again, while it is in its grace
-   * time. If the first try was carried out, that brings the successor which it made.
+   * Exchanges a refresh token. Without an answer, or after a 5xx, repeats with the same token within
+   * the grace time, which returns the successor of the first try.
    * @param {string} refreshToken
    */
   async #present(refreshToken) {
-    const begun = this.#now();
+    const startedAt = this.#now();
     for (let tries = 1; ; tries += 1) {
       try {
-        return await this.#post('/refresh', { refresh_token: refreshToken }, PATIENCE);
+        return await this.#post('/refresh', { refresh_token: refreshToken }, TIMEOUT);
       } catch (error) {
         const refusal = error instanceof LatchkeyError ? error : null;
         const again = refusal
           ? refusal.status >= 500 || refusal.status === 429
           : error instanceof NoAnswerError;
-        const pause = (refusal?.retryAfter ?? PAUSE / 1000) * 1000;
-        const late = this.#now() + pause - begun >= this.#grace;
-        if (!again || late || tries === TRIES) throw error;
+        const pause = (refusal?.retryAfter ?? RETRY_PAUSE / 1000) * 1000;
+        const late = this.#now() + pause - startedAt >= this.#grace;
+        if (!again || late || tries === MAX_TRIES) throw error;
         await new Promise((resolve) => this.#timer(pause, () => resolve(null)));
       }
     }
   }
 
   /**
-   * A call without an access token.
+   * Calls without an access token. Throws refusals.
    * @param {string} path
-   * @param {Record<string, unknown>} sent
-   * @param {number} [patience] how long an answer is waited for, in milliseconds
+   * @param {Record<string, unknown>} data
+   * @param {number} [timeoutMillis]
    */
-  async #post(path, sent, patience) {
+  async #post(path, data, timeoutMillis) {
     const controller = new AbortController();
-    const cancel = patience ? this.#timer(patience, () => controller.abort()) : () => {};
+    const cancel = timeoutMillis ? this.#timer(timeoutMillis, () => controller.abort()) : () => {};
     try {
-      const init = { ...jsonInit('POST', sent), signal: controller.signal };
+      const init = { ...jsonInit('POST', data), signal: controller.signal };
       const response = await this.#send(path, init, null);
       if (!response.ok) throw await LatchkeyError.of(response);
       return await body(response);
@@ -519,7 +519,7 @@ export class Latchkey {
   }
 
   /**
-   * A call with an access token, whose refusals are errors.
+   * Calls with an access token. Throws refusals.
    * @param {string} path
    * @param {RequestInit} [init]
    */
@@ -547,45 +547,48 @@ export class Latchkey {
 
   /**
    * @param {Tokens} tokens
-   * @param {number} asked when: their time began no earlier
+   * @param {number} sentAt when they were requested: their lifetime began no earlier
    */
-  #hold(tokens, asked) {
+  #setAccess(tokens, sentAt) {
     const life = tokens.expires_in * 1000;
-    const until = asked + life;
-    const renewAt = until - Math.min(MARGIN, life / 2);
+    const until = sentAt + life;
+    const renewAt = until - Math.min(RENEWAL_MARGIN, life / 2);
     this.#access = { token: tokens.access_token, renewAt, until };
     return this.#access;
   }
 
   /**
-   * What is kept, and the token that the storage has of it: another one while it is `#unsaved`.
-   * @returns {Promise<{ session: string, refreshToken: string, stored: string } | null>}
+   * Returns the stored session, or `#unsaved` if the storage still has the token that it replaces.
+   * @returns {Promise<{ session: string, refreshToken: string, storedToken: string } | null>}
    */
   async #load() {
-    const kept = object((await this.#storage.load()) ?? '');
-    const { session, refreshToken } = kept ?? {};
+    const stored = object((await this.#storage.load()) ?? '');
+    const { session, refreshToken } = stored ?? {};
     const unsaved = this.#unsaved;
-    if (unsaved && unsaved.session === session && unsaved.stored === refreshToken) return unsaved;
-    // Without a lock that all tabs share, a later token may be there already: it stays.
+    if (unsaved && unsaved.session === session && unsaved.storedToken === refreshToken)
+      return unsaved;
+    // Without a shared lock, another tab may have stored a later token, which stays.
     this.#unsaved = null;
     return typeof session === 'string' && typeof refreshToken === 'string'
-      ? { session, refreshToken, stored: refreshToken }
+      ? { session, refreshToken, storedToken: refreshToken }
       : null;
   }
 
-  /** What is kept, unless another tab has logged in anew: then it is not this page's. */
-  async #own() {
-    const kept = await this.#load();
-    return kept && (this.#session === undefined || this.#session === kept.session) ? kept : null;
+  /** Returns the stored session unless another tab has logged in since. */
+  async #loadOwn() {
+    const stored = await this.#load();
+    return stored && (this.#session === undefined || this.#session === stored.session)
+      ? stored
+      : null;
   }
 
   /**
-   * Under the lock: saves what is `#unsaved`, if the storage still has what it had. A storage that
-   * fails ends no session and fails no call, for the tokens are good: the next call tries again.
+   * Saves `#unsaved` if the storage is unchanged. If saving fails, the tokens are still valid, and
+   * the next call tries again. Call it under the lock.
    */
-  async #keep() {
+  async #saveUnsaved() {
     try {
-      if (!(await this.#own())) this.#over('elsewhere');
+      if (!(await this.#loadOwn())) this.#endHere('elsewhere');
       const unsaved = this.#unsaved;
       if (!unsaved) return;
       await this.#save({ session: unsaved.session, refreshToken: unsaved.refreshToken });
@@ -595,32 +598,32 @@ export class Latchkey {
     }
   }
 
-  /** @param {{ session: string, refreshToken: string }} kept */
-  async #save(kept) {
-    await this.#storage.save(JSON.stringify(kept));
+  /** @param {{ session: string, refreshToken: string }} entry */
+  async #save(entry) {
+    await this.#storage.save(JSON.stringify(entry));
   }
 
   /**
-   * Under the lock: forgets the session in all tabs.
-   * @param {Reason} reason
+   * Ends the session in all tabs. Call it under the lock.
+   * @param {SignOutReason} reason
    */
   async #end(reason) {
     try {
-      const kept = await this.#own();
-      if (kept) {
+      const stored = await this.#loadOwn();
+      if (stored) {
         await this.#storage.clear();
-        this.#tell({ type: 'signed-out', session: kept.session });
+        this.#broadcast({ type: 'signed-out', session: stored.session });
       }
     } finally {
-      this.#over(reason);
+      this.#endHere(reason);
     }
   }
 
   /**
-   * Forgets the session in this tab, and says so.
-   * @param {Reason} reason
+   * Ends the session in this tab and calls the listeners.
+   * @param {SignOutReason} reason
    */
-  #over(reason) {
+  #endHere(reason) {
     this.#access = null;
     this.#unsaved = null;
     if (this.#session) {
@@ -637,21 +640,21 @@ export class Latchkey {
   }
 
   /** @param {Record<string, unknown>} message */
-  #tell(message) {
+  #broadcast(message) {
     this.#channel?.postMessage(message);
   }
 
   /** @param {any} message */
-  #hear({ type, session, token, renewAt, until }) {
+  #receive({ type, session, token, renewAt, until }) {
     if (session !== this.#session) return;
     if (type === 'renewed') this.#access = { token, renewAt, until };
-    if (type === 'signed-out') this.#over('elsewhere');
+    if (type === 'signed-out') this.#endHere('elsewhere');
   }
 }
 
 /**
- * For a page: the refresh token in localStorage, one refresh at a time among all tabs (Web Locks),
- * and its outcome told to the others. Which risk that takes is in docs/clients.md.
+ * Returns the options for a page: localStorage, one refresh at a time across tabs, and a channel
+ * between tabs. docs/clients.md explains the risks.
  * @param {string} [name]
  */
 export function inBrowser(name = 'latchkey') {
@@ -667,21 +670,21 @@ export function inBrowser(name = 'latchkey') {
 }
 
 /**
- * Forgets with the process.
+ * Returns a storage that lasts as long as the process.
  * @returns {Storage}
  */
 export function inMemory() {
   /** @type {string | null} */
-  let kept = null;
+  let stored = null;
   return {
-    load: () => kept,
-    save: (text) => void (kept = text),
-    clear: () => void (kept = null),
+    load: () => stored,
+    save: (text) => void (stored = text),
+    clear: () => void (stored = null),
   };
 }
 
 /**
- * One task at a time, among those of this process that use it.
+ * Returns a lock within this process.
  * @returns {Lock}
  */
 export function exclusive() {
@@ -702,22 +705,22 @@ function duration(seconds) {
 
 /** @param {string} text */
 function sentence(text) {
-  const begun = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
+  const capitalized = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(capitalized) ? capitalized : `${capitalized}.`;
 }
 
 /**
  * @param {unknown} value
- * @returns {value is Fault}
+ * @returns {value is FieldError}
  */
-function isFault(value) {
-  const { pointer, detail } = /** @type {Fault} */ (value ?? {});
+function isFieldError(value) {
+  const { pointer, detail } = /** @type {FieldError} */ (value ?? {});
   return typeof pointer === 'string' && typeof detail === 'string';
 }
 
-/** @param {Fault[]} faults */
-function faultsSentences(faults) {
-  const sentences = faults.map(({ pointer, detail }) => {
+/** @param {FieldError[]} fieldErrors */
+function fieldErrorSentences(fieldErrors) {
+  const sentences = fieldErrors.map(({ pointer, detail }) => {
     const field = pointer.slice(1).replaceAll('_', ' ');
     return sentence(`${field || 'what was sent'} ${detail}`);
   });
@@ -725,7 +728,7 @@ function faultsSentences(faults) {
 }
 
 /**
- * Lets an error end where uncaught ones do, and whoever has caught it go on.
+ * Reports an error as uncaught without interrupting the caller.
  * @param {unknown} error
  */
 function report(error) {
@@ -742,8 +745,8 @@ function timeout(milliseconds, callback) {
 }
 
 /**
- * Whether an answer asks for another access token: 401, or the gateway's own 403. A 403 with a
- * `code`, such as `wrong-password`, is about something else.
+ * Returns whether the access token was refused: 401, or the gateway's 403. A 403 with a `code` has
+ * another reason.
  * @param {Response} response
  */
 async function refusesToken(response) {
@@ -760,16 +763,17 @@ async function refusesToken(response) {
 
 /**
  * @param {string} method
- * @param {unknown} sent
+ * @param {unknown} data
  */
-function jsonInit(method, sent) {
+function jsonInit(method, data) {
   /** @type {Record<string, string>} */
   const headers = { 'content-type': 'application/json' };
-  return { method, headers, body: JSON.stringify(sent) };
+  return { method, headers, body: JSON.stringify(data) };
 }
 
 /**
- * The JSON of an answer; what is none, such as the page of a hotel's network, is not Latchkey's.
+ * Returns the JSON of an answer. Throws if it is not JSON, such as the login page of a hotel's
+ * network.
  * @param {Response} response
  */
 async function body(response) {

@@ -5,7 +5,7 @@
 
 import { inBrowser, Latchkey, LatchkeyError, messageFor, SignedOutError } from './latchkey.mjs';
 
-/** Where the API is: put your own address here. */
+/** The URL of your API. */
 const baseUrl = 'http://127.0.0.1:3000';
 
 const ENDED = {
@@ -64,8 +64,8 @@ function fill(name, email, registered) {
 }
 
 /**
- * Does what a form asks for when it is sent.
- * @param {string} id the form's
+ * Runs `task` when the form is submitted.
+ * @param {string} id the id of the form
  * @param {(entered: (name: string) => string) => Promise<void>} task
  */
 function onSubmit(id, task) {
@@ -81,9 +81,9 @@ function onSubmit(id, task) {
 }
 
 /**
- * Runs one task at a time, and says what goes wrong. It never rejects.
+ * Runs one task at a time and shows its error. Never rejects.
  * @param {() => Promise<void>} task
- * @param {HTMLFormElement} [form] whose fields are marked
+ * @param {HTMLFormElement} [form] the form whose fields are marked
  */
 async function run(task, form) {
   if (isBusy) return;
@@ -95,7 +95,7 @@ async function run(task, form) {
   } catch (error) {
     if (error instanceof SignedOutError) showHalf('signed-out');
     const isMarked = form && error instanceof LatchkeyError && mark(form, error);
-    // The listener above may have said more.
+    // The listener may have shown a message already.
     if (!isMarked && !element('message', HTMLElement).textContent) say(messageFor(error));
   } finally {
     isBusy = false;
@@ -103,23 +103,23 @@ async function run(task, form) {
 }
 
 /**
- * Says beside each field what is wrong with it; the answer is whether that says all.
+ * Shows each field error beside its field. Returns whether that covers all errors.
  * @param {HTMLFormElement} form
- * @param {LatchkeyError | null} refusal
+ * @param {LatchkeyError | null} error
  */
-function mark(form, refusal) {
+function mark(form, error) {
   const fields = [...form.elements].filter((field) => field instanceof HTMLInputElement);
   const wrong = fields.filter((field) => {
-    const fault = refusal?.faultOf(field.name);
+    const fieldError = error?.fieldError(field.name);
     const label = field.labels?.[0]?.textContent;
-    field.setAttribute('aria-invalid', String(Boolean(fault)));
-    element(`${field.id}-fault`, HTMLElement).textContent = fault
-      ? `${label} ${fault.detail}.`
+    field.setAttribute('aria-invalid', String(Boolean(fieldError)));
+    element(`${field.id}-error`, HTMLElement).textContent = fieldError
+      ? `${label} ${fieldError.detail}.`
       : '';
-    return fault;
+    return fieldError;
   });
   wrong[0]?.focus();
-  return wrong.length > 0 && wrong.length === refusal?.faults.length;
+  return wrong.length > 0 && wrong.length === error?.fieldErrors.length;
 }
 
 /** @param {'signed-in' | 'signed-out'} half */

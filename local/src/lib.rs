@@ -144,8 +144,8 @@ impl Local {
                     if !functions.add(name, &env, &options.clock)? {
                         tracing::warn!(
                             function = name,
-                            "runs elsewhere only, so its routes answer 500: add it to \
-                             local/src/functions.rs, or run it with cargo lambda watch"
+                            "this process does not have the function, so its routes answer 500: add \
+                             it to local/src/functions.rs, or run it with cargo lambda watch"
                         );
                     }
                 }

@@ -57,7 +57,7 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
     let template = Document::read(&path)?;
     let root = path.parent().unwrap_or(Path::new("."));
     let data_dir = flags.data_dir.unwrap_or_else(|| root.join(".latchkey"));
-    let kept = if flags.ephemeral {
+    let location = if flags.ephemeral {
         "memory".to_owned()
     } else {
         data_dir.display().to_string()
@@ -76,7 +76,7 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
         weak_hashes: false,
     })
     .await?;
-    greet(&local, &kept, elsewhere.as_deref());
+    greet(&local, &location, elsewhere.as_deref());
     tokio::signal::ctrl_c()
         .await
         .context("cannot wait for Ctrl-C")?;
@@ -90,12 +90,12 @@ fn shown() -> Vec<&'static str> {
     [&[env!("CARGO_CRATE_NAME"), "local"], functions::NAMES].concat()
 }
 
-fn greet(local: &Local, kept: &str, elsewhere: Option<&str>) {
+fn greet(local: &Local, location: &str, elsewhere: Option<&str>) {
     let url = &local.url;
     println!("Latchkey listens on {url} (Ctrl-C ends it)");
     println!("  functions  {}", elsewhere.unwrap_or("in this process"));
     let tables = local.tables.join(", ");
-    println!("  DynamoDB   {}, in {kept}", local.dynamodb_url);
+    println!("  DynamoDB   {}, in {location}", local.dynamodb_url);
     println!("  tables     {tables}");
     println!("  the API    {url}/docs");
     println!(

@@ -1,5 +1,5 @@
-//! The configuration of property tests. The seed is fixed, so that a failure can be repeated. Write
-//! an input that failed into a test; nothing is saved to a file.
+//! The configuration of property tests. The seed is fixed, so that a failure can be repeated. If an
+//! input fails, add it to a test; proptest saves nothing.
 
 use proptest::test_runner::{Config, RngSeed};
 

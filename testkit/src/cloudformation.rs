@@ -65,7 +65,7 @@ impl CloudFormation {
     /// Sends the event to the handler of the custom resources and returns the answer.
     pub async fn ask(&self, kms: &Kms, asked: Value) -> Value {
         let lookup = |name: &str| kms.variable(name);
-        let keys = Arc::new(Keys::from_env(&Env::new(&lookup)).pausing(Duration::ZERO));
+        let keys = Arc::new(Keys::from_env(&Env::new(&lookup)).with_pause(Duration::ZERO));
         keys.answer(&self.event_of(asked)).await.unwrap();
         self.answer()
     }

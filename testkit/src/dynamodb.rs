@@ -1,4 +1,5 @@
-//! A proxy before DynamoDB: it counts the connections, records the requests, and injects faults.
+//! A proxy in front of DynamoDB: it counts the connections, records the requests, and injects
+//! faults.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -85,7 +86,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts a proxy before the DynamoDB at `upstream`.
+    /// Starts a proxy in front of the DynamoDB at `upstream`.
     pub async fn start(upstream: &str) -> Arc<Self> {
         let (listener, url) = listen().await;
         let proxy = Arc::new(Self {
@@ -104,14 +105,14 @@ impl Proxy {
 
     /// Injects these faults into the next requests for `operation`, one each. They replace the
     /// faults that are left from the last call.
-    pub fn will(&self, operation: &'static str, faults: &[Fault]) {
+    pub fn inject(&self, operation: &'static str, faults: &[Fault]) {
         let sort_key = None;
         let planned = faults.iter().map(|&fault| Planned { fault, sort_key });
         self.plan(operation, planned.collect());
     }
 
     /// Injects this fault into the next request for `operation` on an item with this sort key.
-    pub fn will_at(&self, operation: &'static str, sort_key: &'static str, fault: Fault) {
+    pub fn inject_at(&self, operation: &'static str, sort_key: &'static str, fault: Fault) {
         let sort_key = Some(sort_key);
         self.plan(operation, [Planned { fault, sort_key }].into());
     }

@@ -3,7 +3,7 @@
 //! # Layout
 //!
 //! - [`cloudformation`]: CloudFormation, as a custom resource sees it.
-//! - [`dynamodb`]: a proxy before DynamoDB that counts, records and injects faults.
+//! - [`dynamodb`]: a proxy in front of DynamoDB that counts, records and injects faults.
 //! - [`kms`]: KMS, with real keys and with faults.
 //! - [`runtime_api`]: Lambda's runtime API, which runs a function's binary as a process.
 

@@ -66,7 +66,7 @@ fn between(text: &str, begin: &str, end: &str, new: &str) -> anyhow::Result<Stri
     Ok([before, begin, new, behind].concat())
 }
 
-/// Returns the table of the parameters: name, variable, default, what it may be, and what it is.
+/// Returns the table of the parameters: name, variable, default, the allowed values, and what it is.
 fn parameters(template: &Value) -> String {
     let variables = &template["Globals"]["Function"]["Environment"]["Variables"];
     let variables = variables.as_object().into_iter().flatten();
@@ -96,7 +96,7 @@ fn parameters(template: &Value) -> String {
     table
 }
 
-/// Returns what a parameter may be, in words.
+/// Returns the allowed values of a parameter, in words.
 fn allowed(parameter: &Value) -> String {
     if let Some(values) = parameter["AllowedValues"].as_array() {
         let values = values.iter().filter_map(scalar);

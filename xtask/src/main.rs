@@ -15,11 +15,11 @@ use new_function::FunctionName;
 #[command(name = "xtask", bin_name = "cargo xtask")]
 struct Arguments {
     #[command(subcommand)]
-    chore: Chore,
+    task: Task,
 }
 
 #[derive(Subcommand)]
-enum Chore {
+enum Task {
     /// Writes the table of docs/configuration.md and the routes and settings of Cargo.toml.
     Generate {
         /// Writes nothing, and fails if anything is out of date.
@@ -38,10 +38,10 @@ enum Chore {
 }
 
 fn main() -> ExitCode {
-    let Arguments { chore } = Arguments::parse();
-    let done = root().and_then(|root| match chore {
-        Chore::Generate { check } => generate::all(&root, check),
-        Chore::NewFunction { name, private } => new_function::add(&root, &name, private),
+    let Arguments { task } = Arguments::parse();
+    let done = root().and_then(|root| match task {
+        Task::Generate { check } => generate::all(&root, check),
+        Task::NewFunction { name, private } => new_function::add(&root, &name, private),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,4 +1,4 @@
-//! What CloudFormation asks of a custom resource, and what it is answered.
+//! The requests that CloudFormation sends to a custom resource, and the answers.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -66,7 +66,7 @@ pub(super) struct Resource {
 
 /// Returns the text of the answer. An answer that is too long for CloudFormation becomes a refusal
 /// that says so.
-pub(super) fn written(event: &Event, outcome: &Result<Resource, String>) -> String {
+pub(super) fn answer_text(event: &Event, outcome: &Result<Resource, String>) -> String {
     let text = |status, reason, id, data| {
         let answer = Answer {
             status,
@@ -117,7 +117,7 @@ mod tests {
                 id: "latchkey-key-set".to_owned(),
                 data: json!({ "Jwks": "x".repeat(length) }),
             };
-            let answer = written(&event, &Ok(resource));
+            let answer = answer_text(&event, &Ok(resource));
             assert!(answer.len() <= MAX_ANSWER);
             let answer: Value = serde_json::from_str(&answer).unwrap();
             let status = if length < MAX_ANSWER {
@@ -127,7 +127,7 @@ mod tests {
             };
             assert_eq!(answer["Status"], status);
         }
-        let long = written(&event, &Err("\"".repeat(5000)));
+        let long = answer_text(&event, &Err("\"".repeat(5000)));
         assert!(long.len() <= MAX_ANSWER, "{}", long.len());
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct Delivery {
     /// The SDK's own client, whose TLS is linked already.
     http: Result<HttpsClient, ConfigError>,
     /// The timeout of one try.
-    pub(super) patience: Duration,
+    pub(super) timeout: Duration,
     /// The wait before the next try. A fault that refused one try would most likely refuse another
     /// at once.
     pub(super) pause: Duration,
@@ -29,10 +29,10 @@ pub(super) struct Delivery {
 impl Delivery {
     /// The number of tries.
     const ATTEMPTS: u32 = 3;
-    const PATIENCE: Duration = Duration::from_secs(4);
+    const TIMEOUT: Duration = Duration::from_secs(4);
     const PAUSE: Duration = Duration::from_secs(1);
     /// The longest time that all tries take.
-    pub(super) const LONGEST: Duration = Self::PATIENCE
+    pub(super) const LONGEST: Duration = Self::TIMEOUT
         .saturating_add(Self::PAUSE)
         .saturating_mul(Self::ATTEMPTS);
 
@@ -41,7 +41,7 @@ impl Delivery {
     pub(super) fn from_env(env: &Env<'_>) -> Self {
         Self {
             http: HttpsClient::from_env(env).or_else(|_| HttpsClient::for_amazon()),
-            patience: Self::PATIENCE,
+            timeout: Self::TIMEOUT,
             pause: Self::PAUSE,
         }
     }
@@ -58,14 +58,18 @@ impl Delivery {
         }
         let mut tries = 1;
         loop {
-            let put = tokio::time::timeout(self.patience, self.put(url, answer.clone())).await;
+            let put = tokio::time::timeout(self.timeout, self.put(url, answer.clone())).await;
             let error = match put {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(error)) => error,
                 Err(_) => "it took too long".into(),
             };
             // The URL allows anybody to answer, so it is not logged.
-            tracing::warn!(tries, cause = error.to_string(), "the answer was not taken");
+            tracing::warn!(
+                tries,
+                cause = error.to_string(),
+                "CloudFormation did not accept the answer"
+            );
             if tries == Self::ATTEMPTS {
                 return Err(Undelivered(error));
             }

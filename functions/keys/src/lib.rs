@@ -28,7 +28,7 @@ use shared::observe::logging::chain;
 use shared::platform::{ConfigError, Env};
 use shared::tokens::jwks::KeySetError;
 
-use cloudformation::{Event, Resource, written};
+use cloudformation::{Event, Resource, answer_text};
 use delivery::Delivery;
 pub use delivery::Undelivered;
 
@@ -70,14 +70,15 @@ enum ResourceError {
 
 impl Keys {
     /// The timeout for KMS. The rest of the function's timeout is for the delivery.
-    const PATIENCE: Duration = Duration::from_secs(40);
+    const TIMEOUT: Duration = Duration::from_secs(40);
     /// The longest time that an answer takes. The function's timeout must be longer.
-    pub const LONGEST: Duration = Self::PATIENCE.saturating_add(Delivery::LONGEST);
+    pub const LONGEST: Duration = Self::TIMEOUT.saturating_add(Delivery::LONGEST);
     /// The wait before KMS is asked again after it denied access. The role is as new as the stack,
     /// and new permissions take some seconds to take effect everywhere.
     const PAUSE: Duration = Duration::from_secs(2);
     /// The number of tries.
     const ATTEMPTS: u32 = 10;
+
     /// Reads the same settings as [`Kms::from_env`]. If they are wrong, every answer says so.
     pub fn from_env(env: &Env<'_>) -> Self {
         Self {
@@ -90,7 +91,7 @@ impl Keys {
     /// Replaces the wait before each retry: by default two seconds if KMS denied access, and one if
     /// CloudFormation did not accept the answer.
     #[must_use]
-    pub fn pausing(mut self, pause: Duration) -> Self {
+    pub fn with_pause(mut self, pause: Duration) -> Self {
         self.pause = pause;
         self.delivery.pause = pause;
         self
@@ -98,8 +99,8 @@ impl Keys {
 
     /// Replaces the timeout of four seconds for delivering an answer.
     #[must_use]
-    pub fn heard_within(mut self, patience: Duration) -> Self {
-        self.delivery.patience = patience;
+    pub fn with_delivery_timeout(mut self, timeout: Duration) -> Self {
+        self.delivery.timeout = timeout;
         self
     }
 
@@ -117,8 +118,8 @@ impl Keys {
         async move {
             let (worker, asked) = (Arc::clone(&keys), Arc::clone(&event));
             let work = async move { worker.resource(&asked).await };
-            let outcome = within(Self::PATIENCE, Box::pin(work)).await;
-            let answer = written(&event, &outcome);
+            let outcome = within(Self::TIMEOUT, Box::pin(work)).await;
+            let answer = answer_text(&event, &outcome);
             match &outcome {
                 Ok(resource) => tracing::info!(
                     request = event.request_type,
@@ -178,16 +179,16 @@ impl Keys {
 
 /// Returns the result of `work`, or the reason why there is none: a refusal, a panic, or a timeout.
 async fn within<E>(
-    patience: Duration,
+    timeout: Duration,
     work: Pin<Box<dyn Future<Output = Result<Resource, E>> + Send>>,
 ) -> Result<Resource, String>
 where
     E: Error + Send + 'static,
 {
-    match tokio::time::timeout(patience, tokio::spawn(work)).await {
+    match tokio::time::timeout(timeout, tokio::spawn(work)).await {
         Ok(Ok(outcome)) => outcome.map_err(|error| chain(&error)),
         Ok(Err(_)) => Err("the function keys panicked: see its log".to_owned()),
-        Err(_) => Err(format!("KMS took longer than {} s", patience.as_secs())),
+        Err(_) => Err(format!("KMS took longer than {} s", timeout.as_secs())),
     }
 }
 
@@ -197,13 +198,13 @@ mod tests {
 
     type Outcome = Result<Resource, ResourceError>;
 
-    fn outcome(patience: Duration, work: impl Future<Output = Outcome> + Send + 'static) -> String {
+    fn outcome(timeout: Duration, work: impl Future<Output = Outcome> + Send + 'static) -> String {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build();
         runtime
             .unwrap()
-            .block_on(within(patience, Box::pin(work)))
+            .block_on(within(timeout, Box::pin(work)))
             .unwrap_err()
     }
 

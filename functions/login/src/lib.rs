@@ -5,19 +5,16 @@
 //! also holds after too many passwords were tried.
 
 use lambda_http::{Body, Request, Response};
-use shared::domain::password::Password;
-use shared::domain::password::hash::PasswordHash;
-use shared::domain::password::hasher::Hasher;
 use shared::domain::session::{Device, RefreshToken, Session, SessionPolicy};
-use shared::domain::{Account, Email, Status, UserId};
+use shared::domain::{Account, Email, Hasher, Password, PasswordHash, Status, UserId};
 use shared::http::{
-    Fields, Handler, Media, Problem, ReservedAttempt, Throttle, gateway_context, tokens,
+    Fields, Handler, Media, Problem, ReservedAttempt, Throttle, domain_name, gateway_context,
+    tokens,
 };
 use shared::observe::{AuditEvent, LoginRefusal};
 use shared::platform::{Clock, ConfigError, Env};
-use shared::store::Store;
-use shared::store::credentials::Credential;
-use shared::tokens::issuer::{AccessToken, Issuer};
+use shared::store::{Credential, Store};
+use shared::tokens::{AccessToken, Issuer};
 
 /// The handler of logins.
 pub struct Login {
@@ -58,7 +55,7 @@ impl Login {
     ///
     /// Returns an error if one of them is missing or unusable.
     pub fn from_env(env: &Env<'_>, clock: Clock) -> Result<Self, ConfigError> {
-        // First, because its memory is prepared while the rest is read.
+        // The hasher comes first: its memory is touched while the rest is read.
         let hasher = Hasher::from_env(env)?;
         hasher.start_warm_up();
         Ok(Self {
@@ -146,7 +143,6 @@ impl Login {
             self.store.replace_hash(&login.email, stored, &hash).await?;
         }
         let gateway = gateway_context(request);
-        let domain_name = gateway.and_then(|gateway| gateway.domain_name.as_deref());
         let user_agent = gateway.and_then(|gateway| gateway.http.user_agent.as_deref());
         let ip = self.throttle.client_address(request);
         let device = Device::new(&ip, user_agent.unwrap_or_default());
@@ -154,7 +150,12 @@ impl Login {
             Session::begin(account, device, &self.sessions, self.clock.millis());
         let access_token = self
             .issuer
-            .issue(account, session.id, domain_name, session.created_at)
+            .issue(
+                account,
+                session.id,
+                domain_name(request),
+                session.created_at,
+            )
             .await?;
         Ok(NewSession {
             session,
@@ -163,7 +164,8 @@ impl Login {
         })
     }
 
-    /// Stores the session, the time of the login and the end of its attempt, concurrently.
+    /// Stores the session, records the login in the account, and resets the attempts, all
+    /// concurrently.
     ///
     /// # Errors
     ///

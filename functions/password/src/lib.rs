@@ -5,19 +5,16 @@
 //! token is signed before that, so a failure of the key changes nothing.
 
 use lambda_http::{Body, Request, Response};
-use shared::domain::password::hasher::Hasher;
-use shared::domain::password::{Password, PasswordPolicy, personal_words};
 use shared::domain::session::{Session, SessionPolicy};
-use shared::domain::{Account, Status};
+use shared::domain::{Account, Hasher, Password, PasswordPolicy, personal_words};
 use shared::http::{
     Authenticator, Fields, Handler, Identity, Media, Problem, Reauthentication, Throttle,
-    TokenRejection, gateway_context, tokens,
+    TokenRejection, active, domain_name, tokens,
 };
 use shared::observe::{AuditEvent, EndedBy};
 use shared::platform::{Clock, ConfigError, Env};
-use shared::store::Store;
-use shared::store::credentials::OwnerWrite;
-use shared::tokens::issuer::Issuer;
+use shared::store::{OwnerWrite, Store};
+use shared::tokens::Issuer;
 
 /// Changes passwords, each only for its owner.
 pub struct ChangePassword {
@@ -45,7 +42,7 @@ impl ChangePassword {
     ///
     /// Returns an error if one of them is missing or unusable.
     pub fn from_env(env: &Env<'_>, clock: Clock) -> Result<Self, ConfigError> {
-        // First, because its memory is prepared while the rest is read.
+        // The hasher comes first: its memory is touched while the rest is read.
         let hasher = Hasher::from_env(env)?;
         hasher.start_warm_up();
         Ok(Self {
@@ -90,8 +87,7 @@ impl ChangePassword {
             .store
             .session_and_account(owner.user_id, owner.session_id);
         let (session, account) = read.await?;
-        let account = account.filter(|account| account.status == Status::Active);
-        let account = account.ok_or(TokenRejection::Account)?;
+        let account = active(account)?;
         let session = session.filter(|session| session.is_live(&self.sessions, now));
         Ok((account, session.ok_or(TokenRejection::Session)?))
     }
@@ -106,7 +102,7 @@ impl ChangePassword {
         if let Err(error) = removed {
             tracing::warn!(
                 error = shared::observe::logging::chain(&error),
-                "ended sessions were left"
+                "the items of ended sessions were not removed"
             );
         }
     }
@@ -131,8 +127,7 @@ impl Handler for ChangePassword {
         .verify()
         .await?;
         let new = self.hasher.hash(&change.new).await?;
-        let gateway = gateway_context(&request);
-        let domain_name = gateway.and_then(|gateway| gateway.domain_name.as_deref());
+        let domain_name = domain_name(&request);
         let signed = self.issuer.issue(&account, session.id, domain_name, now);
         let access_token = signed.await?;
         let epoch = account.password_epoch.saturating_add(1);

@@ -3,18 +3,14 @@
 use lambda_http::http::header::ETAG;
 use lambda_http::http::{HeaderValue, Method, StatusCode};
 use lambda_http::{Body, Request, Response};
-use shared::domain::password::Password;
-use shared::domain::password::hasher::Hasher;
-use shared::domain::{Account, Name, ProfileChange, Status};
+use shared::domain::{Account, Hasher, Name, Password, ProfileChange, Status};
 use shared::http::{
     Authenticator, Fields, Handler, Identity, Media, Problem, Reauthentication, Throttle,
-    TokenRejection, at_version, etag, json, no_content,
+    TokenRejection, active, at_version, etag, json, no_content,
 };
 use shared::observe::{AuditEvent, EndedBy};
 use shared::platform::{Clock, ConfigError, Env};
-use shared::store::Store;
-use shared::store::accounts::{AtVersion, Changed};
-use shared::store::credentials::OwnerWrite;
+use shared::store::{AtVersion, Changed, OwnerWrite, Store};
 
 /// Shows, changes and deletes accounts, each only for its owner.
 pub struct Profile {
@@ -42,11 +38,7 @@ impl Profile {
     }
 
     async fn show(&self, owner: &Identity) -> Result<Account, Problem> {
-        match self.store.account(owner.user_id).await? {
-            Some(account) if account.status == Status::Active => Ok(account),
-            // The token has outlived the account it was issued for.
-            _ => Err(TokenRejection::Account.into()),
-        }
+        Ok(active(self.store.account(owner.user_id).await?)?)
     }
 
     async fn change(
@@ -75,7 +67,7 @@ impl Profile {
     /// refresh and the address is free. The second removes the rest. If a call finds the first step
     /// done, it does the second.
     async fn delete(&self, owner: &Identity, request: &Request) -> Result<(), Problem> {
-        let password = confirmation(request)?;
+        let password = presented_password(request)?;
         let account = self.store.account(owner.user_id).await?;
         let account = account.ok_or(TokenRejection::Account)?;
         match account.status {
@@ -163,7 +155,7 @@ fn replacement(request: &Request) -> Result<ProfileChange, Problem> {
 }
 
 /// Reads the body of `DELETE`: the password, because a stolen token must not be enough.
-fn confirmation(request: &Request) -> Result<Password, Problem> {
+fn presented_password(request: &Request) -> Result<Password, Problem> {
     let mut fields = Fields::read(request, Media::Json)?;
     let password = fields.required("password", Password::presented);
     fields.finish(|| password)

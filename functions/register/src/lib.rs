@@ -4,15 +4,14 @@ use lambda_http::http::HeaderValue;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::LOCATION;
 use lambda_http::{Body, Request, Response};
-use shared::domain::password::hasher::Hasher;
-use shared::domain::password::{Password, PasswordPolicy, personal_words};
 use shared::domain::throttle::Attempts;
-use shared::domain::{Account, Email, Name, NewAccount};
+use shared::domain::{
+    Account, Email, Hasher, Name, NewAccount, Password, PasswordPolicy, personal_words,
+};
 use shared::http::{Fields, Handler, Media, Problem, Throttle, json};
 use shared::observe::AuditEvent;
 use shared::platform::{Clock, ConfigError, Env};
-use shared::store::Store;
-use shared::store::accounts::Created;
+use shared::store::{Created, Store};
 
 /// Opens accounts.
 pub struct Register {
@@ -30,7 +29,7 @@ impl Register {
     ///
     /// Returns an error if one of them is missing or unusable.
     pub fn from_env(env: &Env<'_>, clock: Clock) -> Result<Self, ConfigError> {
-        // First, because its memory is prepared while the rest is read.
+        // The hasher comes first: its memory is touched while the rest is read.
         let hasher = Hasher::from_env(env)?;
         hasher.start_warm_up();
         Ok(Self {

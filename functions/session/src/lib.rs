@@ -14,7 +14,7 @@ use shared::http::{Authenticator, ClientAddress, Fields, Handler, Media, Problem
 use shared::observe::{AuditEvent, EndedBy};
 use shared::platform::{Clock, ConfigError, Env};
 use shared::store::{Store, StoreError};
-use shared::tokens::issuer::Issuer;
+use shared::tokens::Issuer;
 
 /// Extends, lists and ends sessions.
 pub struct Sessions {

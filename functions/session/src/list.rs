@@ -4,8 +4,8 @@ use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, RequestExt as _, Response};
 use serde::Serialize;
 use shared::domain::session::Session;
-use shared::domain::{FieldError, SessionId, Status, Violation, rfc3339};
-use shared::http::{Problem, TokenRejection, json};
+use shared::domain::{FieldError, SessionId, Violation, rfc3339};
+use shared::http::{Problem, active, json};
 
 use crate::Sessions;
 
@@ -42,10 +42,7 @@ impl Sessions {
         let owner = self.authenticator.identify(request)?;
         let cursor = cursor(request)?;
         let page = self.store.sessions(owner.user_id, cursor, PAGE).await?;
-        let account = page
-            .account
-            .filter(|account| account.status == Status::Active);
-        let password_epoch = account.ok_or(TokenRejection::Account)?.password_epoch;
+        let password_epoch = active(page.account)?.password_epoch;
         let now = self.clock.now();
         let is_live = |session: &&Session| {
             session.is_live(&self.policy, now) && session.password_epoch == password_epoch
@@ -80,7 +77,7 @@ fn cursor(request: &Request) -> Result<Option<SessionId>, Problem> {
     text.map(str::parse).transpose().map_err(|_| {
         let reason = Violation::new(
             "invalid-cursor",
-            "the cursor is not a next_cursor of an earlier response",
+            "has a cursor that is not the next_cursor of an earlier response",
         );
         Problem::InvalidFields(vec![FieldError::of_body(reason)])
     })

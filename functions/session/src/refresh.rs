@@ -7,7 +7,7 @@
 use lambda_http::{Body, Request, Response};
 use shared::domain::session::{Presented, RefreshToken, Repeat, Repeats, Session, Verdict};
 use shared::domain::{Account, Status};
-use shared::http::{Problem, gateway_context, tokens};
+use shared::http::{Problem, domain_name, tokens};
 use shared::observe::request_log;
 use shared::observe::{AuditEvent, EndedBy, RepeatedFrom, RepeatedWhen};
 use shared::store::refreshes::Refreshed;
@@ -163,8 +163,7 @@ impl Sessions {
         request_log::record_user(session.user_id);
         let account = account.filter(|account| may_continue(account, session));
         let account = account.ok_or(Problem::InvalidRefreshToken)?;
-        let gateway = gateway_context(request);
-        let domain_name = gateway.and_then(|gateway| gateway.domain_name.as_deref());
+        let domain_name = domain_name(request);
         let signed = self.issuer.issue(account, session.id, domain_name, now);
         Ok(signed.await?)
     }

@@ -19,7 +19,7 @@ use axum::http::header::ORIGIN;
 use axum::http::{HeaderValue, Method, Response, StatusCode, header};
 use serde_json::{Value, json};
 use shared::platform::clock::Clock;
-use shared::platform::random;
+use shared::platform::{hex, random};
 
 use crate::api_docs;
 use crate::event::{self, Arrival};
@@ -116,7 +116,7 @@ impl Gateway {
             (Some(_), true) => no_content(),
             _ => match self.route(request, source_ip, &request_id).await {
                 Ok(response) => response,
-                Err(refusal) => refusal.to_response(),
+                Err(error) => error.to_response(),
             },
         };
         if let Some(cors) = &self.cors {
@@ -276,8 +276,5 @@ fn no_content() -> Response<Body> {
 }
 
 fn request_id() -> String {
-    random::octets::<8>()
-        .iter()
-        .map(|octet| format!("{octet:02x}"))
-        .collect()
+    hex(&random::octets::<8>())
 }

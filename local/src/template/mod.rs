@@ -223,9 +223,9 @@ impl Template {
         &self.environments
     }
 
-    /// Returns the properties of the tables, by their names here. The table `Table` is called
-    /// [`TABLE`](crate::dynamodb::TABLE). Any other has the name that the template gives it, or else
-    /// its logical id.
+    /// Returns the properties of the tables, by their names in local runs. The table `Table` is
+    /// called [`TABLE`](crate::dynamodb::TABLE). Any other has the name that the template gives it,
+    /// or else its logical id.
     pub fn tables(&self) -> &BTreeMap<String, Value> {
         &self.tables
     }

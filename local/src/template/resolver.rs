@@ -11,7 +11,7 @@ use crate::dynamodb;
 /// Resolves intrinsic functions.
 pub(super) struct Resolver<'a> {
     parameters: BTreeMap<&'a str, Value>,
-    /// The names of the tables here, by their logical ids.
+    /// The names of the tables in local runs, by their logical ids.
     tables: BTreeMap<&'a str, &'a str>,
     mappings: &'a Value,
     declared: &'a Value,
@@ -91,7 +91,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Returns the name of a table here, by its logical id.
+    /// Returns the name of a table in local runs, by its logical id.
     pub(super) fn table(&self, id: &str) -> Option<&'a str> {
         self.tables.get(id).copied()
     }
@@ -155,7 +155,8 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// Returns the name of a table here. In AWS, CloudFormation chooses one unless the template does.
+/// Returns the name of a table in local runs. In AWS, CloudFormation chooses one unless the template
+/// does.
 fn table_name<'a>(id: &'a str, table: &'a Value) -> &'a str {
     match id {
         "Table" => dynamodb::TABLE,

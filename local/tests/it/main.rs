@@ -4,7 +4,7 @@
 #![expect(
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test ends where something is not as it should be"
+    reason = "a test ends if something is not as it should be"
 )]
 
 mod cli;

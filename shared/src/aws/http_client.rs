@@ -215,6 +215,7 @@ mod tests {
     use tokio_rustls::TlsAcceptor;
 
     use super::*;
+    use crate::platform::hex;
 
     #[test]
     fn the_roots_are_those_that_amazon_publishes() {
@@ -222,8 +223,7 @@ mod tests {
         let fingerprints = roots.iter().map(|root| {
             assert_eq!(root.tag(), "CERTIFICATE");
             let hash = digest(&SHA256, root.contents());
-            let octets = hash.as_ref().iter();
-            octets.map(|octet| format!("{octet:02x}")).collect()
+            hex(hash.as_ref())
         });
         assert_eq!(
             fingerprints.collect::<Vec<String>>(),

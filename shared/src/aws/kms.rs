@@ -105,7 +105,7 @@ impl Kms {
     ///
     /// Returns an error if the key cannot sign or KMS does not answer.
     pub(crate) async fn warm_up(&self, arn: &str, algorithm: Algorithm) -> Result<(), KmsError> {
-        let mut request = SignRequest::new(arn, algorithm, b"rehearsal");
+        let mut request = SignRequest::new(arn, algorithm, b"warm-up");
         request.dry_run = Some(true);
         match self.service.call::<SignAnswer>(SIGN, &request).await {
             // This error means that the request would have succeeded.

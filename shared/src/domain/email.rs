@@ -5,6 +5,7 @@ use std::fmt;
 use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::domain::field_error::Violation;
+use crate::platform::hex;
 
 /// An address in ASCII with an unquoted local part, as typed except for surrounding blanks.
 ///
@@ -61,12 +62,7 @@ impl Email {
 
     /// Returns SHA-256 of the canonical form, in hexadecimal: a key without personal data.
     pub fn fingerprint(&self) -> String {
-        let octets = digest(&SHA256, self.canonical().as_bytes());
-        octets
-            .as_ref()
-            .iter()
-            .map(|octet| format!("{octet:02x}"))
-            .collect()
+        hex(digest(&SHA256, self.canonical().as_bytes()).as_ref())
     }
 }
 

@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_pointer_escapes_what_rfc_6901_reserves() {
-        let fault = FieldError::of_member("a/b~c", Violation::new("unknown", "is unknown"));
-        assert_eq!(fault.pointer, "/a~1b~0c");
+        let error = FieldError::of_member("a/b~c", Violation::new("unknown", "is unknown"));
+        assert_eq!(error.pointer, "/a~1b~0c");
     }
 }

@@ -27,3 +27,9 @@ pub use field_error::{FieldError, Violation};
 pub use id::{Role, SessionId, UserId};
 #[cfg(feature = "accounts")]
 pub use name::Name;
+#[cfg(feature = "accounts")]
+pub use password::hash::PasswordHash;
+#[cfg(feature = "accounts")]
+pub use password::hasher::Hasher;
+#[cfg(feature = "accounts")]
+pub use password::{Password, PasswordPolicy, personal_words};

@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_all_scripts_are_kept_as_written() {
+    fn names_of_all_scripts_are_stored_as_written() {
         let longest = "ñ".repeat(100);
         for text in [
             "Ada",
@@ -102,7 +102,7 @@ mod tests {
         #![proptest_config(crate::properties::cases())]
 
         #[test]
-        fn whatever_is_accepted_is_kept_as_written_and_can_be_shown(text in any::<String>()) {
+        fn whatever_is_accepted_is_stored_as_written_and_can_be_shown(text in any::<String>()) {
             if let Ok(name) = Name::parse(&text) {
                 prop_assert_eq!(name.as_str(), &text);
                 prop_assert!(!text.trim().is_empty() && text.chars().count() <= 100);

@@ -9,6 +9,7 @@ use lambda_http::{Request, RequestExt as _};
 use serde_json::Value;
 
 use super::problem::{Problem, TokenRejection};
+use crate::domain::account::{Account, Status};
 use crate::domain::id::{Role, SessionId, UserId};
 use crate::observe::request_log;
 use crate::platform::clock::Clock;
@@ -41,7 +42,7 @@ impl Identity {
 }
 
 /// Identifies the sender of a request: from the context that the gateway's authorizer passes, or,
-/// if there is no authorizer before the function, by verifying the Bearer token itself.
+/// if there is no authorizer in front of the function, by verifying the Bearer token itself.
 ///
 /// A route that is deployed without the authorizer is therefore as closed as one with it. Headers,
 /// path and body say nothing about identity.
@@ -90,8 +91,7 @@ impl Authenticator {
         }
         // A header with octets outside ASCII holds no token; the empty string is refused as one.
         let token = bearer::token(header.to_str().unwrap_or_default())?;
-        let domain_name = context.and_then(|context| context.domain_name.as_deref());
-        let claims = self.verifier.verify(token, domain_name, now)?;
+        let claims = self.verifier.verify(token, domain_name(request), now)?;
         Ok(Identity {
             user_id: claims.sub,
             session_id: claims.sid,
@@ -106,6 +106,22 @@ pub fn gateway_context(request: &Request) -> Option<&ApiGatewayV2httpRequestCont
         Some(RequestContext::ApiGatewayV2(context)) => Some(context),
         _ => None,
     }
+}
+
+/// Returns the domain that a request reached, or `None` if it did not come through API Gateway.
+pub fn domain_name(request: &Request) -> Option<&str> {
+    gateway_context(request)?.domain_name.as_deref()
+}
+
+/// Returns the account of a token if the account is active. The token may have outlived it.
+///
+/// # Errors
+///
+/// Returns [`TokenRejection::Account`] otherwise.
+pub fn active(account: Option<Account>) -> Result<Account, TokenRejection> {
+    account
+        .filter(|account| account.status == Status::Active)
+        .ok_or(TokenRejection::Account)
 }
 
 /// Reads the identity from the context that the authorizer passed.

@@ -17,7 +17,7 @@ pub const MAX_BODY: usize = 16 * 1024;
 /// no member is assigned by accident.
 pub struct Fields {
     members: Vec<(String, Member)>,
-    faults: Vec<FieldError>,
+    errors: Vec<FieldError>,
 }
 
 /// The media types that a body may have.
@@ -86,7 +86,7 @@ impl Fields {
         match serde_json::from_slice(body) {
             Ok(JsonBody::Object(members)) => Ok(Self {
                 members,
-                faults: Vec::new(),
+                errors: Vec::new(),
             }),
             Ok(JsonBody::Other) => Err(of_body(Violation::new(
                 "wrong-type",
@@ -110,8 +110,8 @@ impl Fields {
         parse: impl FnOnce(&str) -> Result<T, Violation>,
     ) -> Option<T> {
         let value = self.take(name, parse);
-        if value.is_none() && !self.faults.iter().any(|fault| concerns(fault, name)) {
-            self.fault(name, Violation::new("missing", "is missing"));
+        if value.is_none() && !self.errors.iter().any(|error| concerns(error, name)) {
+            self.push_error(name, Violation::new("missing", "is missing"));
         }
         value
     }
@@ -133,11 +133,11 @@ impl Fields {
     /// Returns 422 with every field error, including the members that were not taken.
     pub fn finish<T>(mut self, build: impl FnOnce() -> Option<T>) -> Result<T, Problem> {
         for (name, _) in std::mem::take(&mut self.members) {
-            self.fault(&name, Violation::new("unknown", "is not a known member"));
+            self.push_error(&name, Violation::new("unknown", "is not a known member"));
         }
         match build() {
-            Some(value) if self.faults.is_empty() => Ok(value),
-            _ => Err(Problem::InvalidFields(self.faults)),
+            Some(value) if self.errors.is_empty() => Ok(value),
+            _ => Err(Problem::InvalidFields(self.errors)),
         }
     }
 
@@ -151,28 +151,28 @@ impl Fields {
         // RFC 8259 section 4 leaves open which one counts: none does.
         if self.members.iter().any(|(other, _)| other == name) {
             self.members.retain(|(other, _)| other != name);
-            self.fault(name, Violation::new("repeated", "is given more than once"));
+            self.push_error(name, Violation::new("repeated", "is given more than once"));
             return None;
         }
         let parsed = match member {
             Member::Text(text) => parse(&text),
-            Member::Null => Err(Violation::new("null", "is null; it must be a text")),
+            Member::Null => Err(Violation::new("null", "is null; it must be a string")),
             Member::Other(kind) => Err(Violation::new(
                 "wrong-type",
-                format!("is {kind}; it must be a text"),
+                format!("is {kind}; it must be a string"),
             )),
         };
         match parsed {
             Ok(value) => Some(value),
             Err(reason) => {
-                self.fault(name, reason);
+                self.push_error(name, reason);
                 None
             }
         }
     }
 
-    fn fault(&mut self, name: &str, reason: Violation) {
-        self.faults.push(FieldError::of_member(name, reason));
+    fn push_error(&mut self, name: &str, reason: Violation) {
+        self.errors.push(FieldError::of_member(name, reason));
     }
 }
 
@@ -180,8 +180,8 @@ fn of_body(reason: Violation) -> Problem {
     Problem::InvalidFields(vec![FieldError::of_body(reason)])
 }
 
-fn concerns(fault: &FieldError, name: &str) -> bool {
-    fault.pointer.strip_prefix('/') == Some(name)
+fn concerns(error: &FieldError, name: &str) -> bool {
+    error.pointer.strip_prefix('/') == Some(name)
 }
 
 #[cfg(test)]

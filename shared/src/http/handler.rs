@@ -22,7 +22,7 @@ use crate::platform::clock::Clock;
 use crate::platform::config::{ConfigError, Env, process_env};
 
 /// The time limit for warming up before the first request.
-const WARMING: Duration = Duration::from_secs(2);
+const WARM_UP_LIMIT: Duration = Duration::from_secs(2);
 
 /// The part of a function's time that is kept for writing a response: nothing is written once Lambda
 /// ends the function.
@@ -80,7 +80,7 @@ pub async fn serve<H: Handler>(
 /// than it pays for. The time limit keeps a service that does not answer from delaying the start
 /// for long; the requests will report it.
 pub async fn warm_up(handler: &impl Handler) {
-    if timeout(WARMING, handler.warm_up()).await.is_err() {
+    if timeout(WARM_UP_LIMIT, handler.warm_up()).await.is_err() {
         tracing::warn!("not everything was ready before the first request");
     }
 }
@@ -131,7 +131,7 @@ async fn respond(handler: &impl Handler, request: Request, limit: Duration) -> R
     let started = Instant::now();
     let request_id = request_id(&request);
     let log = RequestLog::new(request_id.clone(), route(&request));
-    // On the heap: the futures of the SDK are nested more deeply than the compiler looks.
+    // Boxed: the SDK's futures are nested too deeply for the compiler otherwise.
     let handled = timeout(limit, Box::pin(handler.handle(request)));
     let (outcome, log) = log.during(handled).await;
     let outcome = outcome.unwrap_or_else(|_| Err(Problem::Unavailable(TooSlow(limit).into())));

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// The value of a member. Requests contain only strings; of any other value only the kind is
+/// The value of a member. Requests contain only strings, so only the kind of any other value is
 /// stored.
 pub(super) enum Member {
     Text(String),

@@ -12,7 +12,7 @@ pub mod sanitize;
 pub mod throttle;
 pub mod token_response;
 
-pub use authenticate::{Authenticator, Identity, gateway_context};
+pub use authenticate::{Authenticator, Identity, active, domain_name, gateway_context};
 pub use client_address::ClientAddress;
 pub use etag::{at_version, etag};
 pub use fields::{Fields, Media};

@@ -67,7 +67,7 @@ pub enum Problem {
         /// The number of seconds until the next attempt is allowed.
         seconds: u64,
     },
-    /// 500: a fault that a retry does not mend. The cause is for the log.
+    /// 500: an error that a retry does not fix. The cause is for the log.
     Internal(Box<dyn Error + Send + Sync>),
     /// 503: AWS does not answer; a retry may help. The cause is for the log.
     Unavailable(Box<dyn Error + Send + Sync>),
@@ -124,7 +124,7 @@ impl Problem {
     pub fn cause(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Internal(cause) | Self::Unavailable(cause) => Some(cause.as_ref()),
-            Self::InvalidToken(refusal) => Some(refusal),
+            Self::InvalidToken(rejection) => Some(rejection),
             _ => None,
         }
     }
@@ -226,13 +226,13 @@ impl Problem {
                 "Send \"Authorization: Bearer\" and an access token from a login.".to_owned()
             }
             Self::InvalidToken(_) => {
-                "It is malformed, expired or not issued by this service, or its session or account \
-                 has ended."
+                "The token is malformed, expired or not issued by this service, or its session or \
+                 account has ended."
                     .to_owned()
             }
             Self::InvalidRefreshToken => "Log in again.".to_owned(),
-            Self::WrongPassword => "It is not the password of this account.".to_owned(),
-            Self::Forbidden => "It does not have the required role.".to_owned(),
+            Self::WrongPassword => "This is not the account's password.".to_owned(),
+            Self::Forbidden => "The account does not have the required role.".to_owned(),
             Self::NotFound => {
                 "The path does not exist, or you have no resource with this id.".to_owned()
             }
@@ -247,7 +247,9 @@ impl Problem {
             }
             Self::BodyTooLarge { most } => format!("A body may have at most {most} octets."),
             Self::UnsupportedMediaType { expected } => format!("Send {expected}, in UTF-8."),
-            Self::InvalidFields(_) => "The member \"errors\" names each of them.".to_owned(),
+            Self::InvalidFields(_) => {
+                "The member \"errors\" lists every invalid member.".to_owned()
+            }
             Self::TooManyAttempts { seconds } => format!("Try again in {seconds} seconds."),
             Self::Internal(_) => "Trying again will not help; report the request_id.".to_owned(),
             Self::Unavailable(_) => "Try again after a moment.".to_owned(),
@@ -265,7 +267,7 @@ impl Problem {
             code,
             request_id,
             errors: match self {
-                Self::InvalidFields(faults) => faults,
+                Self::InvalidFields(errors) => errors,
                 _ => &[],
             },
         };
@@ -304,14 +306,14 @@ impl Problem {
 }
 
 impl From<TokenRejection> for Problem {
-    fn from(refusal: TokenRejection) -> Self {
-        Self::InvalidToken(refusal)
+    fn from(rejection: TokenRejection) -> Self {
+        Self::InvalidToken(rejection)
     }
 }
 
 impl From<TokenError> for Problem {
-    fn from(refused: TokenError) -> Self {
-        Self::InvalidToken(refused.into())
+    fn from(error: TokenError) -> Self {
+        Self::InvalidToken(error.into())
     }
 }
 
@@ -345,63 +347,4 @@ impl From<IssueError> for Problem {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::field_error::Violation;
-
-    fn body(response: &Response<Body>) -> serde_json::Value {
-        serde_json::from_slice(response.body()).unwrap()
-    }
-
-    #[test]
-    fn a_problem_has_the_members_of_the_contract() {
-        let fault = FieldError::of_member("email", Violation::new("missing", "is missing"));
-        let response = Problem::InvalidFields(vec![fault]).to_response("r-1");
-        assert_eq!(response.status(), 422);
-        assert_eq!(
-            response.headers()["content-type"],
-            "application/problem+json"
-        );
-        assert_eq!(
-            body(&response),
-            serde_json::json!({
-                "type": "urn:latchkey:problem:invalid-fields",
-                "title": "Some members of the body are invalid",
-                "status": 422,
-                "detail": "The member \"errors\" names each of them.",
-                "code": "invalid-fields",
-                "request_id": "r-1",
-                "errors": [{ "pointer": "/email", "code": "missing", "detail": "is missing" }],
-            })
-        );
-    }
-
-    #[test]
-    fn a_cause_is_for_the_log_and_never_for_the_client() {
-        let problem = Problem::Unavailable("password=hunter2 at 10.0.0.1".into());
-        let response = problem.to_response("r-1");
-        assert_eq!(response.headers()["retry-after"], "2");
-        assert!(!body(&response).to_string().contains("hunter2"));
-        assert!(
-            problem
-                .cause()
-                .is_some_and(|cause| cause.to_string().contains("hunter2"))
-        );
-    }
-
-    #[test]
-    fn only_a_token_that_was_presented_is_called_invalid() {
-        let challenge = |problem: Problem| {
-            problem.to_response("").headers()["www-authenticate"]
-                .to_str()
-                .unwrap()
-                .to_owned()
-        };
-        assert_eq!(challenge(Problem::MissingToken), "Bearer");
-        let invalid = challenge(TokenError::Expired.into());
-        assert!(
-            invalid.starts_with("Bearer error=\"invalid_token\""),
-            "{invalid}"
-        );
-    }
-}
+mod tests;

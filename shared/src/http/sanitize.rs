@@ -3,7 +3,6 @@
 //! lambda_http builds a URL from the event and panics if the result is not valid. Three of its
 //! parts come from the client: the headers `Host` and `X-Forwarded-Proto`, and the raw query
 //! string. Found by fuzzing.
-//! fuzzing.
 
 use lambda_http::http::Uri;
 use lambda_http::http::header::HOST;

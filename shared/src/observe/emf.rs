@@ -15,8 +15,8 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::platform::clock::Clock;
 
-/// A metric in CloudWatch. Each costs a monthly price, once for all of a stack and once more for
-/// each value of its dimension: docs/cost.md counts them.
+/// A metric in CloudWatch, which charges for it by the month: once for the stack, and once more for
+/// each value of its dimension. docs/cost.md counts them.
 #[derive(Debug)]
 pub struct Metric {
     /// The field of the log line, and the name in CloudWatch.
@@ -207,7 +207,7 @@ mod tests {
     use tracing::subscriber::with_default;
     use tracing_subscriber::layer::SubscriberExt as _;
 
-    use crate::observe::logging::lines;
+    use crate::observe::logging::json_layer;
     use crate::observe::spanless::Spanless;
 
     #[derive(Clone, Default)]
@@ -227,8 +227,8 @@ mod tests {
     fn line(namespace: Option<&str>, log: impl FnOnce()) -> Value {
         let page = Page::default();
         let writer = page.clone();
-        let lines = lines(namespace.map(str::to_owned)).with_writer(move || writer.clone());
-        with_default(Spanless.with(lines), log);
+        let layer = json_layer(namespace.map(str::to_owned)).with_writer(move || writer.clone());
+        with_default(Spanless.with(layer), log);
         let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
         assert_eq!(text.matches('\n').count(), 1, "{text}");
         serde_json::from_str(&text).unwrap()

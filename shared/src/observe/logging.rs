@@ -37,14 +37,14 @@ pub fn init(env: &Env<'_>, crates: &[&'static str]) {
     // A second call (in tests) has no effect.
     let _ = if json {
         let namespace = env.optional(NAMESPACE_VARIABLE);
-        set_global_default(subscriber.with(lines(namespace)))
+        set_global_default(subscriber.with(json_layer(namespace)))
     } else {
         set_global_default(subscriber.with(fmt::layer().compact()))
     };
 }
 
 /// Returns a layer that writes structured lines, with metrics in `namespace` if there is one.
-pub fn lines<S>(namespace: Option<String>) -> fmt::Layer<S, JsonFields, EmfFormatter>
+pub fn json_layer<S>(namespace: Option<String>) -> fmt::Layer<S, JsonFields, EmfFormatter>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {

@@ -83,7 +83,7 @@ impl<'a> Env<'a> {
         self.setting_within(setting, setting.range.clone())
     }
 
-    /// As [`Env::setting`], but within `range`.
+    /// Returns a setting that must lie in `range` instead of the setting's own range.
     ///
     /// # Errors
     ///

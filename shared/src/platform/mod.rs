@@ -3,8 +3,12 @@
 pub mod clock;
 pub mod config;
 #[cfg(feature = "accounts")]
+mod hex;
+#[cfg(feature = "accounts")]
 pub mod random;
 pub mod settings;
 
 pub use clock::Clock;
 pub use config::{ConfigError, Env};
+#[cfg(feature = "accounts")]
+pub use hex::hex;

@@ -1,7 +1,7 @@
 //! The numbers that tune a deployment, in one table.
 //!
-//! Each is a parameter of template.yaml, which the template passes to all functions as a variable. A
-//! test compares the two.
+//! Each is a parameter of template.yaml, which the template passes to all functions as a variable.
+//! A test compares the two.
 
 use std::ops::RangeInclusive;
 
@@ -14,9 +14,9 @@ pub struct Setting {
     pub variable: &'static str,
     /// The parameter of template.yaml.
     pub parameter: &'static str,
-    /// What it may be.
+    /// The allowed values.
     pub range: RangeInclusive<u64>,
-    /// What it is if the variable is missing.
+    /// The value if the variable is missing.
     pub default: u64,
 }
 
@@ -47,8 +47,8 @@ settings! {
     REFRESH_GRACE_SECONDS, "RefreshGraceSeconds", 0..=60, 10;
     /// The repeats from other networks that a session survives; ten times as many from the same.
     REFRESH_REPEATS, "RefreshRepeats", 1..=50, 5;
-    /// The least length of a new password, in code points. NIST SP 800-63B-4 section 3.1.1.2 asks for
-    /// 15 if the password is the only factor.
+    /// The least length of a new password, in code points. NIST SP 800-63B-4 section 3.1.1.2 asks
+    /// for 15 if the password is the only factor.
     PASSWORD_MIN_LENGTH, "PasswordMinLength", 8..=64, 15;
     /// The memory of one password hash, in KiB.
     ARGON2_MEMORY_KIB, "Argon2MemoryKib", 7168..=65536, 19456;
@@ -56,8 +56,8 @@ settings! {
     ARGON2_ITERATIONS, "Argon2Iterations", 1..=10, 2;
     /// The attempts at an address from one source before there are waits.
     LOGIN_ATTEMPTS, "LoginAttempts", 3..=20, 5;
-    /// The attempts at an address from all sources before there are waits. NIST SP 800-63B-4 section
-    /// 3.2.2 allows 100.
+    /// The attempts at an address from all sources before there are waits. NIST SP 800-63B-4
+    /// section 3.2.2 allows 100.
     LOGIN_ATTEMPTS_PER_ACCOUNT, "LoginAttemptsPerAccount", 10..=100, 50;
     /// The attempts of one source at all addresses in five minutes.
     LOGIN_ATTEMPTS_PER_SOURCE, "LoginAttemptsPerSource", 10..=1_000_000, 300;

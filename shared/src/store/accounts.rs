@@ -262,7 +262,8 @@ fn write_account(account: &Account) -> Attributes {
         .finish()
 }
 
-/// Reads an account. If somebody has made the item unreadable, the request's line names whose it is.
+/// Parses an account. If its item is unreadable, records the account in the log line of the
+/// request.
 pub(super) fn read_account(id: UserId, attributes: &Attributes) -> Result<Account, StoreError> {
     let account = parse_account(id, attributes);
     if account.is_err() {

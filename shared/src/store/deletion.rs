@@ -92,7 +92,15 @@ impl Store {
         const OPERATION: &str = "delete the account";
         // Every item of the partition is removed, even of kinds that a later version adds. The
         // account goes last: as long as it exists, the deletion can be requested again.
-        let is_account = |key: &Attributes| matches!(ItemKind::of(key), ItemKind::Account);
+        let is_account = |key: &Attributes| match ItemKind::of(key) {
+            ItemKind::Account => true,
+            ItemKind::Credential
+            | ItemKind::Session(_)
+            | ItemKind::Attempts
+            | ItemKind::SessionAttempts
+            | ItemKind::SourceAttempts
+            | ItemKind::Unknown => false,
+        };
         self.delete_of_partition(user, None, is_account, OPERATION)
             .await?;
         let request = self

@@ -140,8 +140,7 @@ pub(super) enum ItemKind {
 impl ItemKind {
     /// Returns the kind of an item. Only the key attributes are needed.
     pub(super) fn of(item: &Attributes) -> Self {
-        let sk = item.get(SK).and_then(|sk| sk.as_s().ok());
-        match sk.map_or("", String::as_str) {
+        match sort_key(item) {
             CREDENTIAL => Self::Credential,
             ACCOUNT => Self::Account,
             ATTEMPTS => Self::Attempts,
@@ -155,6 +154,16 @@ impl ItemKind {
     }
 }
 
+/// Returns whether an item lies among the sessions of its partition, whatever its kind.
+pub(super) fn is_among_sessions(item: &Attributes) -> bool {
+    sort_key(item).starts_with(SESSION)
+}
+
+fn sort_key(item: &Attributes) -> &str {
+    let sk = item.get(SK).and_then(|sk| sk.as_s().ok());
+    sk.map_or("", String::as_str)
+}
+
 /// Writes an item, attribute by attribute.
 pub(super) struct Writer(Attributes);
 
@@ -164,7 +173,7 @@ impl Writer {
         Self(key.attributes())
     }
 
-    /// Adds a text.
+    /// Adds a string.
     pub(super) fn text(self, name: &str, value: impl Into<String>) -> Self {
         self.attribute(name, text(value))
     }
@@ -187,7 +196,7 @@ impl Writer {
         self.attribute(name, octets(value))
     }
 
-    /// Adds a list of texts.
+    /// Adds a list of strings.
     pub(super) fn texts(self, name: &str, values: impl Iterator<Item = String>) -> Self {
         self.attribute(
             name,
@@ -216,7 +225,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads a text with `parse`.
+    /// Reads a string with `parse`.
     pub(super) fn text<T, E>(
         &self,
         name: &'static str,
@@ -228,12 +237,12 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads a text in the canonical form of its type.
+    /// Reads a string in the canonical form of its type.
     pub(super) fn parsed<T: FromStr>(&self, name: &'static str) -> Result<T, StoreError> {
         self.text(name, str::parse)
     }
 
-    /// Reads a text that may be missing, in the canonical form of its type.
+    /// Reads a string that may be missing, in the canonical form of its type.
     pub(super) fn optional_text<T: FromStr>(
         &self,
         name: &'static str,
@@ -298,7 +307,7 @@ impl Reader<'_> {
         numbers.map(Some).ok_or_else(|| self.corrupt(name))
     }
 
-    /// Reads a list of texts in the canonical form of their type.
+    /// Reads a list of strings in the canonical form of their type.
     pub(super) fn list<T: FromStr>(&self, name: &'static str) -> Result<Vec<T>, StoreError> {
         let Some(AttributeValue::L(values)) = self.attributes.get(name) else {
             return Err(self.corrupt(name));
@@ -323,7 +332,7 @@ pub(super) fn octets(value: &[u8]) -> AttributeValue {
     AttributeValue::B(Blob::new(value))
 }
 
-/// Returns a text as an attribute.
+/// Returns a string as an attribute.
 pub(super) fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }

@@ -28,6 +28,9 @@ use crate::platform::config::{ConfigError, Env};
 use item::{Attributes, Key};
 use write::unprocessed;
 
+pub use accounts::{AtVersion, Changed, Created};
+pub use credentials::{Credential, OwnerWrite};
+
 /// The table and the client that accesses it.
 #[derive(Clone)]
 pub struct Store {
@@ -99,7 +102,7 @@ impl Store {
         (0..connections).for_each(|_| self.reach(&mut asked));
         while let Some(answer) = asked.join_next().await {
             if let Ok(Err(fault)) = answer {
-                tracing::warn!(cause = chain(&fault), "DynamoDB is not reached yet");
+                tracing::warn!(cause = chain(&fault), "DynamoDB cannot be reached yet");
                 // The other connections would fail in the same way.
                 return;
             }

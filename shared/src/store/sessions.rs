@@ -206,11 +206,7 @@ impl Store {
         let mut page = SessionPage {
             account: None,
             sessions: Vec::new(),
-            // If the page ends at another item, all sessions have been read.
-            last: match answer.last_evaluated_key.as_ref().map(ItemKind::of) {
-                Some(ItemKind::Session(id)) => Some(id),
-                _ => None,
-            },
+            last: None,
         };
         for item in answer.items.as_deref().unwrap_or_default() {
             match ItemKind::of(item) {
@@ -223,6 +219,23 @@ impl Store {
                 | ItemKind::Unknown => {}
             }
         }
+        page.last = match answer.last_evaluated_key.as_ref() {
+            None => None,
+            Some(key) => match ItemKind::of(key) {
+                ItemKind::Session(id) => Some(id),
+                // The page ends among the sessions, at an item that is none.
+                ItemKind::Unknown if item::is_among_sessions(key) => {
+                    page.sessions.last().map(|session| session.id)
+                }
+                // All sessions have been read.
+                ItemKind::Account
+                | ItemKind::Credential
+                | ItemKind::Attempts
+                | ItemKind::SessionAttempts
+                | ItemKind::SourceAttempts
+                | ItemKind::Unknown => None,
+            },
+        };
         if page.account.is_none() {
             page.account = self.account(user).await?;
         }

@@ -216,7 +216,8 @@ impl Conflicts for UpdateItemError {
     }
 }
 
-/// Makes a [`StoreError`] of a request that cannot be built, which no request here causes.
+/// Returns a function that converts the error of a request that could not be built. No request here
+/// causes it.
 pub(super) fn incomplete(operation: &'static str) -> impl Fn(BuildError) -> StoreError {
     move |error| StoreError::Unavailable {
         operation,
@@ -236,6 +237,7 @@ impl Store {
             .set_transact_items(Some(actions));
         retry_conflicts(|| request.clone().send()).await.map(|_| ())
     }
+
     /// Deletes the items of an account's partition whose sort key begins with `prefix`, except
     /// those for which `keep` returns true, however many there are.
     ///

@@ -1,7 +1,7 @@
 //! The context that the authorizer passes to functions, at `requestContext.authorizer.lambda`.
 //!
 //! The authorizer writes this type and functions read it. All of its members are scalar: API
-//! Gateway passes other values to some kinds of integration as empty texts.
+//! Gateway passes other values to some kinds of integration as empty strings.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::claims::Claims;
 use crate::domain::id::{Role, SessionId, UserId};
 
-/// The sender of a request, and how long that is valid.
+/// The sender of a request, and how long the token is valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthorizerContext {
     /// The account (`sub`).
@@ -43,7 +43,7 @@ impl AuthorizerContext {
         };
         let roles = text("roles")?.split(' ').filter(|role| !role.is_empty());
         let roles: Result<_, _> = roles.map(str::parse).collect();
-        // A number, which emulators and parameter mappings turn into a text of digits.
+        // `exp` is a number. Some emulators and parameter mappings pass it as a string of digits.
         let exp = match fields.get("exp") {
             Some(Value::Number(number)) => number.as_u64(),
             Some(Value::String(digits)) => digits.parse().ok(),

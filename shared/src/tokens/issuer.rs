@@ -41,7 +41,7 @@ pub enum IssueError {
 
 impl Issuer {
     /// Reads the same settings as [`Signer::from_env`] and [`IssuerAndAudience::from_env`], and
-    /// `ACCESS_TOKEN_SECONDS` (60 to 3600, default 900).
+    /// [`ACCESS_TOKEN_SECONDS`].
     ///
     /// # Errors
     ///
@@ -58,7 +58,7 @@ impl Issuer {
     /// Prepares the key ahead of its first use. If this fails, [`Issuer::issue`] tries again.
     pub async fn warm_up(&self) {
         if let Err(error) = self.signer.warm_up().await {
-            tracing::warn!(cause = chain(&error), "the signing key is not there yet");
+            tracing::warn!(cause = chain(&error), "the signing key is not ready yet");
         }
     }
 

@@ -41,7 +41,7 @@ pub enum KeySetError {
     #[error("has the key \"{0}\", which is not an RSA (2048 bits or more), P-256 or Ed25519 key")]
     Unsupported(String),
     /// A key is meant for another use.
-    #[error("has the key \"{0}\" with a \"use\" or \"alg\" that does not sign tokens of its kind")]
+    #[error("has the key \"{0}\", whose \"use\" or \"alg\" does not fit a key of its kind")]
     OtherUse(String),
 }
 

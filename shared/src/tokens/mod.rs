@@ -17,3 +17,6 @@ pub mod private_key;
 pub mod public_key;
 #[cfg(feature = "accounts")]
 pub mod signer;
+
+#[cfg(feature = "accounts")]
+pub use issuer::{AccessToken, Issuer};

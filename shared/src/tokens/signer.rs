@@ -90,8 +90,8 @@ impl Signer {
         let sealed = key.strip_prefix("sealed:").map(|sealed| {
             STANDARD.decode(sealed).map_err(|_| {
                 ConfigError::new(
-                    "SIGNING_KEY begins with \"sealed:\" and is no base64 after it; set it to what \
-                     the custom resource gave",
+                    "SIGNING_KEY begins with \"sealed:\", but the rest is not base64; set it to the \
+                     value that the custom resource returned",
                 )
             })
         });
@@ -186,8 +186,8 @@ impl Signer {
             Custody::Kms { kms, arn, public } => {
                 let signature = kms.sign(arn, self.algorithm, token.as_bytes()).await?;
                 let signature = URL_SAFE_NO_PAD.encode(signature);
-                // This takes tens of microseconds after a network's milliseconds, and no token that
-                // verifiers refuse is ever returned.
+                // Verifying takes tens of microseconds, little beside the call to KMS, and no token
+                // is returned that verifiers would refuse.
                 if !public.verify(&token, &signature) {
                     return Err(self.other_key());
                 }
@@ -225,14 +225,14 @@ fn named(published: KeySet, kid: Option<String>) -> Result<Key, ConfigError> {
     match kid {
         Some(kid) => published.take(&kid).ok_or_else(|| {
             ConfigError::new(format!(
-                "SIGNING_KID is \"{kid}\", which JWKS does not have; set it to the name of the key \
-                 that SIGNING_KEY is"
+                "SIGNING_KID is \"{kid}\", which JWKS does not have; set it to the kid of \
+                 SIGNING_KEY in JWKS"
             ))
         }),
         None => published.only().ok_or_else(|| {
             ConfigError::new(
-                "SIGNING_KID is not set; set it to the name of the key that SIGNING_KEY is among \
-                 the several of JWKS",
+                "SIGNING_KID is not set; set it to the kid of SIGNING_KEY in JWKS, which has \
+                 several keys",
             )
         }),
     }
@@ -303,12 +303,12 @@ mod tests {
             ),
             (
                 vec![("SIGNING_KEY", ARN), ("JWKS", &two)],
-                "SIGNING_KID is not set; set it to the name of the key",
+                "SIGNING_KID is not set; set it to the kid of SIGNING_KEY in JWKS, which has",
             ),
             (vec![("SIGNING_KEY", ARN)], "AWS_ACCESS_KEY_ID is not set"),
             (
                 vec![("SIGNING_KEY", "sealed:!")],
-                "SIGNING_KEY begins with \"sealed:\" and is no base64",
+                "SIGNING_KEY begins with \"sealed:\", but the rest is not base64",
             ),
         ] {
             let mut all = vec![("JWKS", one.as_str())];

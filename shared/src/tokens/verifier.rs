@@ -11,6 +11,7 @@ use super::audience::IssuerAndAudience;
 use super::claims::{Claims, Header};
 use super::jwks::KeySet;
 use crate::platform::config::{ConfigError, Env};
+use crate::platform::settings::ACCESS_TOKEN_SECONDS;
 
 /// Verifies access tokens against one issuer, one audience and one set of keys.
 pub struct Verifier {
@@ -38,7 +39,7 @@ pub enum TokenError {
     #[error("the token's typ is not at+jwt")]
     Typ,
     /// The key is chosen from the configured keys by exact name.
-    #[error("the token's kid is none of our keys")]
+    #[error("no key of ours has the token's kid")]
     UnknownKey,
     /// RFC 8725 section 3.1: the algorithm is the key's.
     #[error("the token's alg is not its key's")]
@@ -53,7 +54,7 @@ pub enum TokenError {
     #[error("the issuer to expect is unknown: set ISSUER")]
     NoIssuer,
     /// RFC 9068 section 4.
-    #[error("the token is another issuer's")]
+    #[error("the token is from another issuer")]
     Issuer,
     /// RFC 9068 section 4.
     #[error("the token is for another audience")]
@@ -77,7 +78,7 @@ impl Verifier {
     /// The tolerated difference between clocks, in seconds.
     pub const LEEWAY: u64 = 30;
     /// The longest lifetime that is issued, in seconds.
-    pub const MAX_LIFETIME: u64 = 60 * 60;
+    pub const MAX_LIFETIME: u64 = *ACCESS_TOKEN_SECONDS.range.end();
 
     /// Reads `JWKS`, `ISSUER` and `AUDIENCE`; see [`KeySet::from_env`] and
     /// [`IssuerAndAudience::from_env`].

@@ -113,7 +113,7 @@ impl Kms {
     }
 
     /// Injects these faults into the next requests, one each.
-    pub fn will(&self, faults: &[Fault]) {
+    pub fn inject(&self, faults: &[Fault]) {
         self.faults.lock().unwrap().extend(faults);
     }
 

@@ -16,10 +16,9 @@ use testkit::cloudformation::CloudFormation;
 use testkit::kms::Kms;
 use testkit::runtime_api::Bootstrap;
 
-use crate::support::app::{
-    NAMESPACE, PASSWORD, options_of_processes, registration, root, segment, text,
-};
+use crate::support::app::{PASSWORD, options_of_processes, registration, root, segment, text};
 use crate::support::emf;
+use crate::support::log::NAMESPACE;
 
 /// Returns the path of a function's binary.
 fn binary(function: &str) -> PathBuf {

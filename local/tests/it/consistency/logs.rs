@@ -405,7 +405,7 @@ async fn a_fault_of_kms_is_counted_and_its_time_measured() {
     assert!(line["kms_ms"].as_f64().unwrap() > 0.0, "{line}");
     assert_eq!(line.get("kms_faults"), None, "{line}");
 
-    stack.kms.will(&[Fault::Denied]);
+    stack.kms.inject(&[Fault::Denied]);
     let line = login().await;
     assert_eq!(
         (&line["status"], &line["level"]),

@@ -392,22 +392,10 @@ async fn the_environment_of_every_function_fits_at_every_stage_of_a_rotation() {
 
 #[test]
 fn the_pages_on_security_and_architecture_name_tests_that_exist() {
-    let mut folders = ["functions", "local", "shared"]
-        .map(|name| root().join(name))
-        .to_vec();
-    let mut files = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => folders.push(path),
-                false => files.push(path.display().to_string()),
-            }
-        }
-    }
+    let files = files_in(&["functions", "local", "shared"]);
     let mut tests: BTreeSet<String> = BTreeSet::new();
     for path in files.iter().filter(|path| path.ends_with(".rs")) {
-        let text = std::fs::read_to_string(path).unwrap();
+        let text = std::fs::read_to_string(root().join(path)).unwrap();
         let mut parts = path.trim_end_matches(".rs").rsplit('/');
         let file = match parts.next() {
             Some("lib") => parts.nth(1),
@@ -431,6 +419,62 @@ fn the_pages_on_security_and_architecture_name_tests_that_exist() {
             }
         }
         assert!(cited > least, "{page}: only {cited} tests are cited");
+    }
+}
+
+/// Returns the paths of all files in these folders of the repository, except what cargo builds.
+fn files_in(folders: &[&str]) -> Vec<String> {
+    let mut folders: Vec<_> = folders.iter().map(|&name| name.to_owned()).collect();
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(root().join(&folder)).unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            let path = format!("{folder}/{name}");
+            match entry.file_type().unwrap().is_dir() {
+                true if name == "target" => {}
+                true => folders.push(path),
+                false => files.push(path),
+            }
+        }
+    }
+    files
+}
+
+#[test]
+fn no_file_is_longer_than_a_reader_can_hold() {
+    /// A client to copy is one file (docs/decisions/0015-a-client-to-copy.md).
+    const EXEMPT: &str = "examples/client/latchkey.mjs";
+    let folders = [
+        ".ci",
+        "bench",
+        "examples",
+        "functions",
+        "fuzz/fuzz_targets",
+        "fuzz/src",
+        "local",
+        "shared",
+        "testkit",
+        "xtask",
+    ];
+    let extension = |path: &String| {
+        let (_, name) = path.rsplit_once('/').unwrap_or_default();
+        name.rsplit_once('.')
+            .map_or("", |(_, extension)| extension)
+            .to_owned()
+    };
+    let mut files = files_in(&folders);
+    // Scripts have no extension.
+    files.retain(|path| ["rs", "mjs", "py", "sh", ""].contains(&extension(path).as_str()));
+    assert!(files.iter().any(|path| path == EXEMPT));
+    assert!(files.len() > 200, "{}", files.len());
+    for path in files.iter().filter(|path| *path != EXEMPT) {
+        let is_test =
+            path.contains("/tests/") || path.ends_with("/tests.rs") || path.ends_with(".test.mjs");
+        let most = if is_test { 600 } else { 400 };
+        let octets = std::fs::read(root().join(path)).unwrap();
+        let lines = octets.iter().filter(|&&octet| octet == b'\n').count();
+        assert!(lines <= most, "{path} has {lines} lines, more than {most}");
     }
 }
 

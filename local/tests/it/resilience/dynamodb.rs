@@ -17,7 +17,7 @@ use crate::support::faulty_store::{FaultyStore, ask};
 #[tokio::test]
 async fn a_registration_that_collides_is_tried_again() {
     let faulty = FaultyStore::start().await;
-    faulty.will("TransactWriteItems", &[Fault::Conflict; 3]);
+    faulty.inject("TransactWriteItems", &[Fault::Conflict; 3]);
     assert_eq!(faulty.register().await.0, 201);
     assert_eq!(faulty.seen().len(), 1 + 4);
     assert_eq!(faulty.app.items().await.len(), 2);
@@ -26,23 +26,23 @@ async fn a_registration_that_collides_is_tried_again() {
 #[tokio::test]
 async fn a_registration_that_collides_without_end_is_a_503_and_leaves_nothing() {
     let faulty = FaultyStore::start().await;
-    faulty.will("TransactWriteItems", &[Fault::Conflict; 100]);
+    faulty.inject("TransactWriteItems", &[Fault::Conflict; 100]);
     assert_eq!(faulty.register().await.0, 503);
     assert_eq!(faulty.seen().len(), 1 + 5);
     assert!(faulty.app.items().await.is_empty());
-    faulty.will("TransactWriteItems", &[]);
+    faulty.inject("TransactWriteItems", &[]);
     assert_eq!(faulty.register().await.0, 201);
 }
 
 #[tokio::test]
 async fn a_transaction_that_is_throttled_is_tried_again() {
     let faulty = FaultyStore::start().await;
-    faulty.will("TransactWriteItems", &[Fault::ThrottledTransaction; 4]);
+    faulty.inject("TransactWriteItems", &[Fault::ThrottledTransaction; 4]);
     assert_eq!(faulty.register().await.0, 201);
     assert_eq!(faulty.seen().len(), 5);
     // Without end it is a 503, and the client may repeat it.
     let other = FaultyStore::start().await;
-    other.will("TransactWriteItems", &[Fault::ThrottledTransaction; 100]);
+    other.inject("TransactWriteItems", &[Fault::ThrottledTransaction; 100]);
     assert_eq!(other.register().await.0, 503);
     assert_eq!(other.seen().len(), 5);
     assert!(other.app.items().await.is_empty());
@@ -51,12 +51,12 @@ async fn a_transaction_that_is_throttled_is_tried_again() {
 #[tokio::test]
 async fn a_registration_whose_answer_was_lost_is_still_a_201() {
     let faulty = FaultyStore::start().await;
-    faulty.will("TransactWriteItems", &[Fault::AnswerLost]);
+    faulty.inject("TransactWriteItems", &[Fault::AnswerLost]);
     assert_eq!(faulty.register().await.0, 201);
     assert_eq!(faulty.app.items().await.len(), 2);
     // Also if it is retried as another transaction, which finds its own account.
     let other = FaultyStore::start().await;
-    other.will("TransactWriteItems", &[Fault::AnswerLost, Fault::Conflict]);
+    other.inject("TransactWriteItems", &[Fault::AnswerLost, Fault::Conflict]);
     assert_eq!(other.register().await.0, 201);
     assert_eq!(other.app.items().await.len(), 2);
 }
@@ -64,7 +64,7 @@ async fn a_registration_whose_answer_was_lost_is_still_a_201() {
 #[tokio::test]
 async fn a_registration_whose_every_answer_was_lost_is_a_503_and_then_a_whole_account() {
     let faulty = FaultyStore::start().await;
-    faulty.will("TransactWriteItems", &[Fault::AnswerLost; 3]);
+    faulty.inject("TransactWriteItems", &[Fault::AnswerLost; 3]);
     assert_eq!(faulty.register().await.0, 503);
     assert_eq!(faulty.app.items().await.len(), 2);
     assert_eq!(faulty.register().await.0, 409);
@@ -75,7 +75,7 @@ async fn a_registration_whose_every_answer_was_lost_is_a_503_and_then_a_whole_ac
 async fn a_fault_of_dynamodb_is_counted_and_its_time_measured_with_all_tries() {
     let faulty = FaultyStore::start().await;
     for (fault, least_ms) in [(Fault::Broken, 0.0), (Fault::Silence, 2400.0)] {
-        faulty.will("TransactWriteItems", &[fault; 3]);
+        faulty.inject("TransactWriteItems", &[fault; 3]);
         logged_requests();
         assert_eq!(faulty.register().await.0, 503);
         let lines = logged_requests();
@@ -88,7 +88,7 @@ async fn a_fault_of_dynamodb_is_counted_and_its_time_measured_with_all_tries() {
         assert!(emf::stored(line).contains(&("store_faults".to_owned(), vec![])));
     }
     // A refusal by a condition of the write is not a fault.
-    faulty.will("TransactWriteItems", &[]);
+    faulty.inject("TransactWriteItems", &[]);
     assert_eq!(faulty.register().await.0, 201);
     assert_eq!(faulty.register().await.0, 409);
     assert!(
@@ -101,20 +101,20 @@ async fn a_fault_of_dynamodb_is_counted_and_its_time_measured_with_all_tries() {
 #[tokio::test]
 async fn passing_faults_are_tried_again() {
     let faulty = FaultyStore::start().await;
-    faulty.will("TransactWriteItems", &[Fault::Throttled]);
+    faulty.inject("TransactWriteItems", &[Fault::Throttled]);
     assert_eq!(faulty.register().await.0, 201);
     // The attempt and then the session: each is retried.
     for faults in [
         [Fault::Broken, Fault::AnswerLost],
         [Fault::AnswerLost, Fault::Broken],
     ] {
-        faulty.will("BatchGetItem", &[Fault::Broken, Fault::Throttled]);
-        faulty.will("GetItem", &[Fault::Broken, Fault::Throttled]);
-        faulty.will("PutItem", &faults);
-        faulty.will("UpdateItem", &[Fault::Broken]);
+        faulty.inject("BatchGetItem", &[Fault::Broken, Fault::Throttled]);
+        faulty.inject("GetItem", &[Fault::Broken, Fault::Throttled]);
+        faulty.inject("PutItem", &faults);
+        faulty.inject("UpdateItem", &[Fault::Broken]);
         assert_eq!(faulty.login().await.0, 200);
     }
-    faulty.will("UpdateItem", &[Fault::WriteConflict, Fault::WriteConflict]);
+    faulty.inject("UpdateItem", &[Fault::WriteConflict, Fault::WriteConflict]);
     assert_eq!(faulty.login().await.0, 200);
     assert_eq!(faulty.app.items_of("SESSION#").await.len(), 3);
 }
@@ -137,12 +137,12 @@ async fn a_login_whose_session_is_not_stored_gives_no_token() {
             Fault::Broken,
         ],
     ] {
-        faulty.will("PutItem", faults);
+        faulty.inject("PutItem", faults);
         let (status, body) = faulty.login().await;
         assert_eq!(status, 503);
         assert!(!body.to_string().contains("token"), "{body}");
         assert!(faulty.app.items_of("SESSION#").await.is_empty());
-        faulty.will("PutItem", &[]);
+        faulty.inject("PutItem", &[]);
     }
     assert_eq!(faulty.login().await.0, 200);
 }
@@ -160,12 +160,12 @@ async fn a_login_that_fails_late_does_not_count_as_a_guess() {
         (&session, &[Fault::Broken; 3]),
     ] {
         for time in 1..=12 {
-            faulty.will("PutItem", put);
-            faulty.will("UpdateItem", update);
+            faulty.inject("PutItem", put);
+            faulty.inject("UpdateItem", update);
             assert_eq!(faulty.login().await.0, 503, "time {time}");
         }
-        faulty.will("PutItem", &[]);
-        faulty.will("UpdateItem", &[]);
+        faulty.inject("PutItem", &[]);
+        faulty.inject("UpdateItem", &[]);
         assert_eq!(faulty.login().await.0, 200);
     }
 }
@@ -188,7 +188,7 @@ async fn a_login_whose_hash_cannot_be_replaced_does_not_count_as_a_guess() {
     assert!(made.unwrap());
     let body = json!({"email": "ada@example.com", "password": PASSWORD});
     for time in 1..=12 {
-        faulty.will("UpdateItem", &[Fault::Broken; 3]);
+        faulty.inject("UpdateItem", &[Fault::Broken; 3]);
         let (status, _) = ask(&functions, "login", "POST", &body, None).await;
         assert_eq!(status, 503, "time {time}");
     }
@@ -211,7 +211,7 @@ async fn a_change_whose_answer_was_lost_is_still_a_200() {
             answer["headers"]["etag"].clone(),
         )
     };
-    faulty.will("UpdateItem", &[Fault::AnswerLost]);
+    faulty.inject("UpdateItem", &[Fault::AnswerLost]);
     assert_eq!(
         patch("\"1\"", "Augusta").await,
         (json!(200), json!("\"2\""))
@@ -225,7 +225,7 @@ async fn a_change_whose_answer_was_lost_is_still_a_200() {
 async fn a_fault_while_a_credential_is_read_is_not_a_wrong_password() {
     let faulty = FaultyStore::start().await;
     assert_eq!(faulty.register().await.0, 201);
-    faulty.will("BatchGetItem", &[Fault::Broken; 3]);
+    faulty.inject("BatchGetItem", &[Fault::Broken; 3]);
     assert_eq!(faulty.login().await.0, 503);
     assert_eq!(faulty.login().await.0, 200);
 }
@@ -258,7 +258,7 @@ async fn an_unreachable_store_is_a_503() {
 #[tokio::test]
 async fn a_store_that_does_not_answer_is_a_503_before_the_function_s_timeout() {
     let faulty = FaultyStore::start().await;
-    faulty.will("TransactWriteItems", &[Fault::Silence; 3]);
+    faulty.inject("TransactWriteItems", &[Fault::Silence; 3]);
     // Well below the ten seconds that template.yaml gives the function. The SDK uses the real
     // clock.
     let answer = tokio::time::timeout(std::time::Duration::from_secs(9), faulty.register());
@@ -275,7 +275,7 @@ async fn a_call_ends_before_its_function_does() {
     };
     let clock = Clock::Manual(faulty.app.clock.clone());
     let register = Register::from_env(&env(&lookup), clock).unwrap();
-    faulty.will("TransactWriteItems", &[Fault::Silence; 3]);
+    faulty.inject("TransactWriteItems", &[Fault::Silence; 3]);
     let event = event("POST", "/register", &registration("ada@example.com"), None);
     let mut context = lambda_http::Context::default();
     // Lambda ends the function in a moment: there is no time for the SDK's own time limit.

@@ -172,14 +172,14 @@ async fn after_a_fault_at_any_request_a_call_is_done_or_not_and_a_retry_complete
                     continue;
                 }
                 let before = stored_items(&faulty.app).await;
-                faulty.will(request, &[fault; 40]);
+                faulty.inject(request, &[fault; 40]);
                 let failed = call(
                     &faulty.functions,
                     operation.function,
                     operation.event.clone(),
                 );
                 let (status, _) = failed.await;
-                faulty.will(request, &[]);
+                faulty.inject(request, &[]);
                 let after = stored_items(&faulty.app).await;
                 // A call that can only be completed, not undone, may be partly done.
                 let goes_on = ["Query", "BatchWriteItem", "DeleteItem"].contains(request)

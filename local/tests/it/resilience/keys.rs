@@ -215,7 +215,7 @@ async fn cloudformation_is_told_whatever_kms_does() {
         (Fault::Throttled, 3, "ThrottlingException: Rate exceeded"),
         (Fault::Silence, 3, "timed out"),
     ] {
-        kms.will(&vec![fault; tries]);
+        kms.inject(&vec![fault; tries]);
         let reason = reason(&cloudformation.ask(&kms, create(&[&key])).await);
         assert!(reason.contains(expected), "{fault:?}: {reason}");
         assert!(reason.contains(&key), "{reason}");
@@ -228,10 +228,10 @@ async fn a_role_that_is_not_known_everywhere_yet_is_waited_for() {
     let key = kms.make("ECC_NIST_P256");
     let wrapping = kms.make("SYMMETRIC_DEFAULT");
     for asked in [create(&[&key]), seal(&wrapping, "ECC_NIST_P256")] {
-        kms.will(&[Fault::Denied; 9]);
+        kms.inject(&[Fault::Denied; 9]);
         let answer = cloudformation.ask(&kms, asked.clone()).await;
         assert_eq!(answer["Status"], "SUCCESS", "{answer}");
-        kms.will(&[Fault::Denied; 10]);
+        kms.inject(&[Fault::Denied; 10]);
         let reason = reason(&cloudformation.ask(&kms, asked).await);
         assert!(
             reason.contains("AccessDeniedException: not authorized"),
@@ -250,7 +250,7 @@ async fn an_answer_that_is_not_accepted_is_sent_again() {
         _ => name.starts_with("AWS_").then(|| kms.url.clone()),
     };
     let pause = Duration::from_millis(300);
-    let keys = Arc::new(Keys::from_env(&Env::new(&lookup)).pausing(pause));
+    let keys = Arc::new(Keys::from_env(&Env::new(&lookup)).with_pause(pause));
     let began = Instant::now();
     keys.answer(&cloudformation.event_of(create(&[&key])))
         .await
@@ -260,7 +260,7 @@ async fn an_answer_that_is_not_accepted_is_sent_again() {
 
     // Lambda itself retries a failed asynchronous event.
     cloudformation.refusals.store(3, Ordering::SeqCst);
-    let keys = Arc::new(Keys::from_env(&Env::new(&lookup)).pausing(Duration::ZERO));
+    let keys = Arc::new(Keys::from_env(&Env::new(&lookup)).with_pause(Duration::ZERO));
     let event = cloudformation.event_of(create(&[&key]));
     let error = keys.answer(&event).await.unwrap_err();
     assert_eq!(error.to_string(), "CloudFormation was not told");
@@ -268,8 +268,8 @@ async fn an_answer_that_is_not_accepted_is_sent_again() {
     // Three times also if no answer arrives.
     cloudformation.answers();
     cloudformation.silent.store(true, Ordering::SeqCst);
-    let keys = Keys::from_env(&Env::new(&lookup)).pausing(Duration::ZERO);
-    let keys = Arc::new(keys.heard_within(Duration::from_millis(200)));
+    let keys = Keys::from_env(&Env::new(&lookup)).with_pause(Duration::ZERO);
+    let keys = Arc::new(keys.with_delivery_timeout(Duration::from_millis(200)));
     let error = keys.answer(&event).await.unwrap_err();
     assert_eq!(
         shared::observe::logging::chain(&error),

@@ -25,25 +25,25 @@ async fn a_fault_during_a_refresh_never_loses_the_session() {
         ("UpdateItem", Fault::Broken),
         ("UpdateItem", Fault::WriteConflict),
     ] {
-        faulty.will(operation, &[fault; 20]);
+        faulty.inject(operation, &[fault; 20]);
         assert_eq!(
             faulty.refresh(&ada.refresh_token).await.0,
             503,
             "{operation} {fault:?}"
         );
-        faulty.will(operation, &[]);
+        faulty.inject(operation, &[]);
     }
     let (status, tokens) = faulty.refresh(&ada.refresh_token).await;
     assert_eq!(status, 200);
     let next = text(&tokens, "refresh_token");
 
     // The write is done, but its answer is lost. The SDK's next try finds it done.
-    faulty.will("UpdateItem", &[Fault::AnswerLost]);
+    faulty.inject("UpdateItem", &[Fault::AnswerLost]);
     let (status, tokens) = faulty.refresh(&next).await;
     assert_eq!(status, 200);
     let next = text(&tokens, "refresh_token");
     // Every answer is lost, and the client presents its token again.
-    faulty.will(
+    faulty.inject(
         "UpdateItem",
         &[Fault::AnswerLost, Fault::Broken, Fault::Broken],
     );
@@ -66,7 +66,7 @@ async fn credential_and_account_never_disagree() {
         let new = "another good password";
         let body = json!({"current_password": PASSWORD, "new_password": new});
         let change = || event("POST", "/password/change", &body, Some(&ada.access_token));
-        faulty.will("TransactWriteItems", faults);
+        faulty.inject("TransactWriteItems", faults);
         let (status, changed) = call(&faulty.functions, "password", change()).await;
         assert!([200, 503].contains(&status), "{faults:?}: {status}");
         // One of the two passwords is valid, and everything works with it.
@@ -97,7 +97,7 @@ async fn sessions_whose_removal_fails_have_ended_all_the_same() {
     let ada = faulty.app.user("ada@example.com").await;
     let other = faulty.app.login(&ada.email, PASSWORD).await.json();
     let body = json!({"current_password": PASSWORD, "new_password": "another good password"});
-    faulty.will("Query", &[Fault::Broken; 3]);
+    faulty.inject("Query", &[Fault::Broken; 3]);
     let change = event("POST", "/password/change", &body, Some(&ada.access_token));
     assert_eq!(call(&faulty.functions, "password", change).await.0, 200);
     assert_eq!(faulty.app.items_of("SESSION#").await.len(), 2);
@@ -119,7 +119,7 @@ async fn a_deletion_that_fails_half_way_is_finished_by_the_next_call() {
         let ada = faulty.app.user("ada@example.com").await;
         let body = json!({ "password": PASSWORD });
         let delete = || event("DELETE", "/profile", &body, Some(&ada.access_token));
-        faulty.will(operation, faults);
+        faulty.inject(operation, faults);
         assert_eq!(
             call(&faulty.functions, "profile", delete()).await.0,
             503,
@@ -208,7 +208,7 @@ async fn a_login_that_an_account_s_deletion_overtakes_leaves_no_session() {
     // place only, so the first update is that of the account.
     assert_eq!(faulty.login().await.0, 200);
     faulty.app.remove_sessions().await;
-    faulty.will("UpdateItem", &[Fault::ItemGone]);
+    faulty.inject("UpdateItem", &[Fault::ItemGone]);
     assert_eq!(faulty.login().await.0, 401);
     assert!(faulty.app.items_of("SESSION#").await.is_empty());
     assert!(
@@ -221,7 +221,7 @@ async fn a_login_that_an_account_s_deletion_overtakes_leaves_no_session() {
 async fn a_session_that_ends_during_its_refresh_stays_ended() {
     let faulty = FaultyStore::start().await;
     let ada = faulty.app.user("ada@example.com").await;
-    faulty.will("UpdateItem", &[Fault::ItemGone]);
+    faulty.inject("UpdateItem", &[Fault::ItemGone]);
     assert_eq!(faulty.refresh(&ada.refresh_token).await.0, 401);
     assert!(faulty.app.items_of("SESSION#").await.is_empty());
 }
@@ -231,7 +231,7 @@ async fn a_lost_answer_costs_nothing_even_without_a_grace_time() {
     let app = App::with(&[("RefreshGraceSeconds", "0")]).await;
     let faulty = FaultyStore::before(app).await;
     let token = faulty.app.user("ada@example.com").await.refresh_token;
-    faulty.will("UpdateItem", &[Fault::AnswerLost]);
+    faulty.inject("UpdateItem", &[Fault::AnswerLost]);
     let (status, tokens) = faulty.refresh(&token).await;
     assert_eq!(status, 200, "{tokens}");
     assert_eq!(faulty.refresh(&text(&tokens, "refresh_token")).await.0, 200);
@@ -241,29 +241,29 @@ async fn a_lost_answer_costs_nothing_even_without_a_grace_time() {
 async fn unprocessed_keys_of_a_batch_are_requested_again() {
     let faulty = FaultyStore::start().await;
     let ada = faulty.app.user("ada@example.com").await;
-    faulty.will("BatchGetItem", &[Fault::Unprocessed; 2]);
+    faulty.inject("BatchGetItem", &[Fault::Unprocessed; 2]);
     assert_eq!(faulty.refresh(&ada.refresh_token).await.0, 200);
-    faulty.will("BatchGetItem", &[Fault::Unprocessed; 20]);
+    faulty.inject("BatchGetItem", &[Fault::Unprocessed; 20]);
     assert_eq!(faulty.refresh(&ada.refresh_token).await.0, 503);
-    faulty.will("BatchGetItem", &[]);
+    faulty.inject("BatchGetItem", &[]);
 
     // Items that were read before are not lost, and unprocessed ones are not taken for missing.
-    faulty.will("BatchGetItem", &[Fault::OnlyFirst]);
+    faulty.inject("BatchGetItem", &[Fault::OnlyFirst]);
     assert_eq!(faulty.login().await.0, 200);
-    faulty.will("BatchGetItem", &[Fault::OnlyFirst, Fault::OnlyFirst]);
+    faulty.inject("BatchGetItem", &[Fault::OnlyFirst, Fault::OnlyFirst]);
     assert_eq!(faulty.login().await.0, 200);
-    faulty.will("BatchGetItem", &[Fault::Unprocessed; 20]);
+    faulty.inject("BatchGetItem", &[Fault::Unprocessed; 20]);
     assert_eq!(faulty.login().await.0, 503);
     let wrong = json!({"email": "ada@example.com", "password": "not the password"});
     for status in [401, 401, 401, 401, 401, 429] {
-        faulty.will("BatchGetItem", &[Fault::OnlyFirst, Fault::OnlyFirst]);
+        faulty.inject("BatchGetItem", &[Fault::OnlyFirst, Fault::OnlyFirst]);
         let answer = ask(&faulty.functions, "login", "POST", &wrong, None).await;
         assert_eq!(answer.0, status);
     }
-    faulty.will("BatchGetItem", &[]);
+    faulty.inject("BatchGetItem", &[]);
 
     faulty.app.copy_session(30).await;
-    faulty.will("BatchWriteItem", &[Fault::Unprocessed; 2]);
+    faulty.inject("BatchWriteItem", &[Fault::Unprocessed; 2]);
     let end = event("DELETE", "/sessions", &Value::Null, Some(&ada.access_token));
     assert_eq!(call(&faulty.functions, "session", end).await.0, 204);
     assert!(faulty.app.items_of("SESSION#").await.is_empty());
@@ -282,7 +282,7 @@ async fn end_with(faults: &[Fault], logout: bool) -> (u16, Vec<Value>, usize) {
         end["pathParameters"] = json!({ "id": ada.session_id() });
         end
     };
-    faulty.will("DeleteItem", faults);
+    faulty.inject("DeleteItem", faults);
     logged_events();
     let (status, _) = call(&faulty.functions, "session", end).await;
     let left = faulty.app.items_of("SESSION#").await.len();
@@ -324,7 +324,7 @@ async fn a_refresh_that_reads_across_a_change_of_the_password_reads_once_more() 
     let faulty = FaultyStore::start().await;
     let ada = faulty.app.user("ada@example.com").await;
     // The batch is answered in two parts, the session first.
-    faulty.will("BatchGetItem", &[Fault::OnlyFirst, Fault::Held]);
+    faulty.inject("BatchGetItem", &[Fault::OnlyFirst, Fault::Held]);
     let change = async {
         faulty.proxy.held().await;
         // Both get the next epoch, as by a change that leaves this session its token.
@@ -360,7 +360,7 @@ async fn a_repeat_whose_count_was_not_answered_counts_once_and_gets_the_successo
     let ada = faulty.app.user("ada@example.com").await;
     let (_, first) = faulty.refresh(&ada.refresh_token).await;
     faulty.app.clock.advance(Duration::from_secs(11));
-    faulty.will("UpdateItem", &[Fault::AnswerLost]);
+    faulty.inject("UpdateItem", &[Fault::AnswerLost]);
     let (status, again) = faulty.refresh(&ada.refresh_token).await;
     assert_eq!(status, 200);
     assert_eq!(again["refresh_token"], first["refresh_token"]);

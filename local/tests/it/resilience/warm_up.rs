@@ -84,7 +84,7 @@ async fn a_key_in_kms_is_reached_before_the_first_token_and_signs_nothing_then()
 #[tokio::test]
 async fn services_that_do_not_answer_hold_up_the_start_for_two_seconds_at_most() {
     let stack = Stack::with_key("RSA_2048").await;
-    stack.kms.will(&[Fault::Silence, Fault::Silence]);
+    stack.kms.inject(&[Fault::Silence, Fault::Silence]);
     let login = stack.handler("login", Login::from_env);
     tokio::time::pause();
     let began = Instant::now();

@@ -244,6 +244,34 @@ async fn any_number_of_sessions_is_ended() {
 }
 
 #[tokio::test]
+async fn a_page_that_ends_at_an_item_without_a_session_s_id_hides_no_session() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    app.copy_session(120).await;
+    let list = async || {
+        let first = ada.get("/sessions").send().await.expect(200).json();
+        let cursor = text(&first, "next_cursor");
+        let rest = ada.get(&format!("/sessions?cursor={cursor}"));
+        let rest = rest.send().await.expect(200).json();
+        assert_eq!(rest.get("next_cursor"), None);
+        (ids(&first), ids(&rest))
+    };
+    let (first, rest) = list().await;
+    // Just before the last session of the first page, latest first.
+    let item = [
+        ("pk", format!("USER#{}", ada.id())),
+        ("sk", format!("SESSION#{}~", first.last().unwrap())),
+    ];
+    let item = item.map(|(name, text)| (name.to_owned(), AttributeValue::S(text)));
+    let put = app.dynamodb().put_item().table_name(dynamodb::TABLE);
+    put.set_item(Some(item.into())).send().await.unwrap();
+
+    let (fewer, more) = list().await;
+    assert_eq!(fewer.len() + 1, first.len());
+    assert_eq!([fewer, more].concat(), [first, rest].concat());
+}
+
+#[tokio::test]
 async fn items_of_unknown_kinds_do_not_break_lists_and_are_deleted_with_their_owner() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;

@@ -71,7 +71,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         .expect(204);
     app.register("bob@example.com").await.expect(201);
     // The account is deleted just before the login is recorded in it.
-    proxies["login"].will_at("UpdateItem", "ACCOUNT", Fault::ItemGone);
+    proxies["login"].inject_at("UpdateItem", "ACCOUNT", Fault::ItemGone);
     app.login("bob@example.com", PASSWORD).await.expect(401);
     app.get("/.well-known/jwks.json").send().await.expect(200);
 

@@ -82,7 +82,7 @@ async fn a_fault_of_kms_is_503_and_leaves_nothing_behind() {
             3
         };
         let before = stack.app.items().await;
-        stack.kms.will(&vec![fault; tries]);
+        stack.kms.inject(&vec![fault; tries]);
         let (status, problem) = stack.login().await;
         assert_eq!(
             (status, &problem["code"]),
@@ -96,7 +96,7 @@ async fn a_fault_of_kms_is_503_and_leaves_nothing_behind() {
         assert_eq!(status, 200, "{fault:?}: a retry heals it");
         let before = stack.app.items().await;
         stack.kms.asked();
-        stack.kms.will(&vec![fault; tries]);
+        stack.kms.inject(&vec![fault; tries]);
         assert_eq!(stack.refresh(&tokens).await.0, 503, "{fault:?}");
         assert_eq!(stack.app.items().await, before, "{fault:?}");
         assert_eq!(
@@ -117,7 +117,7 @@ async fn a_change_of_the_password_whose_tokens_cannot_be_signed_changes_nothing(
     let token = text(&tokens, "access_token");
     let change = || event("POST", "/password/change", &body, Some(&token));
     let before = stack.app.items().await;
-    stack.kms.will(&[Fault::Denied]);
+    stack.kms.inject(&[Fault::Denied]);
     assert_eq!(stack.ask("password", change()).await.0, 503);
     assert_eq!(stack.app.items().await, before);
     stack.kms.asked();
@@ -135,7 +135,7 @@ async fn while_kms_fails_nobody_with_the_right_password_has_to_wait() {
     // From a source that has never logged in, and from one that has.
     for _ in 0..2 {
         for time in 1..=12 {
-            stack.kms.will(&[Fault::Denied]);
+            stack.kms.inject(&[Fault::Denied]);
             assert_eq!(stack.login().await.0, 503, "time {time}");
         }
         assert_eq!(stack.login().await.0, 200);
@@ -183,9 +183,9 @@ async fn a_token_that_another_key_signed_is_never_returned() {
         let stack = Stack::with_key(spec).await;
         stack.register().await;
         let before = stack.app.items().await;
-        stack.kms.will(&[Fault::OtherSignature]);
+        stack.kms.inject(&[Fault::OtherSignature]);
         assert_eq!(stack.login().await.0, 500, "{spec}");
-        stack.kms.will(&[Fault::NoSignature]);
+        stack.kms.inject(&[Fault::NoSignature]);
         assert!(stack.login().await.0 >= 500, "{spec}");
         assert_eq!(stack.app.items().await, before, "{spec}");
         assert_eq!(stack.login().await.0, 200, "{spec}");
@@ -233,7 +233,7 @@ async fn a_sealed_key_is_unsealed_once_and_signs_without_kms() {
 async fn a_sealed_key_that_kms_does_not_unseal_is_503_until_it_does() {
     let (stack, _) = sealed("ECC_NIST_P256").await;
     let before = stack.app.items().await;
-    stack.kms.will(&[Fault::Denied, Fault::Disabled]);
+    stack.kms.inject(&[Fault::Denied, Fault::Disabled]);
     assert_eq!(stack.login().await.0, 503);
     assert_eq!(stack.login().await.0, 503);
     assert_eq!(stack.app.items().await, before);

@@ -1,9 +1,7 @@
 //! A whole Latchkey for one test, with its own DynamoDB in memory, its own clock, and a gateway
 //! that is called without a socket.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, OnceLock};
@@ -16,25 +14,19 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use local::template::{Document, Template};
-use local::{Local, Options, dynamodb, functions, signing_key};
+use local::{Local, Options, dynamodb, signing_key};
 use serde_json::{Value, json};
-use shared::observe::logging::{filter, lines};
-use shared::observe::spanless::Spanless;
 use shared::platform::clock::{Clock, ManualClock};
 use shared::platform::config::Env;
-use tracing::level_filters::LevelFilter;
-use tracing::subscriber::set_global_default;
-use tracing_subscriber::layer::SubscriberExt as _;
 
-use crate::support::emf;
+use crate::support::log;
+pub use crate::support::log::{logged, logged_events, logged_requests};
 use crate::support::openapi::described;
 
 /// The time at which every test begins, in seconds since the epoch: 2027-01-15T08:00:00Z.
 pub const BEGINNING: u64 = 1_800_000_000;
 /// A password that the policy accepts.
 pub const PASSWORD: &str = "correct horse battery staple";
-/// The namespace of the metrics that tests log.
-pub const NAMESPACE: &str = "Latchkey/tests";
 /// The address that requests come from, unless a test sets another.
 pub const SOURCE_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
 
@@ -62,7 +54,7 @@ impl App {
 
     /// Starts with these parameters of the template.
     pub async fn with(parameters: &[(&str, &str)]) -> Self {
-        keep_logs();
+        log::collect();
         let clock = ManualClock::at(BEGINNING);
         let mut options = options();
         options.clock = Clock::Manual(clock.clone());
@@ -355,82 +347,6 @@ impl Answer {
             .unwrap_or_else(|| panic!("no {name}: {self:?}"));
         value.to_str().unwrap()
     }
-}
-
-thread_local! {
-    /// The log of this thread.
-    static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Texts that no log line may contain: the passwords and addresses of the tests, the beginnings of
-/// tokens, hashes and private keys, and the URL that answers for a stack.
-const SECRET: [&str; 9] = [
-    PASSWORD,
-    "not the password",
-    "another good password",
-    "@example.com",
-    "lkr_",
-    "eyJ",
-    "$argon2",
-    "PRIVATE KEY",
-    "signature=",
-];
-
-/// Stores what each thread logs, for that thread's test. Logs at the lowest level that a deployed
-/// function can be set to. A line with a secret, or with metrics that CloudWatch would reject, ends
-/// its test.
-fn keep_logs() {
-    struct Keep;
-
-    impl Write for Keep {
-        fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-            let line = String::from_utf8_lossy(octets);
-            for secret in SECRET {
-                assert!(
-                    !line.contains(secret),
-                    "a log line contains a secret: {line}"
-                );
-            }
-            emf::check(&serde_json::from_str(&line).unwrap());
-            LOGGED.with_borrow_mut(|logged| logged.write(octets))
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
-    let lines = lines(Some(NAMESPACE.to_owned()));
-    let subscriber = Spanless
-        .with(filter(
-            LevelFilter::TRACE,
-            &[functions::NAMES, &["local"]].concat(),
-        ))
-        .with(lines.with_writer(|| Keep));
-    // Only the first call in the process succeeds, which is enough.
-    let _ = set_global_default(subscriber);
-}
-
-/// Returns what was logged on this thread since the last call.
-pub fn logged() -> Vec<Value> {
-    let logged = String::from_utf8(LOGGED.take()).unwrap();
-    let lines = logged.lines().map(serde_json::from_str);
-    lines.collect::<Result<_, _>>().unwrap()
-}
-
-/// Returns the security events that were logged on this thread since the last call.
-pub fn logged_events() -> Vec<Value> {
-    let mut lines = logged();
-    lines.retain(|line| line.get("event").is_some());
-    lines
-}
-
-/// Returns the log lines of functions' requests on this thread since the last call, without the
-/// authorizer's.
-pub fn logged_requests() -> Vec<Value> {
-    let mut lines = logged();
-    lines.retain(|line| line.get("status").is_some());
-    lines
 }
 
 /// Returns the claims of a token.

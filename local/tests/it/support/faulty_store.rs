@@ -53,8 +53,8 @@ impl FaultyStore {
         functions
     }
 
-    pub fn will(&self, operation: &'static str, faults: &[Fault]) {
-        self.proxy.will(operation, faults);
+    pub fn inject(&self, operation: &'static str, faults: &[Fault]) {
+        self.proxy.inject(operation, faults);
     }
 
     /// Returns the operations since the last call, sorted, each with the capacity units that it

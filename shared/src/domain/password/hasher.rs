@@ -57,8 +57,8 @@ impl Hasher {
     /// The equivalent sets of OWASP's Password Storage Cheat Sheet: memory in KiB, and passes.
     const LEAST: [(u64, u64); 5] = [(47104, 1), (19456, 2), (12288, 3), (9216, 4), (7168, 5)];
 
-    /// Reads `ARGON2_MEMORY_KIB` (7168 to 65536, default 19456) and `ARGON2_ITERATIONS` (1 to 10,
-    /// default 2). `p` is 1, since a Lambda function has about one processor.
+    /// Reads [`ARGON2_MEMORY_KIB`] and [`ARGON2_ITERATIONS`]. `p` is 1, since a Lambda function has
+    /// about one processor.
     ///
     /// # Errors
     ///

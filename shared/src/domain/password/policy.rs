@@ -21,8 +21,7 @@ pub struct PasswordPolicy {
 }
 
 impl PasswordPolicy {
-    /// Reads `PASSWORD_MIN_LENGTH`, in code points: 8 to 64, default 15 (which NIST requires if the
-    /// password is the only factor).
+    /// Reads [`PASSWORD_MIN_LENGTH`].
     ///
     /// # Errors
     ///
@@ -36,7 +35,7 @@ impl PasswordPolicy {
 
     /// The number of code points that are estimated. If they are hard to guess, so is the whole
     /// password. The time for an estimate grows faster than the square of the length: 128 code
-    /// points, chosen for it, took a second.
+    /// points that were chosen to be slow took a second.
     const JUDGED: usize = 32;
 
     /// The least number of guesses that a password must withstand: as many as eight random
@@ -45,7 +44,7 @@ impl PasswordPolicy {
     /// The least number of letters and digits outside the owner's personal words.
     const LEAST_BESIDE: usize = 6;
 
-    /// Accepts a new password of the person who is known by the `personal_words`.
+    /// Accepts a new password of the person whose address and names are `personal_words`.
     ///
     /// # Errors
     ///

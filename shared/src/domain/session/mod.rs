@@ -41,9 +41,8 @@ impl SessionPolicy {
     /// How many times as many repeats a session survives from the network that replaced the token.
     const FROM_SAME_NETWORK: u64 = 10;
 
-    /// Reads `REFRESH_IDLE_SECONDS` (one minute to 400 days, default 30 days),
-    /// `REFRESH_MAX_SECONDS` (the same range, default 90 days), `REFRESH_GRACE_SECONDS` (0 to 60,
-    /// default 10) and `REFRESH_REPEATS` (1 to 50, default 5).
+    /// Reads [`REFRESH_IDLE_SECONDS`], [`REFRESH_MAX_SECONDS`], [`REFRESH_GRACE_SECONDS`] and
+    /// [`REFRESH_REPEATS`].
     ///
     /// # Errors
     ///

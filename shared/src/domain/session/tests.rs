@@ -67,7 +67,7 @@ fn altered(token: &RefreshToken, counter: u64, flip: u8) -> RefreshToken {
 }
 
 #[test]
-fn a_session_keeps_a_hash_and_its_token_the_secret() {
+fn a_session_stores_a_hash_and_its_token_has_the_secret() {
     let (session, token) = begin();
     let octets = URL_SAFE_NO_PAD.decode(&token.expose()[4..]).unwrap();
     let hash = digest(&SHA256, &octets[40..]);

@@ -16,18 +16,18 @@ fn any(text: &str) -> Result<String, Violation> {
     Ok(text.to_owned())
 }
 
-fn faults(problem: Problem) -> Vec<(String, &'static str)> {
+fn errors(problem: Problem) -> Vec<(String, &'static str)> {
     match problem {
-        Problem::InvalidFields(faults) => faults
+        Problem::InvalidFields(errors) => errors
             .into_iter()
-            .map(|fault| (fault.pointer, fault.code))
+            .map(|error| (error.pointer, error.code))
             .collect(),
         other => panic!("not a 422: {other:?}"),
     }
 }
 
 #[test]
-fn every_fault_of_a_body_is_named_at_once() {
+fn every_error_of_a_body_is_named_at_once() {
     let body = r#"{"a": 1, "b": null, "c": "x", "e": "x", "e": "y", "f/~": [], "g": {"h": 1}}"#;
     let mut fields = json(body).unwrap();
     let a = fields.required("a", any);
@@ -47,7 +47,7 @@ fn every_fault_of_a_body_is_named_at_once() {
         ("/g", "unknown"),
     ];
     assert_eq!(
-        faults(problem),
+        errors(problem),
         expected.map(|(pointer, code)| (pointer.to_owned(), code))
     );
 }
@@ -98,7 +98,7 @@ fn json_that_is_no_object_is_a_fault_of_the_whole_body() {
         match json(body) {
             // serde_json cannot represent 1e400.
             Err(Problem::MalformedJson { .. }) if body == "1e400" => {}
-            Err(problem) => assert_eq!(faults(problem), [(String::new(), "wrong-type")]),
+            Err(problem) => assert_eq!(errors(problem), [(String::new(), "wrong-type")]),
             Ok(_) => panic!("{body} was read"),
         }
     }
@@ -111,7 +111,7 @@ fn a_body_full_of_members_is_one_fault() {
     let Err(problem) = json(members(64)) else {
         panic!("65 members were read");
     };
-    assert_eq!(faults(problem), [(String::new(), "too-many-members")]);
+    assert_eq!(errors(problem), [(String::new(), "too-many-members")]);
 }
 
 #[test]
