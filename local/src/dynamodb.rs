@@ -1,4 +1,4 @@
-//! An embedded DynamoDB (dynoxide, on SQLite) with the template's table.
+//! An embedded DynamoDB (dynoxide, on SQLite) with the template's tables.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,8 +17,18 @@ use tokio::task;
 
 use crate::{asked_to_stop, signing_key};
 
-/// The table's name in local runs.
+/// The name of Latchkey's own table in local runs.
 pub const TABLE: &str = "latchkey";
+
+/// The properties of an `AWS::DynamoDB::Table` that a request to create one has too.
+const SHARED_PROPERTIES: [&str; 6] = [
+    "AttributeDefinitions",
+    "BillingMode",
+    "GlobalSecondaryIndexes",
+    "KeySchema",
+    "LocalSecondaryIndexes",
+    "ProvisionedThroughput",
+];
 
 /// The place where items are stored.
 pub enum Storage {
@@ -28,13 +38,13 @@ pub enum Storage {
     File(PathBuf),
 }
 
-/// Opens the database, and creates the table if it does not exist. `properties` are those of an
-/// `AWS::DynamoDB::Table`.
+/// Opens the database, and creates those of `tables` that do not exist. They are the properties of
+/// each `AWS::DynamoDB::Table`, by its name. A table that exists is left as it is.
 ///
 /// # Errors
 ///
 /// Returns an error if the file cannot be used or the properties do not describe a table.
-pub fn open(storage: &Storage, properties: &Value, table: &str) -> anyhow::Result<Database> {
+pub fn open(storage: &Storage, tables: &BTreeMap<String, Value>) -> anyhow::Result<Database> {
     let database = match storage {
         Storage::Memory => Database::memory().context("cannot open a database in memory")?,
         Storage::File(path) => {
@@ -52,26 +62,35 @@ pub fn open(storage: &Storage, properties: &Value, table: &str) -> anyhow::Resul
             })?
         }
     };
-    let described = database.describe_table(serde_json::from_value(json!({ "TableName": table }))?);
-    if described.is_ok() {
-        return Ok(database);
+    for (name, properties) in tables {
+        let describe = serde_json::from_value(json!({ "TableName": name }))?;
+        if database.describe_table(describe).is_err() {
+            create(&database, name, properties).with_context(|| {
+                format!("the table {name} of template.yaml is not one that DynamoDB makes")
+            })?;
+        }
     }
-    let broken = || "the table of template.yaml is not one that DynamoDB makes";
-    let create = json!({
-        "TableName": table,
-        "KeySchema": properties["KeySchema"],
-        "AttributeDefinitions": properties["AttributeDefinitions"],
-        "BillingMode": properties["BillingMode"],
-    });
-    let create = serde_json::from_value(create).with_context(broken)?;
-    database.create_table(create).with_context(broken)?;
-    let expire = json!({
-        "TableName": table,
-        "TimeToLiveSpecification": properties["TimeToLiveSpecification"],
-    });
-    let expire = serde_json::from_value(expire).with_context(broken)?;
-    database.update_time_to_live(expire).with_context(broken)?;
     Ok(database)
+}
+
+/// Creates a table with its indexes, its stream and its time to live.
+fn create(database: &Database, name: &str, properties: &Value) -> anyhow::Result<()> {
+    let mut table = json!({ "TableName": name });
+    for property in SHARED_PROPERTIES {
+        if let Some(value) = properties.get(property) {
+            table[property] = value.clone();
+        }
+    }
+    if let Some(view) = properties["StreamSpecification"].get("StreamViewType") {
+        table["StreamSpecification"] = json!({ "StreamEnabled": true, "StreamViewType": view });
+    }
+    database.create_table(serde_json::from_value(table)?)?;
+    let expiry = &properties["TimeToLiveSpecification"];
+    if expiry["Enabled"] == true {
+        let expire = json!({ "TableName": name, "TimeToLiveSpecification": expiry });
+        database.update_time_to_live(serde_json::from_value(expire)?)?;
+    }
+    Ok(())
 }
 
 /// Returns the environment variables that the SDK needs to reach the database at `url`.

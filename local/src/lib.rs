@@ -2,8 +2,8 @@
 //!
 //! # Layout
 //!
-//! - [`template`]: reads routes, authorizer, CORS, environments and table from template.yaml.
-//! - [`dynamodb`]: an embedded DynamoDB with the template's table.
+//! - [`template`]: reads routes, authorizer, CORS, environments and tables from template.yaml.
+//! - [`dynamodb`]: an embedded DynamoDB with the template's tables.
 //! - [`signing_key`]: the signing key, generated at the first start.
 //! - [`functions`]: calls functions by name, in this process or under `cargo lambda watch`.
 //! - [`event`]: converts between HTTP and events of payload format 2.0.
@@ -72,6 +72,8 @@ pub struct Local {
     pub url: String,
     /// The URL of DynamoDB, for any DynamoDB tool.
     pub dynamodb_url: String,
+    /// The names of the tables.
+    pub tables: Vec<String>,
     /// The gateway, which can be called without a socket.
     pub gateway: Arc<Gateway>,
     /// The functions, which can be called without the gateway.
@@ -107,12 +109,11 @@ impl Local {
         } else {
             Storage::File(options.data_dir.join("dynamodb.sqlite"))
         };
-        let database = dynamodb::open(&storage, template.table(), dynamodb::TABLE)?;
+        let database = dynamodb::open(&storage, template.tables())?;
 
         // Local values for variables that the template gives a function. A function to which the
         // template does not give one does not start here either.
         let of_template = BTreeMap::from([
-            ("TABLE_NAME", dynamodb::TABLE.to_owned()),
             ("SIGNING_KEY", signing_key.display().to_string()),
             ("SIGNING_KID", String::new()),
             ("JWKS", jwks.display().to_string()),
@@ -167,6 +168,7 @@ impl Local {
         Ok(Self {
             url,
             dynamodb_url,
+            tables: template.tables().keys().cloned().collect(),
             gateway,
             functions,
             environment,

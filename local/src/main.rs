@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser;
 use local::template::Document;
-use local::{Local, Options, dynamodb, functions};
+use local::{Local, Options, functions};
 use shared::observe::logging;
 use shared::platform::clock::Clock;
 use shared::platform::config::process_env;
@@ -94,11 +94,9 @@ fn greet(local: &Local, kept: &str, elsewhere: Option<&str>) {
     let url = &local.url;
     println!("Latchkey listens on {url} (Ctrl-C ends it)");
     println!("  functions  {}", elsewhere.unwrap_or("in this process"));
-    println!(
-        "  DynamoDB   {}, table {}, in {kept}",
-        local.dynamodb_url,
-        dynamodb::TABLE
-    );
+    let tables = local.tables.join(", ");
+    println!("  DynamoDB   {}, in {kept}", local.dynamodb_url);
+    println!("  tables     {tables}");
     println!("  the API    {url}/docs");
     println!(
         r#"

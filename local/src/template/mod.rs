@@ -1,9 +1,9 @@
-//! Reads template.yaml: routes, authorizer, CORS, environments, table.
+//! Reads template.yaml: routes, authorizer, CORS, environments, tables.
 //!
-//! It supports the part of CloudFormation that the template uses for these: `Ref` to parameters,
-//! `Fn::If`, `Fn::Split`, `Fn::FindInMap`, and conditions; and of SAM's `Globals` the environment
-//! of functions. A reference to a resource that a condition leaves out is an error, as in a
-//! deployment.
+//! It supports the part of CloudFormation that the template uses for these: `Ref` to parameters and
+//! tables, `Fn::If`, `Fn::Split`, `Fn::FindInMap`, and conditions; and of SAM's `Globals` the
+//! environment of functions. A reference to a resource that a condition leaves out is an error, as
+//! in a deployment.
 
 mod parameters;
 mod resolver;
@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use serde_json::{Map, Value};
 
 use self::resolver::{Resolver, refers};
@@ -71,7 +71,7 @@ pub struct Template {
     authorizer: Option<Authorizer>,
     cors: Option<Value>,
     environments: BTreeMap<String, BTreeMap<String, String>>,
-    table: Value,
+    tables: BTreeMap<String, Value>,
     resources: BTreeMap<String, Value>,
 }
 
@@ -144,7 +144,7 @@ impl Template {
         }
 
         let mut names = BTreeMap::new();
-        let mut table = None;
+        let mut tables = BTreeMap::new();
         let mut api = None;
         for (id, resource) in &resources {
             match resource["Type"].as_str() {
@@ -155,12 +155,17 @@ impl Template {
                     names.insert(id.as_str(), binary.unwrap_or(id));
                 }
                 Some("AWS::Serverless::HttpApi") => api = Some(&resource["Properties"]),
-                Some("AWS::DynamoDB::Table") => table = Some(&resource["Properties"]),
+                Some("AWS::DynamoDB::Table") => {
+                    let name = resolver.table(id).unwrap_or(id);
+                    let properties = resource["Properties"].clone();
+                    let other = tables.insert(name.to_owned(), properties);
+                    ensure!(other.is_none(), "two tables are called {name}");
+                }
                 _ => {}
             }
         }
         let api = api.context("it has no AWS::Serverless::HttpApi")?;
-        let table = table.context("it has no AWS::DynamoDB::Table")?;
+        ensure!(!tables.is_empty(), "it has no AWS::DynamoDB::Table");
 
         let authorizer = read_authorizer(api, &names)?;
         let mut routes = Vec::new();
@@ -193,7 +198,7 @@ impl Template {
             authorizer,
             cors: api.get("CorsConfiguration").cloned(),
             environments,
-            table: table.clone(),
+            tables,
             resources,
         })
     }
@@ -218,9 +223,11 @@ impl Template {
         &self.environments
     }
 
-    /// Returns the properties of the table.
-    pub fn table(&self) -> &Value {
-        &self.table
+    /// Returns the properties of the tables, by their names here. The table `Table` is called
+    /// [`TABLE`](crate::dynamodb::TABLE). Any other has the name that the template gives it, or else
+    /// its logical id.
+    pub fn tables(&self) -> &BTreeMap<String, Value> {
+        &self.tables
     }
 
     /// Returns the resources of the stack by name, with conditions and parameters resolved.

@@ -6,10 +6,13 @@ use anyhow::Context as _;
 use serde_json::{Map, Value};
 
 use super::yaml::scalar;
+use crate::dynamodb;
 
 /// Resolves intrinsic functions.
 pub(super) struct Resolver<'a> {
     parameters: BTreeMap<&'a str, Value>,
+    /// The names of the tables here, by their logical ids.
+    tables: BTreeMap<&'a str, &'a str>,
     mappings: &'a Value,
     declared: &'a Value,
     conditions: BTreeMap<&'a str, bool>,
@@ -27,8 +30,13 @@ impl<'a> Resolver<'a> {
             let value = value.unwrap_or_else(|| scalar(&parameter["Default"]));
             parameters.insert(name.as_str(), Value::from(value));
         }
+        let resources = document["Resources"].as_object().into_iter().flatten();
+        let tables = resources.filter(|(_, resource)| resource["Type"] == "AWS::DynamoDB::Table");
         let mut resolver = Self {
             parameters,
+            tables: tables
+                .map(|(id, table)| (id.as_str(), table_name(id, table)))
+                .collect(),
             mappings: &document["Mappings"],
             declared: &document["Conditions"],
             conditions: BTreeMap::new(),
@@ -54,7 +62,7 @@ impl<'a> Resolver<'a> {
                     return match self.parameters.get(name) {
                         Some(value) => Some(value.clone()),
                         None if name == "AWS::NoValue" => None,
-                        None => Some(Value::from(name)),
+                        None => Some(Value::from(self.table(name).unwrap_or(name))),
                     };
                 }
                 if let Some([condition, yes, no]) = arguments(members, "Fn::If") {
@@ -81,6 +89,11 @@ impl<'a> Resolver<'a> {
             }
             other => Some(other.clone()),
         }
+    }
+
+    /// Returns the name of a table here, by its logical id.
+    pub(super) fn table(&self, id: &str) -> Option<&'a str> {
+        self.tables.get(id).copied()
     }
 
     /// Returns whether a resource is part of the stack.
@@ -139,6 +152,14 @@ impl<'a> Resolver<'a> {
             Value::Object(_) | Value::Array(_) => None,
             resolved => Some(scalar(&resolved)),
         }
+    }
+}
+
+/// Returns the name of a table here. In AWS, CloudFormation chooses one unless the template does.
+fn table_name<'a>(id: &'a str, table: &'a Value) -> &'a str {
+    match id {
+        "Table" => dynamodb::TABLE,
+        _ => table["Properties"]["TableName"].as_str().unwrap_or(id),
     }
 }
 

@@ -116,6 +116,46 @@ Resources:
 }
 
 #[test]
+fn a_reference_to_a_table_is_its_name_here_whatever_the_variable_is_called() {
+    let others = r#"
+  NotesTable:
+    Type: AWS::DynamoDB::Table
+    Properties: {BillingMode: PROVISIONED}
+  Tags:
+    Type: AWS::DynamoDB::Table
+    Properties: {TableName: all-tags}
+  Files:
+    Type: AWS::DynamoDB::Table
+    Properties: {TableName: !Sub "${AWS::StackName}-files"}
+  Rare:
+    Type: AWS::DynamoDB::Table
+    Condition: HasName
+"#;
+    let text = TEXT.to_owned() + others.trim_start_matches('\n');
+    let variables = "A: !Ref Table, B: !Ref NotesTable, C: !Ref Tags, D: !Ref Files, E: Table";
+    let text = text.replace("LIMIT: 7", variables);
+    let template = Template::parse(&text, &BTreeMap::new()).unwrap();
+    let of_things: Vec<_> = template.environments()["things"].values().collect();
+    assert_eq!(
+        of_things,
+        ["latchkey", "NotesTable", "all-tags", "Files", "Table"]
+    );
+    let tables: Vec<_> = template.tables().keys().collect();
+    assert_eq!(tables, ["Files", "NotesTable", "all-tags", "latchkey"]);
+    assert_eq!(
+        template.tables()["NotesTable"]["BillingMode"],
+        "PROVISIONED"
+    );
+
+    let twice = text.replace("all-tags", "NotesTable");
+    let error = Template::parse(&twice, &BTreeMap::new()).err().unwrap();
+    assert_eq!(error.to_string(), "two tables are called NotesTable");
+    let none = TEXT.replace("AWS::DynamoDB::Table", "AWS::SNS::Topic");
+    let error = Template::parse(&none, &BTreeMap::new()).err().unwrap();
+    assert_eq!(error.to_string(), "it has no AWS::DynamoDB::Table");
+}
+
+#[test]
 fn given_parameters_replace_the_defaults() {
     let given = [
         ("Seconds", "0"),

@@ -5,10 +5,10 @@ use std::net::TcpStream;
 use std::path::Path;
 
 use local::template::Document;
-use local::{Local, Options};
+use local::{Local, Options, dynamodb};
 use serde_json::{Value, json};
 
-use crate::support::app::{PASSWORD, folder, options, registration, root, text};
+use crate::support::app::{PASSWORD, folder, options, registration, root, template_document, text};
 
 /// Makes one HTTP exchange over its own connection. Returns status and body.
 fn exchange(url: &str, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
@@ -99,6 +99,69 @@ async fn accounts_and_tokens_survive_a_restart() {
     assert_eq!(profile["id"], account["id"]);
     let (status, again) = ask(&local, "POST", "/login", String::new(), credentials).await;
     assert_eq!(status, 200, "{again}");
+    local.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_added_to_the_template_is_added_to_the_database() {
+    let data_dir = folder("tables");
+    let _ = std::fs::remove_dir_all(&data_dir);
+    let kept = |template| Options {
+        data_dir: data_dir.clone(),
+        ephemeral: false,
+        template,
+        ..options()
+    };
+    let local = Local::start(kept(template_document())).await.unwrap();
+    assert_eq!(local.tables, [dynamodb::TABLE]);
+    let body = registration("ada@example.com");
+    let (status, account) = ask(&local, "POST", "/register", String::new(), body).await;
+    assert_eq!(status, 201, "{account}");
+    local.stop().await;
+
+    let added = r#"
+  MemosTable:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions:
+        - {AttributeName: owner, AttributeType: S}
+        - {AttributeName: id, AttributeType: S}
+        - {AttributeName: size, AttributeType: N}
+      KeySchema:
+        - {AttributeName: owner, KeyType: HASH}
+        - {AttributeName: id, KeyType: RANGE}
+      GlobalSecondaryIndexes:
+        - IndexName: by-size
+          KeySchema:
+            - {AttributeName: owner, KeyType: HASH}
+            - {AttributeName: size, KeyType: RANGE}
+          Projection: {ProjectionType: ALL}
+      StreamSpecification: {StreamViewType: NEW_IMAGE}
+"#;
+    let template = std::fs::read_to_string(root().join("template.yaml")).unwrap();
+    let template = template.replacen("\nOutputs:\n", &format!("{added}\nOutputs:\n"), 1);
+    let path = folder("with-table").join("template.yaml");
+    std::fs::write(&path, template).unwrap();
+    let template = Document::read(&path).unwrap();
+    let local = Local::start(kept(template)).await.unwrap();
+    assert!(local.tables.contains(&"MemosTable".to_owned()));
+    let credentials = json!({"email": "ada@example.com", "password": PASSWORD});
+    let (status, tokens) = ask(&local, "POST", "/login", String::new(), credentials).await;
+    assert_eq!(status, 200, "{tokens}");
+    let client = dynamodb::client(&local.dynamodb_url).unwrap();
+    let described = client.describe_table().table_name("MemosTable");
+    let table = described.send().await.unwrap().table.unwrap();
+    let index = &table.global_secondary_indexes.unwrap()[0];
+    assert_eq!(index.index_name.as_deref(), Some("by-size"));
+    assert!(table.stream_specification.unwrap().stream_enabled);
+    // Only a table whose template says so removes expired items.
+    for (table, attribute) in [("MemosTable", None), (dynamodb::TABLE, Some("expires_at"))] {
+        let described = client.describe_time_to_live().table_name(table);
+        let expiry = described.send().await.unwrap();
+        let expiry = expiry.time_to_live_description.unwrap();
+        assert_eq!(expiry.attribute_name.as_deref(), attribute, "{table}");
+    }
     local.stop().await;
 }
 
@@ -253,18 +316,19 @@ async fn a_wrong_parameter_or_url_is_one_sentence() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_in_another_language_leaves_the_others_running() {
     let template = std::fs::read_to_string(root().join("template.yaml")).unwrap();
-    let notes = "Resources:\n  Notes:\n    Type: AWS::Serverless::Function\n    Properties:\n      \
+    // A name that no document proposes: a function of that name may be in the template.
+    let snake = "Resources:\n  Snake:\n    Type: AWS::Serverless::Function\n    Properties:\n      \
                  Runtime: python3.13\n      Events:\n        List: {Type: HttpApi, Properties: \
-                 {Method: GET, Path: /notes, Auth: {Authorizer: NONE}}}\n";
+                 {Method: GET, Path: /snake, Auth: {Authorizer: NONE}}}\n";
     let path = folder("languages").join("template.yaml");
-    std::fs::write(&path, template.replacen("Resources:\n", notes, 1)).unwrap();
+    std::fs::write(&path, template.replacen("Resources:\n", snake, 1)).unwrap();
     let local = Local::start(Options {
         template: Document::read(&path).unwrap(),
         ..options()
     })
     .await
     .unwrap();
-    let (status, _) = ask(&local, "GET", "/notes", String::new(), Value::Null).await;
+    let (status, _) = ask(&local, "GET", "/snake", String::new(), Value::Null).await;
     assert_eq!(status, 500);
     let body = registration("ada@example.com");
     let (status, _) = ask(&local, "POST", "/register", String::new(), body).await;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use axum::http::Method;
+use local::dynamodb;
 use local::functions::{self, Functions};
 use local::template::{Route, Template, document};
 use serde_json::Value;
@@ -253,7 +254,7 @@ async fn cargo_lambda_watch_sets_what_the_functions_read_and_nothing_else() {
 #[test]
 fn cargo_lambda_watch_has_the_template_s_defaults() {
     let watched = lambda_environment();
-    let here = ["ISSUER", "JWKS", "SIGNING_KEY", "SIGNING_KID", "TABLE_NAME"];
+    let here = ["ISSUER", "JWKS", "SIGNING_KEY", "SIGNING_KID"];
     let mut compared = 0;
     for (function, variables) in template().environments() {
         for (name, value) in variables
@@ -306,7 +307,8 @@ fn every_function_of_the_template_runs_in_cargo_run() {
 #[test]
 fn the_table_has_the_keys_and_the_expiry_that_the_store_uses() {
     let template = template();
-    let keys = template.table()["KeySchema"].as_array().unwrap();
+    let table = &template.tables()[dynamodb::TABLE];
+    let keys = table["KeySchema"].as_array().unwrap();
     let keys: Vec<_> = keys
         .iter()
         .map(|key| (text(key, "AttributeName"), text(key, "KeyType")))
@@ -317,11 +319,11 @@ fn the_table_has_the_keys_and_the_expiry_that_the_store_uses() {
         expected.map(|(name, kind)| (name.to_owned(), kind.to_owned()))
     );
     assert_eq!(
-        template.table()["TimeToLiveSpecification"]["AttributeName"],
+        table["TimeToLiveSpecification"]["AttributeName"],
         "expires_at"
     );
     assert!(
-        template.table()["GlobalSecondaryIndexes"].is_null(),
+        table["GlobalSecondaryIndexes"].is_null(),
         "no index, no second price"
     );
 }
