@@ -57,8 +57,7 @@ pub enum StoreError {
 }
 
 impl Store {
-    /// Reads `TABLE_NAME`, `AWS_ENDPOINT_URL_DYNAMODB` if DynamoDB is not AWS's own, and the
-    /// settings of [`aws::config`].
+    /// Reads `TABLE_NAME` and the settings of [`aws::config`], with `AWS_ENDPOINT_URL_DYNAMODB`.
     ///
     /// # Errors
     ///
