@@ -18,11 +18,33 @@ pub struct Register {
     store: Store,
     hasher: Hasher,
     policy: PasswordPolicy,
+    registration: Registration,
     clock: Clock,
 }
 
+/// Whether people can register.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Registration {
+    Open,
+    Closed,
+}
+
+impl Registration {
+    /// Reads `REGISTRATION`: `open`, the default, or `closed`.
+    fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
+        match env.optional("REGISTRATION").as_deref() {
+            None | Some("open") => Ok(Self::Open),
+            Some("closed") => Ok(Self::Closed),
+            Some(other) => Err(ConfigError::new(format!(
+                "REGISTRATION is \"{other}\"; set it to open or closed"
+            ))),
+        }
+    }
+}
+
 impl Register {
-    /// Reads the same settings as [`Store`], [`Hasher`] and [`PasswordPolicy`].
+    /// Reads the same settings as [`Store`], [`Hasher`] and [`PasswordPolicy`], and `REGISTRATION`:
+    /// whether people can register, `open` or `closed`, default `open`.
     ///
     /// # Errors
     ///
@@ -35,6 +57,7 @@ impl Register {
             store: Store::from_env(env)?,
             hasher,
             policy: PasswordPolicy::from_env(env)?,
+            registration: Registration::from_env(env)?,
             clock,
         })
     }
@@ -64,6 +87,9 @@ impl Register {
 
 impl Handler for Register {
     async fn handle(&self, request: Request) -> Result<Response<Body>, Problem> {
+        if self.registration == Registration::Closed {
+            return Err(Problem::RegistrationClosed);
+        }
         let (new, password) = self.read(&request)?;
         let hash = self.hasher.hash(&password).await?;
         let account = Account::open(new, self.clock.millis());
