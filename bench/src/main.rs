@@ -163,6 +163,7 @@ async fn beside_local<T>(work: impl AsyncFnOnce(&Local) -> anyhow::Result<T>) ->
             ephemeral: true,
             functions: None,
             clock: Clock::System,
+            issuer: None,
             weak_hashes: false,
         })
         .await?;
