@@ -44,8 +44,8 @@ pages:
 test:
     cargo test --workspace
 
-# cargo xtask new-function, on a copy of the tree
-scaffold:
+# cargo xtask new-function and the function of docs/integrate.md, on a copy of the tree
+scaffold: tools
     .ci/scaffold
 
 # The benchmark, as far as it makes sense without optimisation

@@ -30,6 +30,10 @@ enum Chore {
     NewFunction {
         /// The name of the crate, the binary and the route: lower-case letters, such as notes.
         name: FunctionName,
+        /// Marks the function as private, a route of your own beside Latchkey's: docs/openapi.yaml does
+        /// not describe it, and it has no sample events.
+        #[arg(long)]
+        private: bool,
     },
 }
 
@@ -37,7 +41,7 @@ fn main() -> ExitCode {
     let Arguments { chore } = Arguments::parse();
     let done = root().and_then(|root| match chore {
         Chore::Generate { check } => generate::all(&root, check),
-        Chore::NewFunction { name } => new_function::add(&root, &name),
+        Chore::NewFunction { name, private } => new_function::add(&root, &name, private),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

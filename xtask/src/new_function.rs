@@ -169,28 +169,39 @@ const ADDITIONS: [(&str, Place, &str); 16] = [
     ),
 ];
 
+/// The line that marks a private function in template.yaml.
+const MARK: &str = "      Private: true # docs/openapi.yaml does not describe it\n";
+
+/// Returns whether a file describes a function to others. A private function is in none of them.
+fn is_description(path: &str) -> bool {
+    path.starts_with("docs/") || path.starts_with("events/")
+}
+
 /// Adds the function to the repository at `root`.
 ///
 /// # Errors
 ///
 /// Returns an error, and writes nothing, if the function exists already or a file is not as
 /// expected.
-pub fn add(root: &Path, name: &FunctionName) -> anyhow::Result<()> {
+pub fn add(root: &Path, name: &FunctionName, private: bool) -> anyhow::Result<()> {
     let folder = root.join("functions").join(&name.0);
     ensure!(!folder.exists(), "the function {} exists already", name.0);
     let mut changed = BTreeMap::new();
-    for (path, template) in FILES {
+    let is_wanted = |path: &str| !(private && is_description(path));
+    let mark = if private { MARK } else { "" };
+    for (path, template) in FILES.iter().filter(|(path, _)| is_wanted(path)) {
         let path = name.fill(path);
         ensure!(!root.join(&path).exists(), "{path} exists already");
         changed.insert(path, name.fill(template));
     }
-    for (path, place, template) in &ADDITIONS {
+    for (path, place, template) in ADDITIONS.iter().filter(|(path, ..)| is_wanted(path)) {
         let text = match changed.remove(*path) {
             Some(text) => text,
             None => fs::read_to_string(root.join(path))
                 .with_context(|| format!("cannot read {path}"))?,
         };
-        let inserted = insert(&text, place, &name.fill(template));
+        let addition = name.fill(template).replace("{{mark}}", mark);
+        let inserted = insert(&text, place, &addition);
         let inserted = inserted.with_context(|| format!("{path} is not as expected"))?;
         changed.insert((*path).to_owned(), inserted);
     }

@@ -115,7 +115,7 @@ async fn a_table_that_is_added_to_the_template_is_added_to_the_database() {
         ..options()
     };
     let local = Local::start(kept(template_document())).await.unwrap();
-    assert_eq!(local.tables, [dynamodb::TABLE]);
+    assert!(!local.tables.contains(&"MemosTable".to_owned()));
     let body = registration("ada@example.com");
     let (status, account) = ask(&local, "POST", "/register", String::new(), body).await;
     assert_eq!(status, 201, "{account}");

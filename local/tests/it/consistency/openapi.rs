@@ -10,6 +10,7 @@ use shared::http::problem::{Problem, TokenRejection};
 
 use crate::support::app::{Answer, App, options, root, template_document, text};
 use crate::support::openapi::{AnswerExample, Operation, answer_examples, described};
+use crate::support::private::{own_routes, without_private};
 
 /// The examples of answers that the tests cannot cause: operation, name, and reason.
 pub(super) const NOT_CAUSED: [(&str, &str, &str); 2] = [
@@ -90,9 +91,7 @@ fn enumeration(name: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_route_of_the_template_is_an_operation_and_every_operation_a_route() {
-    let of_template: BTreeSet<_> = template()
-        .routes()
-        .iter()
+    let of_template: BTreeSet<_> = own_routes(&template())
         .map(|route| {
             let key = format!("{} {}", route.method, route.path);
             (key, route.function.clone(), route.authorized)
@@ -169,9 +168,9 @@ fn every_problem_is_described_with_its_status_and_no_other_is() {
 
 #[test]
 fn every_code_of_a_fault_is_described_and_no_other_is() {
-    let mut folders = ["functions", "shared"]
-        .map(|name| root().join(name))
-        .to_vec();
+    let functions = without_private(template().environments().clone()).into_keys();
+    let functions = functions.map(|name| root().join("functions").join(name));
+    let mut folders: Vec<_> = functions.chain([root().join("shared")]).collect();
     let mut codes = BTreeSet::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {

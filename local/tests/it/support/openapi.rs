@@ -9,7 +9,8 @@ use jsonschema::{Draft, Registry, Validator};
 use local::openapi::{METHODS, document, resolve};
 use serde_json::{Map, Value, json};
 
-use crate::support::app::Answer;
+use crate::support::app::{Answer, template};
+use crate::support::private::private_functions;
 
 /// The name of the document in references from schemas.
 const NAME: &str = "urn:latchkey:openapi";
@@ -21,6 +22,8 @@ pub struct Described {
     pub document: Value,
     registry: Registry<'static>,
     paths: matchit::Router<String>,
+    /// The paths of private functions.
+    private: matchit::Router<()>,
     /// Validators by schema and by whether they check formats. Making one takes longer than using
     /// it.
     validators: Mutex<HashMap<(String, bool), Arc<Validator>>>,
@@ -57,10 +60,18 @@ pub fn described() -> &'static Described {
         for path in document["paths"].as_object().unwrap().keys() {
             paths.insert(path, path.clone()).unwrap();
         }
+        let mut private = matchit::Router::new();
+        let template = template([]);
+        let routes = template.routes().iter();
+        let routes = routes.filter(|route| private_functions().contains(&route.function));
+        for path in routes.map(|route| &route.path).collect::<BTreeSet<_>>() {
+            private.insert(path, ()).unwrap();
+        }
         Described {
             document,
             registry: registry.prepare().unwrap(),
             paths,
+            private,
             validators: Mutex::default(),
         }
     })
@@ -107,6 +118,7 @@ impl Described {
             }
             // If CORS is configured, the gateway answers preflights itself.
             None if *method == Method::OPTIONS && answer.status == 204 => return None,
+            None if self.private.at(path).is_ok() => return None,
             None => {
                 let expected = &self.document["components"]["examples"]["no-route"]["value"];
                 let is_no_route = answer.status == 404 && parsed(answer).as_ref() == Some(expected);
