@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
+use serde_json::Value;
 use testkit::runtime_api::Bootstrap;
 
 use crate::hash::Hash;

@@ -160,8 +160,9 @@ async fn the_functions_start_with_each_value_that_cloudformation_takes() {
         for value in values {
             let mut parameters = BTreeMap::from(strongest.map(owned));
             parameters.insert(name.clone(), value.clone());
-            let taken_here = document.check(&parameters).is_ok();
-            if !taken_here && !(is_number && may_be_taken(parameter, &value)) {
+            let may_be_taken = document.check(&parameters).is_ok()
+                || (is_number && may_be_taken(parameter, &value));
+            if !may_be_taken {
                 refused += 1;
                 continue;
             }
