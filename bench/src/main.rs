@@ -163,6 +163,7 @@ async fn with_local<T>(work: impl AsyncFnOnce(&Local) -> anyhow::Result<T>) -> a
             ephemeral: true,
             functions: None,
             clock: Clock::System,
+            issuer: None,
             weak_hashes: false,
         })
         .await?;

@@ -98,6 +98,7 @@ const MESSAGES = new Map([
   ['invalid-token', 'You are signed out. Log in again.'],
   ['missing-token', 'You are signed out. Log in again.'],
   ['precondition-failed', 'It was changed elsewhere meanwhile. Load it again.'],
+  ['registration-closed', 'Nobody can register here.'],
   ['too-many-attempts', 'Too many attempts.'],
   ['unavailable', 'The service is not available now.'],
   ['wrong-password', 'The password is wrong.'],

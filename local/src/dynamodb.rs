@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task;
 
-use crate::{asked_to_stop, signing_key};
+use crate::{Phase, reached, signing_key};
 
 /// The name of Latchkey's own table in local runs.
 pub const TABLE: &str = "latchkey";
@@ -120,7 +120,7 @@ pub fn client(url: &str) -> anyhow::Result<Client> {
 pub(crate) async fn serve(
     listener: TcpListener,
     database: Database,
-    stopped: watch::Receiver<bool>,
+    phases: watch::Receiver<Phase>,
 ) {
     let swept = database.clone();
     let sweeper = task::spawn(async move {
@@ -132,7 +132,8 @@ pub(crate) async fn serve(
             let _ = task::spawn_blocking(move || database.sweep_ttl()).await;
         }
     });
-    if let Err(error) = serve_with_shutdown(listener, database, asked_to_stop(stopped)).await {
+    let stop = reached(phases, Phase::Stopping);
+    if let Err(error) = serve_with_shutdown(listener, database, stop).await {
         tracing::error!(error, "DynamoDB stopped");
     }
     sweeper.abort();

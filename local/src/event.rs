@@ -33,9 +33,11 @@ pub struct Arrival<'a> {
     pub millis: u64,
 }
 
-/// Returns the event for the route's function, without the body.
+/// Returns the event for the route's function, without the body. `path` is the decoded path: only
+/// the query is passed on as it came.
 pub fn of_request(
     head: &Parts,
+    path: &str,
     route: &Route,
     path_parameters: &BTreeMap<String, String>,
     arrival: &Arrival<'_>,
@@ -44,7 +46,6 @@ pub fn of_request(
     let text = |name: &str| headers.get(name).cloned().unwrap_or_default();
     let authority = text(HOST.as_str());
     let domain_name = host(&authority);
-    let path = head.uri.path();
     let route_key = format!("{} {}", route.method, route.path);
     let mut event = json!({
         "version": "2.0",

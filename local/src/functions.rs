@@ -25,6 +25,8 @@ use shared::http::handler::{Handler, answer, warm_up};
 use shared::platform::clock::Clock;
 use shared::platform::config::Env;
 
+use crate::under_way::UnderWay;
+
 /// Defines the registry of the functions that can run in this process: for each, its name, which is
 /// that of its crate, and how it is made from its environment.
 macro_rules! functions {
@@ -59,6 +61,7 @@ functions! {
 pub struct Functions {
     by_name: BTreeMap<String, Function>,
     client: Client<HttpConnector, Body>,
+    under_way: UnderWay,
 }
 
 type Answer = Pin<Box<dyn Future<Output = anyhow::Result<Value>> + Send>>;
@@ -78,6 +81,7 @@ impl Default for Functions {
         Self {
             by_name: BTreeMap::new(),
             client: Client::builder(TokioExecutor::new()).build_http(),
+            under_way: UnderWay::default(),
         }
     }
 }
@@ -117,6 +121,11 @@ impl Functions {
         Ok(())
     }
 
+    /// Returns the count of what is under way: calls of functions, and requests to the gateway.
+    pub(crate) fn under_way(&self) -> &UnderWay {
+        &self.under_way
+    }
+
     /// Warms up a function of this process, as Lambda does before its first request.
     pub async fn warm_up(&self, name: &str) {
         if let Some(Function::InProcess { warm_up, .. }) = self.by_name.get(name) {
@@ -133,9 +142,15 @@ impl Functions {
         match self.by_name.get(name) {
             // Runs in its own task: as in Lambda, a panic ends the function but not the gateway,
             // and work continues if the client disconnects.
-            Some(Function::InProcess { call, .. }) => tokio::spawn(call(event))
-                .await
-                .map_err(|_| anyhow!("the function {name} panicked"))?,
+            Some(Function::InProcess { call, .. }) => {
+                let (one_more, answer) = (self.under_way.begin(), call(event));
+                let call = async move {
+                    let _one_more = one_more;
+                    answer.await
+                };
+                let answer = tokio::spawn(call).await;
+                answer.map_err(|_| anyhow!("the function {name} panicked"))?
+            }
             Some(Function::Remote(invoke)) => {
                 let request = Request::post(invoke).header("content-type", "application/json");
                 let answer = self

@@ -14,6 +14,7 @@
 //! The functions are the ones that Lambda runs, and receive the same events.
 
 pub mod api_docs;
+mod door;
 pub mod dynamodb;
 pub mod event;
 pub mod functions;
@@ -21,6 +22,7 @@ pub mod gateway;
 pub mod openapi;
 pub mod signing_key;
 pub mod template;
+mod under_way;
 
 use std::collections::BTreeMap;
 use std::future::IntoFuture as _;
@@ -35,7 +37,9 @@ use shared::platform::config::Env;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
+use crate::door::{Door, Peer};
 use crate::dynamodb::Storage;
 use crate::functions::Functions;
 use crate::gateway::Gateway;
@@ -59,10 +63,13 @@ pub struct Options {
     pub ephemeral: bool,
     /// The URL of `cargo lambda watch`, if the functions run there and not in this process.
     pub functions: Option<String>,
+    /// The issuer of tokens, which may be a URL of plain HTTP. Without it, the issuer is the
+    /// parameter `Issuer`, or else the gateway's URL.
+    pub issuer: Option<String>,
     /// The clock of all functions.
     pub clock: Clock,
-    /// Whether Argon2id may be weaker than OWASP asks for. Tests need this, since they make
-    /// thousands of hashes.
+    /// Whether Argon2id may be weaker than OWASP asks for, and is as weak as possible unless the
+    /// parameters say how strong. Tests need this, since they make thousands of hashes.
     pub weak_hashes: bool,
 }
 
@@ -80,8 +87,22 @@ pub struct Local {
     pub functions: Arc<Functions>,
     /// The environment of each function of this process.
     pub environment: BTreeMap<String, BTreeMap<String, String>>,
-    stop: watch::Sender<bool>,
-    servers: Vec<JoinHandle<()>>,
+    phase: watch::Sender<Phase>,
+    gateway_server: JoinHandle<()>,
+    dynamodb_server: JoinHandle<()>,
+}
+
+/// How far the end has come. Each phase includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// It has not begun.
+    Running,
+    /// The gateway takes no more connections, and finishes what is under way.
+    Draining,
+    /// The gateway ends.
+    Closing,
+    /// DynamoDB ends, which the functions used until now.
+    Stopping,
 }
 
 impl Local {
@@ -92,7 +113,11 @@ impl Local {
     /// Returns an error of one sentence if the template is broken, a port is in use, or the folder
     /// cannot be written.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
-        let template = options.template.with(&options.parameters)?;
+        let mut parameters = options.parameters.clone();
+        options.template.check(&parameters)?;
+        // It names a table in AWS. Here the functions always use the template's own.
+        parameters.remove("TableName");
+        let template = options.template.with(&parameters)?;
         let gateway_port = listen(options.host, options.port, "--port").await?;
         // DynamoDB does not check who calls it, so it accepts connections from this machine only.
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -118,9 +143,8 @@ impl Local {
             ("SIGNING_KID", String::new()),
             ("JWKS", jwks.display().to_string()),
         ]);
-        // In AWS the issuer is the domain that a request reached, and Lambda sets the others.
-        let mut of_lambda = BTreeMap::from([("ISSUER", url.clone())]);
-        of_lambda.extend(dynamodb::environment(&dynamodb_url));
+        // Lambda sets these.
+        let of_lambda = dynamodb::environment(&dynamodb_url);
         let mut environment = BTreeMap::new();
         let mut functions = Functions::default();
         for (name, given) in template.environments() {
@@ -132,6 +156,18 @@ impl Local {
             }
             let of_lambda = of_lambda.iter();
             variables.extend(of_lambda.map(|(name, value)| ((*name).to_owned(), value.clone())));
+            match &options.issuer {
+                Some(issuer) => variables.insert("ISSUER".to_owned(), issuer.clone()),
+                // In AWS it would be the domain that a request reached.
+                None if !variables.contains_key("ISSUER") => {
+                    variables.insert("ISSUER".to_owned(), url.clone())
+                }
+                None => None,
+            };
+            if options.weak_hashes && !options.parameters.contains_key("Argon2MemoryKib") {
+                let weakest = [("ARGON2_MEMORY_KIB", "8"), ("ARGON2_ITERATIONS", "1")];
+                variables.extend(weakest.map(|(name, value)| (name.to_owned(), value.to_owned())));
+            }
             match &options.functions {
                 Some(url) => functions.add_remote(name, url)?,
                 None => {
@@ -156,15 +192,10 @@ impl Local {
         let gateway = Gateway::new(&template, Arc::clone(&functions), options.clock)?;
         let gateway = Arc::new(gateway);
 
-        let (stop, stopped) = watch::channel(false);
-        let servers = vec![
-            tokio::spawn(serve_gateway(
-                gateway_port,
-                Arc::clone(&gateway),
-                stopped.clone(),
-            )),
-            tokio::spawn(dynamodb::serve(dynamodb_port, database, stopped)),
-        ];
+        let (phase, phases) = watch::channel(Phase::Running);
+        let door = Door::new(gateway_port, phases.clone())?;
+        let gateway_server = serve_gateway(door, Arc::clone(&gateway), phases.clone());
+        let dynamodb_server = dynamodb::serve(dynamodb_port, database, phases);
         Ok(Self {
             url,
             dynamodb_url,
@@ -172,18 +203,27 @@ impl Local {
             gateway,
             functions,
             environment,
-            stop,
-            servers,
+            phase,
+            gateway_server: tokio::spawn(gateway_server),
+            dynamodb_server: tokio::spawn(dynamodb_server),
         })
     }
 
-    /// Stops. Requests in progress are completed first, within a short time limit.
+    /// Stops in order: takes no more connections, completes the requests in progress, and then ends
+    /// the gateway and DynamoDB. What takes longer than a function may in AWS is cut off.
     pub async fn stop(self) {
-        const PATIENCE: Duration = Duration::from_secs(3);
-        let _ = self.stop.send(true);
-        for server in self.servers {
-            let _ = tokio::time::timeout(PATIENCE, server).await;
+        // Together they are less than the 10 seconds that Docker waits.
+        const PATIENCE: Duration = Duration::from_secs(7);
+        const PATIENCE_OF_A_SERVER: Duration = Duration::from_secs(1);
+        self.phase.send_replace(Phase::Draining);
+        let left = self.functions.under_way().end(PATIENCE).await;
+        if left > 0 {
+            tracing::warn!(left, "some requests took too long and are cut off");
         }
+        self.phase.send_replace(Phase::Closing);
+        let _ = timeout(PATIENCE_OF_A_SERVER, self.gateway_server).await;
+        self.phase.send_replace(Phase::Stopping);
+        let _ = timeout(PATIENCE_OF_A_SERVER, self.dynamodb_server).await;
     }
 }
 
@@ -195,18 +235,15 @@ fn url_of(mut address: SocketAddr) -> String {
     format!("http://{address}")
 }
 
-/// Waits until `stop` is called.
-pub(crate) async fn asked_to_stop(mut stopped: watch::Receiver<bool>) {
-    let _ = stopped.wait_for(|stop| *stop).await;
+/// Waits until the end has come as far as `phase`.
+pub(crate) async fn reached(mut phases: watch::Receiver<Phase>, phase: Phase) {
+    let _ = phases.wait_for(|now| *now >= phase).await;
 }
 
-async fn serve_gateway(
-    listener: TcpListener,
-    gateway: Arc<Gateway>,
-    stopped: watch::Receiver<bool>,
-) {
-    let service = gateway::router(gateway).into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, service).with_graceful_shutdown(asked_to_stop(stopped));
+async fn serve_gateway(door: Door, gateway: Arc<Gateway>, phases: watch::Receiver<Phase>) {
+    let service = gateway::router(gateway).into_make_service_with_connect_info::<Peer>();
+    let server = axum::serve(door, service);
+    let server = server.with_graceful_shutdown(reached(phases, Phase::Closing));
     if let Err(error) = server.into_future().await {
         tracing::error!(%error, "the gateway stopped");
     }

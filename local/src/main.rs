@@ -1,5 +1,7 @@
 //! `cargo run`: the whole of Latchkey on one machine.
 
+mod signals;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -11,7 +13,8 @@ use local::template::Document;
 use local::{Local, Options, functions};
 use shared::observe::logging;
 use shared::platform::clock::Clock;
-use shared::platform::config::process_env;
+use shared::platform::config::{Env, process_env};
+use shared::tokens::audience::IssuerName;
 
 /// Runs the whole of Latchkey in one process: DynamoDB, the gateway and all functions.
 #[derive(Parser)]
@@ -35,6 +38,10 @@ struct Flags {
     /// Send each call to functions that run elsewhere: the URL of `cargo lambda watch`.
     #[arg(long, value_name = "URL")]
     functions: Option<String>,
+    /// Issuer of tokens, if it is not the gateway's URL: the URL at which containers or phones reach
+    /// the gateway. It may be of plain HTTP, unlike the parameter Issuer.
+    #[arg(long, value_name = "URL", value_parser = issuer, conflicts_with = "functions")]
+    issuer: Option<String>,
     /// Value of a parameter of template.yaml, in place of its default; may be repeated.
     #[arg(long, value_name = "NAME=VALUE", value_parser = parameter)]
     parameter: Vec<(String, String)>,
@@ -42,8 +49,17 @@ struct Flags {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    // First of all: until then, a process 1 does not notice the signals, and any other is ended by
+    // them in the middle of what it does.
+    let end = match signals::first() {
+        Ok(end) => end,
+        Err(error) => {
+            eprintln!("latchkey: cannot wait for signals: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     logging::init(&process_env(), &shown());
-    match run(Flags::parse()).await {
+    match run(Flags::parse(), end).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("latchkey: {error:#}");
@@ -52,7 +68,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(flags: Flags) -> anyhow::Result<()> {
+async fn run(flags: Flags, end: impl Future<Output = ()>) -> anyhow::Result<()> {
     let path = find_template()?;
     let template = Document::read(&path)?;
     let root = path.parent().unwrap_or(Path::new("."));
@@ -72,15 +88,14 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
         data_dir,
         ephemeral: flags.ephemeral,
         functions: flags.functions,
+        issuer: flags.issuer,
         clock: Clock::System,
         weak_hashes: false,
     })
     .await?;
     greet(&local, &location, elsewhere.as_deref());
-    tokio::signal::ctrl_c()
-        .await
-        .context("cannot wait for Ctrl-C")?;
-    println!("\nStopping.");
+    end.await;
+    println!("\nStopping, as soon as the requests under way are answered.");
     local.stop().await;
     Ok(())
 }
@@ -128,6 +143,13 @@ fn find_template() -> anyhow::Result<PathBuf> {
         .strip_prefix(&here)
         .map(Path::to_path_buf)
         .unwrap_or(found))
+}
+
+fn issuer(text: &str) -> Result<String, String> {
+    let lookup = |name: &str| (name == "ISSUER").then(|| text.to_owned());
+    let issuer = IssuerName::from_env(&Env::new(&lookup)).map_err(|error| error.to_string())?;
+    let issuer = issuer.at(None).ok_or("give a URL")?;
+    Ok(issuer.into_owned())
 }
 
 fn parameter(text: &str) -> Result<(String, String), String> {

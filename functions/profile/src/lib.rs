@@ -1,4 +1,5 @@
-//! `GET PUT PATCH DELETE /profile`: shows and changes the profile of an account, and deletes it.
+//! `GET PUT PATCH DELETE /profile`, `POST /profile/delete`: shows and changes the profile of an
+//! account, and deletes it.
 
 use lambda_http::http::header::ETAG;
 use lambda_http::http::{HeaderValue, Method, StatusCode};
@@ -122,6 +123,12 @@ impl Handler for Profile {
                 self.delete(&owner, &request).await?;
                 return Ok(no_content());
             }
+            // Some clients cannot send a body with DELETE, which RFC 9110 section 9.3.5 discourages.
+            // Only the end of the path is compared: a custom domain may add a prefix.
+            Method::POST if request.uri().path().ends_with("/profile/delete") => {
+                self.delete(&owner, &request).await?;
+                return Ok(no_content());
+            }
             _ => {
                 return Err(Problem::MethodNotAllowed {
                     allow: "GET, PUT, PATCH, DELETE",
@@ -154,7 +161,7 @@ fn replacement(request: &Request) -> Result<ProfileChange, Problem> {
     })
 }
 
-/// Reads the body of `DELETE`: the password, because a stolen token must not be enough.
+/// Reads the body of a deletion: the password, because a stolen token must not be enough.
 fn presented_password(request: &Request) -> Result<Password, Problem> {
     let mut fields = Fields::read(request, Media::Json)?;
     let password = fields.required("password", Password::presented);

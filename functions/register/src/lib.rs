@@ -19,11 +19,33 @@ pub struct Register {
     hasher: Hasher,
     policy: PasswordPolicy,
     throttle: Throttle,
+    registration: Registration,
     clock: Clock,
 }
 
+/// Whether people can register.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Registration {
+    Open,
+    Closed,
+}
+
+impl Registration {
+    /// Reads `REGISTRATION`: `open`, the default, or `closed`.
+    fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
+        match env.optional("REGISTRATION").as_deref() {
+            None | Some("open") => Ok(Self::Open),
+            Some("closed") => Ok(Self::Closed),
+            Some(other) => Err(ConfigError::new(format!(
+                "REGISTRATION is \"{other}\"; set it to open or closed"
+            ))),
+        }
+    }
+}
+
 impl Register {
-    /// Reads the same settings as [`Store`], [`Hasher`], [`PasswordPolicy`] and [`Throttle`].
+    /// Reads the same settings as [`Store`], [`Hasher`], [`PasswordPolicy`] and [`Throttle`], and
+    /// `REGISTRATION`: whether people can register, `open` or `closed`, default `open`.
     ///
     /// # Errors
     ///
@@ -37,6 +59,7 @@ impl Register {
             hasher,
             policy: PasswordPolicy::from_env(env)?,
             throttle: Throttle::from_env(env)?,
+            registration: Registration::from_env(env)?,
             clock,
         })
     }
@@ -66,6 +89,9 @@ impl Register {
 
 impl Handler for Register {
     async fn handle(&self, request: Request) -> Result<Response<Body>, Problem> {
+        if self.registration == Registration::Closed {
+            return Err(Problem::RegistrationClosed);
+        }
         let (new, password) = self.read(&request)?;
         let now = self.clock.now();
         let counted = self

@@ -8,7 +8,7 @@ mod cors;
 mod unknown_origins;
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
@@ -17,11 +17,13 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::ORIGIN;
 use axum::http::{HeaderValue, Method, Response, StatusCode, header};
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use shared::platform::clock::Clock;
 use shared::platform::{hex, random};
 
 use crate::api_docs;
+use crate::door::Peer;
 use crate::event::{self, Arrival};
 use crate::functions::Functions;
 use crate::template::{Authorizer, Route, Template};
@@ -135,10 +137,10 @@ impl Gateway {
         request_id: &str,
     ) -> Result<Response<Body>, GatewayError> {
         let (head, body) = request.into_parts();
-        let found = self
-            .paths
-            .at(head.uri.path())
-            .map_err(|_| GatewayError::NotFound)?;
+        // API Gateway decodes the path before it looks for the route, so that an encoded slash
+        // separates segments; `+` stays.
+        let path = percent_decode_str(head.uri.path()).decode_utf8_lossy();
+        let found = self.paths.at(&path).map_err(|_| GatewayError::NotFound)?;
         let route = found
             .value
             .get(head.method.as_str())
@@ -151,7 +153,7 @@ impl Gateway {
             source_ip,
             millis: self.clock.millis(),
         };
-        let mut event = event::of_request(&head, route, &parameters.collect(), &arrival);
+        let mut event = event::of_request(&head, &path, route, &parameters.collect(), &arrival);
 
         let body = to_bytes(body, MAX_BODY)
             .await
@@ -251,10 +253,18 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
 
 async fn serve(
     State(gateway): State<Arc<Gateway>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
     request: Request,
 ) -> Response<Body> {
-    gateway.answer(request, peer.ip()).await
+    let under_way = gateway.functions.under_way();
+    let _one_more = under_way.begin();
+    let mut response = gateway.answer(request, peer.ip()).await;
+    if under_way.is_ending() {
+        // The client has to connect again, which it cannot.
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
 }
 
 /// Logs a function's failure for the operator. The client learns no details.

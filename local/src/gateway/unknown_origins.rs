@@ -36,6 +36,13 @@ impl UnknownOrigins {
             );
             return;
         }
+        if !is_of_http(origin) {
+            tracing::warn!(
+                "a page at {origin} called the API, and its browser blocks the answers: API \
+                 Gateway allows only origins of http and https with a host name in CorsOrigins"
+            );
+            return;
+        }
         tracing::warn!(
             "a page at {origin} called the API, and its browser blocks the answers, since \
              the origin is not in CorsOrigins: start again with --parameter CorsOrigins={}",
@@ -60,6 +67,13 @@ fn is_origin(text: &str) -> bool {
     let is_url =
         parts.is_some_and(|(scheme, rest)| is_part(scheme, "+-.") && is_part(rest, "-._:[]"));
     text.len() <= LONGEST && (text == "null" || is_url)
+}
+
+/// Returns whether `CorsOrigins` takes the origin. API Gateway refuses other schemes.
+fn is_of_http(origin: &str) -> bool {
+    let host = origin.strip_prefix("https://");
+    let host = host.or_else(|| origin.strip_prefix("http://"));
+    host.is_some_and(|host| !host.starts_with('['))
 }
 
 /// Returns whether the origin is the host that the request was sent to, over HTTP or over HTTPS.
@@ -109,6 +123,16 @@ mod tests {
             assert!(!is_origin(other), "{other}");
         }
         assert!(!is_origin(&format!("http://{}", "a".repeat(LONGEST))));
+    }
+
+    #[test]
+    fn no_origin_is_proposed_that_the_parameter_does_not_take() {
+        for origin in ["http://localhost:5173", "https://app.example.com"] {
+            assert!(is_of_http(origin), "{origin}");
+        }
+        for other in ["capacitor://localhost", "http://[::1]:5173", "httpx://a"] {
+            assert!(!is_of_http(other), "{other}");
+        }
     }
 
     #[test]

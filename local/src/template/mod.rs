@@ -1,12 +1,13 @@
 //! Reads template.yaml: routes, authorizer, CORS, environments, tables.
 //!
 //! It supports the part of CloudFormation that the template uses for these: `Ref` to parameters and
-//! tables, `Fn::If`, `Fn::Split`, `Fn::FindInMap`, and conditions; and of SAM's `Globals` the
-//! environment of functions. A reference to a resource that a condition leaves out is an error, as
-//! in a deployment.
+//! tables, `Fn::If`, `Fn::Split`, `Fn::Join`, `Fn::FindInMap`, conditions, the constraints of
+//! parameters, and rules; and of SAM's `Globals` the environment of functions. A reference to a
+//! resource that a condition leaves out is an error, as in a deployment.
 
 mod parameters;
 mod resolver;
+mod rules;
 mod yaml;
 
 #[cfg(test)]
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use serde_json::{Map, Value};
+use shared::platform::config::whole_part;
 
 use self::resolver::{Resolver, refers};
 pub use self::yaml::document;
@@ -56,12 +58,22 @@ impl Document {
     ///
     /// # Errors
     ///
-    /// Returns one sentence if the template is broken or has no such parameter.
+    /// Returns one sentence if the template is broken, has no such parameter, or does not allow its
+    /// value.
     pub fn with(&self, parameters: &BTreeMap<String, String>) -> anyhow::Result<Template> {
         let template = Template::of(&self.value, parameters)
             .with_context(|| format!("{} is broken", self.path.display()))?;
-        parameters::check(&self.value, parameters)?;
+        self.check(parameters)?;
         Ok(template)
+    }
+
+    /// Checks parameters as CloudFormation does before it changes anything.
+    ///
+    /// # Errors
+    ///
+    /// Returns one sentence if the template has no such parameter or does not allow its value.
+    pub fn check(&self, parameters: &BTreeMap<String, String>) -> anyhow::Result<()> {
+        check(&self.value, parameters)
     }
 }
 
@@ -117,7 +129,7 @@ impl Template {
     pub fn parse(text: &str, parameters: &BTreeMap<String, String>) -> anyhow::Result<Self> {
         let document = document(text)?;
         let template = Self::of(&document, parameters)?;
-        parameters::check(&document, parameters)?;
+        check(&document, parameters)?;
         Ok(template)
     }
 
@@ -165,7 +177,8 @@ impl Template {
             }
         }
         let api = api.context("it has no AWS::Serverless::HttpApi")?;
-        ensure!(!tables.is_empty(), "it has no AWS::DynamoDB::Table");
+        // Parameters may leave out a table that exists elsewhere.
+        ensure!(resolver.declares_tables(), "it has no AWS::DynamoDB::Table");
 
         let authorizer = read_authorizer(api, &names)?;
         let mut routes = Vec::new();
@@ -236,6 +249,12 @@ impl Template {
     }
 }
 
+/// Checks the given parameters, and what the template's rules say of all parameters together.
+fn check(document: &Value, parameters: &BTreeMap<String, String>) -> anyhow::Result<()> {
+    parameters::check(document, parameters)?;
+    rules::check(&document["Rules"], &resolver::values(document, parameters))
+}
+
 /// Returns the resource after SAM has merged `Globals` into it. A function's own value of a
 /// variable takes precedence over the global one.
 fn with_globals(resource: &Value, globals: &Value) -> Value {
@@ -278,9 +297,11 @@ fn read_authorizer(
         identity_headers: headers
             .map(|name| scalar(name).to_ascii_lowercase())
             .collect(),
-        cache_seconds: scalar(&authorizer["Identity"]["ReauthorizeEvery"])
-            .parse()
-            .unwrap_or(0),
+        cache_seconds: whole_part(
+            &scalar(&authorizer["Identity"]["ReauthorizeEvery"]),
+            &(0..=3600),
+        )
+        .unwrap_or(0),
     }))
 }
 

@@ -23,17 +23,10 @@ impl<'a> Resolver<'a> {
         document: &'a Value,
         given: &BTreeMap<String, String>,
     ) -> anyhow::Result<Self> {
-        let declared = document["Parameters"].as_object();
-        let mut parameters = BTreeMap::new();
-        for (name, parameter) in declared.into_iter().flatten() {
-            let value = given.get(name).cloned();
-            let value = value.unwrap_or_else(|| scalar(&parameter["Default"]));
-            parameters.insert(name.as_str(), Value::from(value));
-        }
         let resources = document["Resources"].as_object().into_iter().flatten();
         let tables = resources.filter(|(_, resource)| resource["Type"] == "AWS::DynamoDB::Table");
         let mut resolver = Self {
-            parameters,
+            parameters: values(document, given),
             tables: tables
                 .map(|(id, table)| (id.as_str(), table_name(id, table)))
                 .collect(),
@@ -75,6 +68,11 @@ impl<'a> Resolver<'a> {
                     let text = scalar(&self.resolve(text)?);
                     return Some(text.split(&scalar(separator)).map(Value::from).collect());
                 }
+                if let Some([separator, items]) = arguments(members, "Fn::Join")
+                    && let Some(items) = self.texts(items)
+                {
+                    return Some(Value::from(items.join(&scalar(separator))));
+                }
                 if let Some([map, first, second]) = arguments(members, "Fn::FindInMap") {
                     let key = |value| self.resolve(value).map(|key| scalar(&key));
                     let found = &self.mappings[scalar(map)][key(first)?][key(second)?];
@@ -89,6 +87,21 @@ impl<'a> Resolver<'a> {
             }
             other => Some(other.clone()),
         }
+    }
+
+    /// Returns the texts of a list, or `None` if one of them is known only in AWS.
+    fn texts(&self, items: &Value) -> Option<Vec<String>> {
+        let items = self.resolve(items)?;
+        let texts = items.as_array()?.iter().map(|item| match item {
+            Value::Object(_) | Value::Array(_) => None,
+            text => Some(scalar(text)),
+        });
+        texts.collect()
+    }
+
+    /// Returns whether the template declares a table, with whatever condition.
+    pub(super) fn declares_tables(&self) -> bool {
+        !self.tables.is_empty()
     }
 
     /// Returns the name of a table in local runs, by its logical id.
@@ -153,6 +166,20 @@ impl<'a> Resolver<'a> {
             resolved => Some(scalar(&resolved)),
         }
     }
+}
+
+/// Returns the values of all parameters: the given ones, and the defaults of the others.
+pub(super) fn values<'a>(
+    document: &'a Value,
+    given: &BTreeMap<String, String>,
+) -> BTreeMap<&'a str, Value> {
+    let declared = document["Parameters"].as_object().into_iter().flatten();
+    let values = declared.map(|(name, parameter)| {
+        let value = given.get(name).cloned();
+        let value = value.unwrap_or_else(|| scalar(&parameter["Default"]));
+        (name.as_str(), Value::from(value))
+    });
+    values.collect()
 }
 
 /// Returns the name of a table in local runs. In AWS, CloudFormation chooses one unless the template

@@ -8,7 +8,9 @@ use local::template::Document;
 use local::{Local, Options, dynamodb};
 use serde_json::{Value, json};
 
-use crate::support::app::{PASSWORD, folder, options, registration, root, template_document, text};
+use crate::support::app::{
+    PASSWORD, claims, folder, options, registration, root, template_document, text,
+};
 
 /// Makes one HTTP exchange over its own connection. Returns status and body.
 fn exchange(url: &str, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
@@ -299,7 +301,7 @@ async fn a_wrong_parameter_or_url_is_one_sentence() {
     let sentence = failure(wrong).await;
     assert_eq!(
         sentence,
-        "PASSWORD_MIN_LENGTH is \"3\"; set it to a whole number from 8 to 64"
+        "PasswordMinLength is \"3\"; set it to a number from 8 to 64"
     );
 
     let sentence = failure(Options {
@@ -311,6 +313,106 @@ async fn a_wrong_parameter_or_url_is_one_sentence() {
         sentence.starts_with("--functions is \"localhost\""),
         "{sentence}"
     );
+}
+
+#[tokio::test]
+async fn a_value_that_a_deployment_would_refuse_is_one_sentence() {
+    for (given, sentence) in [
+        (
+            &[("Issuer", "http://localhost:3000")][..],
+            "Issuer is \"http://localhost:3000\"; set it to a URL that begins with https:// and does \
+             not end with a slash, or nothing",
+        ),
+        (
+            &[("CorsOrigins", "localhost:5173")],
+            "CorsOrigins is \"localhost:5173\"; set it to origins such as https://app.example.com, \
+             in lower case, separated by commas, without blanks, paths and slashes at the end; or \
+             * for all origins; or nothing",
+        ),
+        (
+            &[("Registration", "no")],
+            "Registration is \"no\"; set it to open or closed",
+        ),
+        (
+            &[("LogLevel", "WARN")],
+            "Metrics are in log lines of the level INFO. Set LogLevel to INFO or Monitoring to none.",
+        ),
+        (
+            &[("Argon2MemoryKib", "7168")],
+            "Argon2MemoryKib with Argon2Iterations is weaker than OWASP asks. Use at least 47104 \
+             with 1, 19456 with 2, 12288 with 3, 9216 with 4, or 7168 with 5.",
+        ),
+    ] {
+        let given = given.iter().copied();
+        let given = given.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let wrong = Options {
+            parameters: given.collect(),
+            ..options()
+        };
+        assert_eq!(failure(wrong).await, sentence);
+    }
+}
+
+/// Registers, logs in, and returns the issuer of the access token and the one of discovery.
+async fn issuers(options: Options) -> (String, String) {
+    let local = Local::start(options).await.unwrap();
+    let body = registration("ada@example.com");
+    let (status, _) = ask(&local, "POST", "/register", String::new(), body).await;
+    assert_eq!(status, 201);
+    let credentials = json!({"email": "ada@example.com", "password": PASSWORD});
+    let (_, tokens) = ask(&local, "POST", "/login", String::new(), credentials).await;
+    let token = text(&tokens, "access_token");
+    let bearer = format!("authorization: Bearer {token}\r\n");
+    let (status, _) = ask(&local, "GET", "/profile", bearer, Value::Null).await;
+    assert_eq!(status, 200, "the authorizer accepts the issuer");
+    let path = "/.well-known/openid-configuration";
+    let (_, published) = ask(&local, "GET", path, String::new(), Value::Null).await;
+    local.stop().await;
+    (text(&claims(&token), "iss"), text(&published, "issuer"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_issuer_is_the_flag_s_or_the_parameter_s_or_the_gateway_s() {
+    let parameter = || {
+        let issuer = ("Issuer".to_owned(), "https://auth.example.com".to_owned());
+        [issuer].into()
+    };
+    let of_parameter = Options {
+        parameters: parameter(),
+        ..options()
+    };
+    let (token, published) = issuers(of_parameter).await;
+    assert_eq!(token, "https://auth.example.com");
+    assert_eq!(published, token);
+
+    let of_flag = Options {
+        parameters: parameter(),
+        issuer: Some("http://latchkey:3000".to_owned()),
+        ..options()
+    };
+    let (token, published) = issuers(of_flag).await;
+    assert_eq!(token, "http://latchkey:3000");
+    assert_eq!(published, token);
+
+    let (token, published) = issuers(options()).await;
+    assert!(token.starts_with("http://127.0.0.1:"), "{token}");
+    assert_eq!(published, token);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_name_of_a_table_in_aws_changes_nothing_here() {
+    let restored = ("TableName".to_owned(), "latchkey-restored".to_owned());
+    let local = Local::start(Options {
+        parameters: [restored].into(),
+        ..options()
+    })
+    .await
+    .unwrap();
+    assert_eq!(local.tables, [dynamodb::TABLE]);
+    let body = registration("ada@example.com");
+    let (status, _) = ask(&local, "POST", "/register", String::new(), body).await;
+    assert_eq!(status, 201);
+    local.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

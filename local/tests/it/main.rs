@@ -9,6 +9,7 @@
 
 mod cli;
 mod consistency;
+mod ending;
 mod resilience;
 mod routes;
 mod security;

@@ -63,7 +63,7 @@ impl Kms {
         target: "TrentService",
     };
 
-    /// Reads `AWS_ENDPOINT_URL_KMS` if KMS is not AWS's own, and the settings of [`aws::config`].
+    /// Reads the settings of [`aws::config`], with `AWS_ENDPOINT_URL_KMS`.
     ///
     /// # Errors
     ///

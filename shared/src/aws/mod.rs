@@ -37,8 +37,10 @@ use crate::platform::config::{ConfigError, Env};
 pub const OPERATION_TIMEOUT: Duration = Duration::from_millis(2500);
 
 /// Reads the variables that Lambda sets, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`
-/// and `AWS_SESSION_TOKEN`; the variable `endpoint` if a service is not AWS's own; and
-/// `SSL_CERT_FILE`, the path of root certificates (PEM) to trust instead of Amazon's.
+/// and `AWS_SESSION_TOKEN`; `SSL_CERT_FILE`, the path of root certificates (PEM) to trust instead of
+/// Amazon's; and, if a service is not AWS's own, its endpoint. As in every SDK, that is the variable
+/// `endpoint`, which names the service, or else `AWS_ENDPOINT_URL`, which is for all services.
+/// `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true` switches both off.
 ///
 /// # Errors
 ///
@@ -72,10 +74,21 @@ pub fn config(env: &Env<'_>, endpoint: &str) -> Result<SdkConfig, ConfigError> {
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .timeout_config(timeouts)
         .retry_config(retries);
-    config.set_endpoint_url(env.optional(endpoint));
+    config.set_endpoint_url(endpoint_url(env, endpoint));
     // The SDK adds it to the `user-agent`, which CloudTrail shows.
     config.set_app_name(AppName::new(concat!("latchkey-", env!("CARGO_PKG_VERSION"))).ok());
     Ok(config.build())
+}
+
+/// Returns the endpoint of the service that the variable `of_service` names. The rules are those of
+/// "Service-specific endpoints" in the AWS SDKs and Tools Reference Guide.
+fn endpoint_url(env: &Env<'_>, of_service: &str) -> Option<String> {
+    let ignored = env.optional("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+    if ignored.is_some_and(|text| text.eq_ignore_ascii_case("true")) {
+        return None;
+    }
+    env.optional(of_service)
+        .or_else(|| env.optional("AWS_ENDPOINT_URL"))
 }
 
 /// Measures every request of a client, from before the SDK starts it until the SDK returns a
@@ -161,5 +174,36 @@ where
             _ => Box::new(fault.into_err()),
         },
         fault => Box::new(fault),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_service_s_endpoint_wins_over_the_one_of_all_services_and_both_can_be_ignored() {
+        let service = ("AWS_ENDPOINT_URL_KMS", "http://kms.local");
+        let all = ("AWS_ENDPOINT_URL", "http://all.local");
+        let other = ("AWS_ENDPOINT_URL_DYNAMODB", "http://dynamodb.local");
+        let ignore = |text| ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", text);
+        for (set, expected) in [
+            (&[][..], None),
+            (&[other], None),
+            (&[all, other], Some(all.1)),
+            (&[all, service], Some(service.1)),
+            (&[all, ("AWS_ENDPOINT_URL_KMS", "")], Some(all.1)),
+            (&[service, all, ignore("true")], None),
+            (&[service, all, ignore("TRUE")], None),
+            (&[service, all, ignore("false")], Some(service.1)),
+            (&[service, all, ignore("")], Some(service.1)),
+        ] {
+            let lookup = |name: &str| {
+                let found = set.iter().find(|(variable, _)| *variable == name);
+                found.map(|(_, value)| (*value).to_owned())
+            };
+            let endpoint = endpoint_url(&Env::new(&lookup), "AWS_ENDPOINT_URL_KMS");
+            assert_eq!(endpoint.as_deref(), expected, "{set:?}");
+        }
     }
 }

@@ -26,10 +26,10 @@ const WARM_UP_LIMIT: Duration = Duration::from_secs(2);
 
 /// The part of a function's time that is kept for writing a response: nothing is written once Lambda
 /// ends the function.
-pub const KEPT_FOR_THE_RESPONSE: Duration = Duration::from_millis(500);
+pub const RESERVED_FOR_THE_RESPONSE: Duration = Duration::from_millis(500);
 
 /// The time limit for answering if Lambda does not say when it ends the function. With
-/// [`KEPT_FOR_THE_RESPONSE`] it is the `Timeout` of the functions in template.yaml.
+/// [`RESERVED_FOR_THE_RESPONSE`] it is the `Timeout` of the functions in template.yaml.
 pub const ANSWER_WITHIN: Duration = Duration::from_millis(9500);
 
 /// The cause of a 503 at the time limit.
@@ -109,7 +109,7 @@ pub async fn answer<H: Handler>(
 fn time_limit(deadline: u64, now: u64) -> Duration {
     match deadline.checked_sub(now) {
         None | Some(0) => ANSWER_WITHIN,
-        Some(left) => Duration::from_millis(left).saturating_sub(KEPT_FOR_THE_RESPONSE),
+        Some(left) => Duration::from_millis(left).saturating_sub(RESERVED_FOR_THE_RESPONSE),
     }
 }
 

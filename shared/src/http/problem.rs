@@ -39,6 +39,8 @@ pub enum Problem {
     WrongPassword,
     /// 403: the account lacks a required role. For functions that are added to Latchkey's own.
     Forbidden,
+    /// 403: the deployment takes no registrations.
+    RegistrationClosed,
     /// 404: the resource does not exist.
     NotFound,
     /// 405: the path exists, but not with this method.
@@ -167,6 +169,11 @@ impl Problem {
                 "forbidden",
                 "The account may not do this",
             ),
+            Self::RegistrationClosed => (
+                StatusCode::FORBIDDEN,
+                "registration-closed",
+                "Nobody can register here",
+            ),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             Self::MethodNotAllowed { .. } => (
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -233,6 +240,7 @@ impl Problem {
             Self::InvalidRefreshToken => "Log in again.".to_owned(),
             Self::WrongPassword => "This is not the account's password.".to_owned(),
             Self::Forbidden => "The account does not have the required role.".to_owned(),
+            Self::RegistrationClosed => "Ask the operator for an account.".to_owned(),
             Self::NotFound => {
                 "The path does not exist, or you have no resource with this id.".to_owned()
             }

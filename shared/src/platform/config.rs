@@ -74,11 +74,12 @@ impl<'a> Env<'a> {
             .ok_or_else(|| ConfigError(format!("{name} is not set; set it to {meaning}")))
     }
 
-    /// Returns a setting, or its default if the variable is missing.
+    /// Returns a setting, or its default if the variable is missing. See [`whole_part`] for how the
+    /// number may be written.
     ///
     /// # Errors
     ///
-    /// Returns an error if the variable is not a whole number in the setting's range.
+    /// Returns an error if the variable is not a number in the setting's range.
     pub fn setting(&self, setting: &Setting) -> Result<u64, ConfigError> {
         self.setting_within(setting, setting.range.clone())
     }
@@ -87,7 +88,7 @@ impl<'a> Env<'a> {
     ///
     /// # Errors
     ///
-    /// Returns an error if the variable is not a whole number in `range`.
+    /// Returns an error if the variable is not a number in `range`.
     pub fn setting_within(
         &self,
         setting: &Setting,
@@ -97,15 +98,31 @@ impl<'a> Env<'a> {
         let Some(text) = self.optional(name) else {
             return Ok(setting.default);
         };
-        match text.parse() {
-            Ok(value) if range.contains(&value) => Ok(value),
-            _ => Err(ConfigError(format!(
+        whole_part(&text, &range).ok_or_else(|| {
+            ConfigError(format!(
                 "{name} is \"{text}\"; set it to a whole number from {} to {}",
                 range.start(),
                 range.end()
-            ))),
-        }
+            ))
+        })
     }
+}
+
+/// Returns the whole part of the number `text`, or `None` if it is not a number in `range`.
+///
+/// A parameter of CloudFormation's type `Number` can be any integer or decimal number, with an
+/// exponent too, and the functions get it as it was written: no property of such a parameter
+/// refuses `900.5` or `9e2`. A function that refused one would not start after a deployment that
+/// succeeded, so each is read, and a fraction is dropped.
+pub fn whole_part(text: &str, range: &RangeInclusive<u64>) -> Option<u64> {
+    let text = text.trim();
+    // `f64::from_str` also reads words such as "inf" and "nan".
+    let decimal = |octet: u8| octet.is_ascii_digit() || b"+-.eE".contains(&octet);
+    let value: f64 = text.bytes().all(decimal).then(|| text.parse().ok())??;
+    // All whole numbers of the ranges are exact as f64. The comparison comes before the fraction is
+    // dropped, as CloudFormation compares: 59.9 is less than 60.
+    let within = *range.start() as f64 <= value && value <= *range.end() as f64;
+    within.then_some(value as u64)
 }
 
 /// Returns the environment of this process.
@@ -156,5 +173,22 @@ mod tests {
             "SEVEN is \"7\"; set it to a whole number from 8 to 9"
         );
         assert!(env.setting(&setting("WORD", 1..=9, 3)).is_err());
+    }
+
+    #[test]
+    fn a_number_is_read_in_each_form_that_cloudformation_accepts() {
+        for text in [
+            "900", "900.0", "900.5", "9e2", "9E+2", "0900", "+900", " 900 ", "900.", "90000e-2",
+        ] {
+            assert_eq!(whole_part(text, &(60..=3600)), Some(900), "{text}");
+        }
+        assert_eq!(whole_part("3600.0", &(60..=3600)), Some(3600));
+        assert_eq!(whole_part(".5", &(0..=60)), Some(0));
+        for text in [
+            "59.9", "3600.1", "-900", "1e400", "1_000", "", " ", "e", "0x10", "inf", "NaN", "9 0",
+        ] {
+            assert_eq!(whole_part(text, &(60..=3600)), None, "{text}");
+        }
+        assert_eq!(whole_part("-0.5", &(0..=60)), None);
     }
 }

@@ -5,5 +5,6 @@ mod logs;
 mod monitoring;
 mod openapi;
 mod openapi_examples;
+mod parameters;
 mod template;
 mod workspace;

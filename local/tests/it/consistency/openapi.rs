@@ -55,6 +55,7 @@ fn problems() -> Vec<Problem> {
         Problem::TooManyAttempts { seconds: 1 },
         Problem::Internal("".into()),
         Problem::Unavailable("".into()),
+        Problem::RegistrationClosed,
     ];
     let place = |problem: &Problem| match problem {
         Problem::MalformedJson { .. } => 0,
@@ -74,8 +75,9 @@ fn problems() -> Vec<Problem> {
         Problem::TooManyAttempts { .. } => 14,
         Problem::Internal(_) => 15,
         Problem::Unavailable(_) => 16,
+        Problem::RegistrationClosed => 17,
     };
-    assert!(all.iter().map(place).eq(0..17));
+    assert!(all.iter().map(place).eq(0..18));
     all
 }
 

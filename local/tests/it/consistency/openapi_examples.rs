@@ -123,6 +123,7 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
     let mut app = match name {
         "failed" => without_functions().await,
         "too-many-attempts" => App::with(&[("LoginAttemptsPerSource", "10")]).await,
+        "registration-closed" => App::with(&[("Registration", "closed")]).await,
         _ => App::start().await,
     };
     let (mut access_token, mut refresh_token) = (String::new(), String::new());

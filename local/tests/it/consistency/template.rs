@@ -8,7 +8,7 @@ use std::time::Duration;
 use keys::Keys;
 use local::template::{Template, document};
 use serde_json::{Value, json};
-use shared::http::handler::{ANSWER_WITHIN, KEPT_FOR_THE_RESPONSE};
+use shared::http::handler::{ANSWER_WITHIN, RESERVED_FOR_THE_RESPONSE};
 
 use crate::support::app::root;
 use crate::support::stack::{keys_of, stack};
@@ -157,7 +157,7 @@ fn functions_answer_before_lambda_ends_them() {
     let yaml = std::fs::read_to_string(root().join("template.yaml")).unwrap();
     let template = document(&yaml).unwrap();
     let globals = &template["Globals"]["Function"]["Timeout"];
-    let timeout = ANSWER_WITHIN + KEPT_FOR_THE_RESPONSE;
+    let timeout = ANSWER_WITHIN + RESERVED_FOR_THE_RESPONSE;
     assert_eq!(globals.as_u64(), Some(timeout.as_secs()));
     assert_eq!(timeout.subsec_nanos(), 0);
 }
@@ -250,56 +250,65 @@ fn only_the_functions_that_issue_tokens_may_sign() {
     });
 }
 
-/// Returns every text under `value` that names the table in a way that docs/operations.md does not
-/// name. Counts the ways that it names in `ways`.
-fn left_of_table(value: &Value, ways: &mut BTreeMap<&'static str, usize>) -> Vec<String> {
-    let mut count = |way| *ways.entry(way).or_default() += 1;
+/// Returns the values under `value` that refer to the stack's own table.
+fn of_table(value: &Value) -> Vec<Value> {
+    let names_table = |text: &str| text == "Table" || text.starts_with("Table.");
     match value {
-        Value::Object(members) if members.get("Ref") == Some(&json!("Table")) => {
-            count("!Ref Table");
-            Vec::new()
-        }
-        Value::Object(members) if members.get("Fn::GetAtt") == Some(&json!("Table.Arn")) => {
-            count("!GetAtt Table.Arn");
-            Vec::new()
-        }
-        Value::Object(members) => members
-            .values()
-            .flat_map(|member| left_of_table(member, ways))
-            .collect(),
-        Value::Array(items) => items
-            .iter()
-            .flat_map(|item| left_of_table(item, ways))
-            .collect(),
-        Value::String(text) => {
-            if text.contains("${Table}") {
-                count("${Table}");
+        Value::Object(members) => {
+            let own = ["Ref", "Fn::GetAtt"].map(|function| members.get(function));
+            let mut own = own.into_iter().flatten().filter_map(Value::as_str);
+            if own.any(names_table) {
+                return vec![value.clone()];
             }
-            let text = text.replace("${Table}", "NAME");
-            let names = text == "Table" || text.starts_with("Table.") || text.contains("${Table.");
-            names.then_some(text).into_iter().collect()
+            members.values().flat_map(of_table).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(of_table).collect(),
+        Value::String(text) if text.contains("${Table") && !text.contains("${TableName}") => {
+            vec![value.clone()]
         }
         _ => Vec::new(),
     }
 }
 
 #[test]
-fn the_page_on_restoring_names_every_way_in_which_the_template_refers_to_the_table() {
-    let yaml = std::fs::read_to_string(root().join("template.yaml")).unwrap();
-    let mut template = document(&yaml).unwrap();
-    let resources = template["Resources"].as_object_mut().unwrap();
-    assert!(resources.remove("Table").is_some());
-    let mut ways = BTreeMap::new();
-    assert_eq!(left_of_table(&template, &mut ways), Vec::<String>::new());
-    assert_eq!(ways.len(), 2, "{ways:?}");
-    let page = std::fs::read_to_string(root().join("docs/operations.md")).unwrap();
-    let (_, step) = page
-        .split_once("**Take the old table out of the stack.**")
-        .unwrap();
-    let (step, _) = step.split_once("\n4. ").unwrap();
-    for way in ways.keys() {
-        assert!(step.contains(&format!("`{way}`")), "{way}");
+fn with_the_name_of_a_restored_table_nothing_uses_the_stack_s_own() {
+    let own = crate::support::app::template([]);
+    let restored = crate::support::app::template([("TableName", "latchkey-restored")]);
+    assert!(own.resources().contains_key("Table"));
+    assert!(!restored.resources().contains_key("Table"));
+    let arn = json!({
+        "Fn::Sub": "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${TableName}",
+    });
+    let mut policies = 0;
+    for (name, resource) in restored.resources() {
+        assert_eq!(of_table(resource), Vec::<Value>::new(), "{name}");
+        // Whatever had the right to the own table has the right to the other one.
+        let before = own.resources()[name]["Properties"]["Policies"].to_string();
+        let table = json!({"Fn::GetAtt": "Table.Arn"}).to_string();
+        let expected = before.replace(&table, &arn.to_string());
+        let after = resource["Properties"]["Policies"].to_string();
+        assert_eq!(after, expected, "{name}");
+        policies += before.matches(&table).count();
     }
+    assert!(policies > 5, "{policies}");
+    for (function, variables) in restored.environments() {
+        let before = own.environments()[function].get("TABLE_NAME");
+        let after = variables.get("TABLE_NAME").map(String::as_str);
+        assert_eq!(after, before.map(|_| "latchkey-restored"), "{function}");
+    }
+    let monitored = &restored.resources()["MonitoringStack"]["Properties"]["Parameters"];
+    assert_eq!(monitored["Table"], "latchkey-restored");
+    // It stays in the account if the parameter takes it out of the stack.
+    let document = crate::support::app::template_document();
+    let document = document.value();
+    for policy in ["DeletionPolicy", "UpdateReplacePolicy"] {
+        assert_eq!(document["Resources"]["Table"][policy], "Retain");
+    }
+    let output = &document["Outputs"]["TableName"]["Value"]["Fn::If"];
+    assert_eq!(
+        *output,
+        json!(["OwnTable", {"Ref": "Table"}, {"Ref": "TableName"}])
+    );
 }
 
 #[test]

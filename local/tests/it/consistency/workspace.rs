@@ -31,10 +31,12 @@ const PUBLIC: [&str; 6] = [
     "POST /register",
 ];
 
-/// The variables that functions read only in AWS: a role's credentials have a token, and there is
-/// neither KMS nor a proxy locally.
-const IN_AWS: [&str; 4] = [
+/// The variables that functions read only in AWS: a role's credentials have a token, there is neither
+/// KMS nor a proxy locally, and the endpoint of DynamoDB is set by its own variable.
+const IN_AWS: [&str; 6] = [
+    "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_KMS",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
     "AWS_SESSION_TOKEN",
     "PROXY_SECRET_HASH",
     "SIGNING_KID",
@@ -213,10 +215,19 @@ fn the_template_s_numbers_are_the_settings_of_the_code() {
     let variables = &template["Globals"]["Function"]["Environment"]["Variables"];
     for setting in settings::ALL {
         let parameter = &template["Parameters"][setting.parameter];
-        let number = |name: &str| parameter[name].as_u64().unwrap();
+        let number = |value: &Value| value.as_u64().unwrap();
+        let range = match parameter["AllowedValues"].as_array() {
+            Some(values) => number(&values[0])..=number(&values[values.len() - 1]),
+            None => number(&parameter["MinValue"])..=number(&parameter["MaxValue"]),
+        };
         assert_eq!(text(&variables[setting.variable], "Ref"), setting.parameter);
-        assert_eq!(number("MinValue")..=number("MaxValue"), setting.range);
-        assert_eq!(number("Default"), setting.default, "{}", setting.parameter);
+        assert_eq!(range, setting.range);
+        assert_eq!(
+            number(&parameter["Default"]),
+            setting.default,
+            "{}",
+            setting.parameter
+        );
     }
 }
 

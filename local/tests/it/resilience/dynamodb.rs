@@ -6,7 +6,7 @@ use lambda_http::LambdaEvent;
 use local::functions::Functions;
 use register::Register;
 use serde_json::json;
-use shared::http::handler::{KEPT_FOR_THE_RESPONSE, answer};
+use shared::http::handler::{RESERVED_FOR_THE_RESPONSE, answer};
 use shared::platform::clock::Clock;
 use testkit::dynamodb::Fault;
 
@@ -279,7 +279,7 @@ async fn a_call_ends_before_its_function_does() {
     let event = event("POST", "/register", &registration("ada@example.com"), None);
     let mut context = lambda_http::Context::default();
     // Lambda ends the function in a moment: there is no time for the SDK's own time limit.
-    let left = KEPT_FOR_THE_RESPONSE + Duration::from_millis(100);
+    let left = RESERVED_FOR_THE_RESPONSE + Duration::from_millis(100);
     context.deadline = Clock::System.millis() + u64::try_from(left.as_millis()).unwrap();
     logged_requests();
     let event = LambdaEvent::new(serde_json::from_value(event).unwrap(), context);

@@ -3,7 +3,7 @@
 use axum::http::Method;
 use serde_json::json;
 
-use crate::support::app::{Answer, App, logged};
+use crate::support::app::{Answer, App, SOURCE_IP, logged};
 
 #[tokio::test]
 async fn a_request_without_a_route_is_a_404() {
@@ -213,14 +213,104 @@ async fn an_origin_that_cors_blocks_is_logged_once_with_the_flag_that_allows_it(
 
 #[tokio::test]
 async fn an_origin_that_cors_allows_is_not_logged_and_stays_in_the_flag() {
-    let app = App::with(&[("CorsOrigins", "https://app.example,http://localhost:5173/")]).await;
+    let app = App::with(&[("CorsOrigins", "https://app.example")]).await;
     call_from(&app, "https://app.example").await;
     assert_eq!(warnings(), [""; 0]);
-    // With the slash it is another origin: they are compared letter for letter.
     call_from(&app, "http://localhost:5173").await;
     let [warning] = &warnings()[..] else {
         panic!("not one warning")
     };
     let flag = "--parameter CorsOrigins=https://app.example,http://localhost:5173";
     assert!(warning.ends_with(flag), "{warning}");
+
+    let any = App::with(&[("CorsOrigins", "*")]).await;
+    let answer = preflight(&any, "http://localhost:5173").await.expect(204);
+    assert_eq!(answer.header("access-control-allow-origin"), "*");
+    assert_eq!(warnings(), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_origin_that_api_gateway_cannot_allow_is_logged_without_a_flag() {
+    let app = App::start().await;
+    call_from(&app, "capacitor://localhost").await;
+    let [warning] = &warnings()[..] else {
+        panic!("not one warning")
+    };
+    assert!(warning.starts_with("a page at capacitor://localhost called the API"));
+    assert!(!warning.contains("--parameter"), "{warning}");
+}
+
+#[tokio::test]
+async fn more_headers_are_allowed_by_parameter() {
+    let headers = |answer: &Answer| -> Vec<String> {
+        let list = answer.header("access-control-allow-headers");
+        list.split(',').map(str::to_owned).collect()
+    };
+    let origins = ("CorsOrigins", "https://app.example");
+    let app = App::with(&[origins]).await;
+    let plain = headers(&preflight(&app, origins.1).await.expect(204));
+    assert!(plain.contains(&"authorization".to_owned()), "{plain:?}");
+    assert!(!plain.contains(&String::new()), "{plain:?}");
+
+    let more = ("CorsHeaders", "sentry-trace,baggage,traceparent");
+    let app = App::with(&[origins, more]).await;
+    let all = headers(&preflight(&app, origins.1).await.expect(204));
+    let added = ["sentry-trace", "baggage", "traceparent"].map(str::to_owned);
+    assert_eq!(all, [plain, added.to_vec()].concat());
+}
+
+#[tokio::test]
+async fn a_path_is_decoded_before_its_route_is_looked_for() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let request = axum::http::Request::get("/%70rofile");
+    let request = request.header("authorization", format!("Bearer {}", ada.access_token));
+    let request = request.body(axum::body::Body::empty()).unwrap();
+    let answer = app.local.gateway.answer(request, SOURCE_IP).await;
+    assert_eq!(answer.status(), 200);
+    let id = ada.session_id();
+    let (start, end) = id.split_at(8);
+    let encoded = end.replacen('-', "%2D", 1);
+    // An encoded slash separates segments, so there is no such route.
+    for path in [
+        format!("/sessions%2F{id}x/y"),
+        format!("/sessions/{id}%2fx"),
+    ] {
+        let answer = ada.delete(&path).send().await.expect(404);
+        assert_eq!(answer.body, r#"{"message":"Not Found"}"#, "{path}");
+    }
+    // These are texts that name no session.
+    for odd in [
+        "%00", "%20", "+", "%25", "%ff", "%C3%A9", "%zz", "%3F", "%23", "%5C", "%0A",
+    ] {
+        let path = format!("/sessions/{id}{odd}");
+        ada.delete(&path).send().await.problem(404, "not-found");
+    }
+    let path = format!("/sessions/{start}{encoded}");
+    ada.delete(&path).send().await.expect(204);
+}
+
+#[test]
+fn an_event_has_the_decoded_path_and_the_query_as_it_came() {
+    use axum::http::Request;
+    let request = Request::get("/notes/a%20b+c%2Bd?x=%20+").body(()).unwrap();
+    let (head, ()) = request.into_parts();
+    let route = local::template::Route {
+        method: "GET".to_owned(),
+        path: "/notes/{id}".to_owned(),
+        function: "notes".to_owned(),
+        authorized: false,
+    };
+    let arrival = local::event::Arrival {
+        request_id: "r-1",
+        source_ip: [203, 0, 113, 7].into(),
+        millis: 0,
+    };
+    let parameters = [("id".to_owned(), "a b+c+d".to_owned())].into();
+    let path = "/notes/a b+c+d";
+    let event = local::event::of_request(&head, path, &route, &parameters, &arrival);
+    assert_eq!(event["rawPath"], path);
+    assert_eq!(event["requestContext"]["http"]["path"], path);
+    assert_eq!(event["pathParameters"]["id"], "a b+c+d");
+    assert_eq!(event["rawQueryString"], "x=%20+");
 }

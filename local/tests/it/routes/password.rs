@@ -1,4 +1,4 @@
-//! `POST /password/change` and `DELETE /profile`, which require the password.
+//! `POST /password/change`, `DELETE /profile` and `POST /profile/delete`, which require the password.
 
 use std::time::Duration;
 
@@ -315,4 +315,49 @@ async fn an_access_token_does_not_outlive_its_bound() {
     let answer = ada.get("/profile").send().await;
     assert!([401, 403].contains(&answer.status.as_u16()), "{answer:?}");
     let _: Value = answer.json();
+}
+
+#[tokio::test]
+async fn an_account_is_deleted_by_post_as_by_delete() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let post = |password: &str| {
+        let body = json!({ "password": password });
+        ada.post("/profile/delete", body).send()
+    };
+    post("not the password")
+        .await
+        .problem(403, "wrong-password");
+    let empty = ada.post("/profile/delete", json!({})).send().await;
+    assert_eq!(
+        faults(&empty.problem(422, "invalid-fields")),
+        [("/password".to_owned(), "missing".to_owned())]
+    );
+    ada.get("/profile").send().await.expect(200);
+    let body = json!({ "password": PASSWORD });
+    let anonymous = app.post("/profile/delete", body).send().await;
+    anonymous.expect(401);
+
+    let answer = post(PASSWORD).await.expect(204);
+    assert_eq!(answer.body, "");
+    assert!(app.items().await.is_empty());
+    ada.get("/profile")
+        .send()
+        .await
+        .problem(401, "invalid-token");
+    app.register("ada@example.com").await.expect(201);
+}
+
+#[tokio::test]
+async fn both_ways_to_delete_an_account_count_the_same_attempts() {
+    let app = App::with(&[("LoginAttempts", "3")]).await;
+    let ada = app.user("ada@example.com").await;
+    for _ in 0..3 {
+        let body = json!({ "password": "not the password" });
+        let refused = ada.post("/profile/delete", body).send().await;
+        refused.problem(403, "wrong-password");
+    }
+    delete(&ada, PASSWORD)
+        .await
+        .problem(429, "too-many-attempts");
 }

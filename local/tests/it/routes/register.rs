@@ -287,3 +287,18 @@ async fn no_answer_echoes_a_password() {
         assert!(!answer.body.contains(secret), "{answer:?}");
     }
 }
+
+#[tokio::test]
+async fn a_closed_registration_refuses_everybody_alike_and_hashes_nothing() {
+    let app = App::with(&[("Registration", "closed")]).await;
+    app.register("ada@example.com")
+        .await
+        .problem(403, "registration-closed");
+    let empty = app.post("/register", json!({})).send().await;
+    empty.problem(403, "registration-closed");
+    assert!(app.all_items().await.is_empty());
+    // It closes nothing else.
+    app.login("ada@example.com", PASSWORD)
+        .await
+        .problem(401, "invalid-credentials");
+}

@@ -411,32 +411,29 @@ pub fn registration(email: &str) -> Value {
 /// Returns the options of tests: nothing stored, free ports, hashes that cost nothing.
 pub fn options() -> Options {
     Options {
-        weak_hashes: true,
-        ..options_as_deployed("8", "1")
-    }
-}
-
-/// Returns the same with hashes of the lowest cost that a deployment may have, for separate
-/// processes.
-pub fn options_of_processes() -> Options {
-    options_as_deployed("7168", "5")
-}
-
-fn options_as_deployed(memory_kib: &str, iterations: &str) -> Options {
-    Options {
         template: template_document(),
-        parameters: BTreeMap::from([
-            ("Argon2MemoryKib".to_owned(), memory_kib.to_owned()),
-            ("Argon2Iterations".to_owned(), iterations.to_owned()),
-        ]),
+        parameters: BTreeMap::new(),
         host: IpAddr::V4(Ipv4Addr::LOCALHOST),
         port: 0,
         dynamodb_port: 0,
         data_dir: data_dir(),
         ephemeral: true,
         functions: None,
+        issuer: None,
         clock: Clock::System,
+        weak_hashes: true,
+    }
+}
+
+/// Returns the same with hashes of the lowest cost that a deployment may have, for separate
+/// processes.
+pub fn options_of_processes() -> Options {
+    let hashes = [("Argon2MemoryKib", "7168"), ("Argon2Iterations", "5")];
+    let hashes = hashes.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Options {
+        parameters: hashes.into(),
         weak_hashes: false,
+        ..options()
     }
 }
 

@@ -67,8 +67,8 @@ pub fn allowed() -> BTreeMap<String, BTreeSet<String>> {
             let action = rest.split(|letter: char| !letter.is_alphanumeric() && letter != '*');
             action.into_iter().next().unwrap().to_owned()
         });
-        // This is a condition's key, which the proxy checks.
-        let actions = actions.filter(|action| action != "LeadingKeys");
+        // The first is a condition's key, which the proxy checks; the second is in an ARN.
+        let actions = actions.filter(|action| action != "LeadingKeys" && !action.is_empty());
         allowed.insert(function, actions.collect());
     }
     allowed
