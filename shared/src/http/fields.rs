@@ -6,6 +6,7 @@ use lambda_http::{Body, Request};
 use super::json_body::{JsonBody, Member};
 use super::problem::Problem;
 use crate::domain::field_error::{FieldError, Violation};
+use crate::platform::json;
 
 /// The length of the longest body that is read, in octets.
 pub const MAX_BODY: usize = 16 * 1024;
@@ -83,7 +84,7 @@ impl Fields {
                 expected: media.expected(),
             });
         }
-        match serde_json::from_slice(body) {
+        match json::parse(body) {
             Ok(JsonBody::Object(members)) => Ok(Self {
                 members,
                 faults: Vec::new(),

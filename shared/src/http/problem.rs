@@ -350,7 +350,7 @@ mod tests {
     use crate::domain::field_error::Violation;
 
     fn body(response: &Response<Body>) -> serde_json::Value {
-        serde_json::from_slice(response.body()).unwrap()
+        crate::platform::json::parse(response.body()).unwrap()
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod json;
 #[cfg(feature = "accounts")]
 pub mod random;
 pub mod settings;

@@ -5,6 +5,7 @@ use std::fs;
 use serde::Deserialize;
 
 use crate::platform::config::{ConfigError, Env};
+use crate::platform::json;
 
 use super::jwk::{Jwk, Key, Named};
 
@@ -136,7 +137,7 @@ pub fn unusable(error: KeySetError) -> ConfigError {
 /// Returns the keys of a set. Each is checked to be public, named, and of a supported kind, but is
 /// not parsed.
 fn named(document: &str) -> Result<Vec<Named>, KeySetError> {
-    let jwks: Jwks = serde_json::from_str(document).map_err(|error| KeySetError::Unreadable {
+    let jwks: Jwks = json::parse(document.as_bytes()).map_err(|error| KeySetError::Unreadable {
         line: error.line(),
         column: error.column(),
     })?;

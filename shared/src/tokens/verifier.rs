@@ -11,6 +11,7 @@ use super::audience::IssuerAndAudience;
 use super::claims::{Claims, Header};
 use super::jwks::KeySet;
 use crate::platform::config::{ConfigError, Env};
+use crate::platform::json;
 
 /// Verifies access tokens against one issuer, one audience and one set of keys.
 pub struct Verifier {
@@ -167,13 +168,13 @@ impl Verifier {
     }
 }
 
-/// Decodes a JSON object in strict base64url: UTF-8, no data after it except blanks, no known
-/// member twice.
+/// Decodes a JSON object in strict base64url: UTF-8 throughout, no data after it except blanks, no
+/// known member twice.
 fn decode<T: DeserializeOwned>(segment: &str) -> Option<T> {
     let octets = URL_SAFE_NO_PAD.decode(segment).ok()?;
     // serde would also read a struct from an array.
     if octets.first() != Some(&b'{') {
         return None;
     }
-    serde_json::from_slice(&octets).ok()
+    json::parse(&octets).ok()
 }

@@ -55,7 +55,7 @@ fn workspace() -> Value {
         "{}",
         String::from_utf8_lossy(&metadata.stderr)
     );
-    serde_json::from_slice(&metadata.stdout).unwrap()
+    shared::platform::json::parse(&metadata.stdout).unwrap()
 }
 
 fn lambda_environment() -> BTreeMap<String, String> {

@@ -27,7 +27,7 @@ impl Forge {
     fn new(app: &App) -> Self {
         let pem = std::fs::read(data_dir().join("signing-key.pem")).unwrap();
         let jwks = std::fs::read(data_dir().join("jwks.json")).unwrap();
-        let jwks: Value = serde_json::from_slice(&jwks).unwrap();
+        let jwks: Value = shared::platform::json::parse(&jwks).unwrap();
         Self {
             key: EncodingKey::from_rsa_pem(&pem).unwrap(),
             kid: text(&jwks["keys"][0], "kid"),
