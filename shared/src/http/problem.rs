@@ -334,6 +334,7 @@ impl From<IssueError> for Problem {
     fn from(error: IssueError) -> Self {
         match error {
             IssueError::NoIssuer
+            | IssueError::TooLong { .. }
             | IssueError::Sign(
                 SignError::Claims(_) | SignError::TooLong { .. } | SignError::OtherKey { .. },
             ) => Self::Internal(Box::new(error)),
