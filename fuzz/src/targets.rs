@@ -88,7 +88,7 @@ pub fn parse_body(data: &[u8]) {
     });
     match read {
         Ok((email, _, _)) => {
-            assert!(email.as_str().is_ascii() && email.as_str().len() <= Email::MAX_LENGTH);
+            assert!(email.ascii().is_ascii() && email.ascii().len() <= Email::MAX_LENGTH);
         }
         Err(problem) => assert!(problem.status().is_client_error(), "{problem:?}"),
     }

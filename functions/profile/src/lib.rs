@@ -152,7 +152,7 @@ impl Handler for Profile {
 fn replacement(request: &Request) -> Result<ProfileChange, Problem> {
     let mut fields = Fields::read(request, Media::Json)?;
     let first_name = fields.required("first_name", Name::parse);
-    let last_name = fields.required("last_name", Name::parse);
+    let last_name = fields.required("last_name", Name::parse_last);
     fields.finish(|| {
         Some(ProfileChange {
             first_name: Some(first_name?),
@@ -173,7 +173,7 @@ fn confirmation(request: &Request) -> Result<Password, Problem> {
 fn patch(request: &Request) -> Result<ProfileChange, Problem> {
     let mut fields = Fields::read(request, Media::MergePatch)?;
     let first_name = fields.optional("first_name", Name::parse);
-    let last_name = fields.optional("last_name", Name::parse);
+    let last_name = fields.optional("last_name", Name::parse_last);
     fields.finish(|| {
         Some(ProfileChange {
             first_name,

@@ -43,7 +43,7 @@ impl Register {
         let mut fields = Fields::read(request, Media::Json)?;
         let email = fields.required("email", Email::parse);
         let first_name = fields.required("first_name", Name::parse);
-        let last_name = fields.required("last_name", Name::parse);
+        let last_name = fields.required("last_name", Name::parse_last);
         let personal_words =
             personal_words(email.as_ref(), [first_name.as_ref(), last_name.as_ref()]);
         let password =

@@ -237,7 +237,8 @@ pub(super) const DELETING: &str = "deleting";
 
 fn write_account(account: &Account) -> Attributes {
     Writer::new(Key::account(account.id))
-        .text("email", account.email.as_str())
+        .text("email", account.email.ascii())
+        .optional_text("email_typed", account.email.unicode())
         .text("first_name", account.first_name.as_str())
         .text("last_name", account.last_name.as_str())
         .number("date_joined", account.date_joined)
@@ -272,9 +273,12 @@ fn parse_account(id: UserId, attributes: &Attributes) -> Result<Account, StoreEr
     };
     Ok(Account {
         id,
-        email: item.text("email", Email::parse)?,
-        first_name: item.text("first_name", Name::parse)?,
-        last_name: item.text("last_name", Name::parse)?,
+        email: item.text("email", |ascii| {
+            let typed = item.optional_text::<String>("email_typed");
+            Email::stored(ascii, typed.map_err(drop)?).map_err(drop)
+        })?,
+        first_name: item.text("first_name", Name::stored)?,
+        last_name: item.text("last_name", Name::stored)?,
         date_joined: item.number("date_joined")?,
         last_login: item.optional_number("last_login")?,
         login_attempt: item.optional_text("login_attempt")?,

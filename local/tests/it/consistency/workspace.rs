@@ -418,7 +418,7 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 #[tokio::test]
 async fn the_page_on_the_architecture_lists_the_items_of_the_table() {
     let app = App::start().await;
-    let ada = app.user("ada@example.com").await;
+    let ada = app.user("ada@bücher.example").await;
     app.refresh(&ada.refresh_token).await.expect(200);
     let mut there: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
     for item in app.all_items().await {
