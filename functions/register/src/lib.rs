@@ -72,9 +72,11 @@ impl Handler for Register {
             Created::Done => {
                 AuditEvent::Registered.of(account.id).log();
                 let mut response = json(StatusCode::CREATED, &account.view())?;
+                // Relative to the path of this request (RFC 9110 section 10.2.2): a custom domain may
+                // add a base path, which functions do not see.
                 response
                     .headers_mut()
-                    .insert(LOCATION, HeaderValue::from_static("/profile"));
+                    .insert(LOCATION, HeaderValue::from_static("profile"));
                 Ok(response)
             }
         }

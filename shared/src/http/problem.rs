@@ -6,10 +6,11 @@
 use std::error::Error;
 
 use lambda_http::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use lambda_http::http::{HeaderValue, StatusCode};
+use lambda_http::http::{HeaderName, HeaderValue, StatusCode};
 use lambda_http::{Body, Response};
 use serde::Serialize;
 
+use super::fields::Media;
 use crate::domain::field_error::FieldError;
 use crate::domain::password::hasher::HashError;
 use crate::store::StoreError;
@@ -48,7 +49,7 @@ pub enum Problem {
     },
     /// 409: the address already has an account.
     EmailTaken,
-    /// 412: the profile is not at the version that `If-Match` names.
+    /// 412: `If-Match` or `If-None-Match` does not hold.
     PreconditionFailed,
     /// 413: the body is too long.
     BodyTooLarge {
@@ -58,7 +59,7 @@ pub enum Problem {
     /// 415: the declared media type of the body is not accepted.
     UnsupportedMediaType {
         /// The media types that are accepted.
-        expected: &'static str,
+        expected: Media,
     },
     /// 422: members are missing, unknown or malformed. Each of them is listed.
     InvalidFields(Vec<FieldError>),
@@ -92,6 +93,9 @@ pub enum TokenRejection {
     #[error("the session has ended")]
     Session,
 }
+
+/// The media types of bodies of PATCH (RFC 5789 section 3.1).
+const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
 /// The body of a problem (RFC 9457 section 3.1, and this API's own members).
 #[derive(Serialize)]
@@ -181,7 +185,7 @@ impl Problem {
             Self::PreconditionFailed => (
                 StatusCode::PRECONDITION_FAILED,
                 "precondition-failed",
-                "The profile has changed",
+                "A precondition of the request does not hold",
             ),
             Self::BodyTooLarge { .. } => (
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -242,11 +246,13 @@ impl Problem {
                     .to_owned()
             }
             Self::PreconditionFailed => {
-                "Get the profile again, and repeat the change with its new ETag in If-Match."
+                "Get the resource again, and repeat the request with its new ETag in If-Match."
                     .to_owned()
             }
             Self::BodyTooLarge { most } => format!("A body may have at most {most} octets."),
-            Self::UnsupportedMediaType { expected } => format!("Send {expected}, in UTF-8."),
+            Self::UnsupportedMediaType { expected } => {
+                format!("Send {}, in UTF-8.", expected.in_words())
+            }
             Self::InvalidFields(_) => "The member \"errors\" names each of them.".to_owned(),
             Self::TooManyAttempts { seconds } => format!("Try again in {seconds} seconds."),
             Self::Internal(_) => "Trying again will not help; report the request_id.".to_owned(),
@@ -279,14 +285,23 @@ impl Problem {
             HeaderValue::from_static("application/problem+json"),
         );
         match self {
-            // RFC 6750 section 3.1: a request without a token gets no error code.
-            Self::MissingToken => {
-                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
             Self::InvalidToken(_) => {
-                let challenge = "Bearer error=\"invalid_token\", \
+                let challenge = "Bearer realm=\"latchkey\", error=\"invalid_token\", \
                                  error_description=\"the access token is refused\"";
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            }
+            // RFC 9110 section 15.5.2: every 401 has a challenge. RFC 6750 section 3.1: if no
+            // access token was presented, it has no error code.
+            _ if status == StatusCode::UNAUTHORIZED => {
+                let challenge = HeaderValue::from_static("Bearer realm=\"latchkey\"");
+                headers.insert(WWW_AUTHENTICATE, challenge);
+            }
+            // RFC 5789 section 2.2.
+            Self::UnsupportedMediaType {
+                expected: Media::MergePatch,
+            } => {
+                let accepted = HeaderValue::from_static(Media::MERGE_PATCHES);
+                headers.insert(ACCEPT_PATCH, accepted);
             }
             Self::MethodNotAllowed { allow } => {
                 headers.insert(ALLOW, HeaderValue::from_static(allow));
@@ -346,63 +361,4 @@ impl From<IssueError> for Problem {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::field_error::Violation;
-
-    fn body(response: &Response<Body>) -> serde_json::Value {
-        crate::platform::json::parse(response.body()).unwrap()
-    }
-
-    #[test]
-    fn a_problem_has_the_members_of_the_contract() {
-        let fault = FieldError::of_member("email", Violation::new("missing", "is missing"));
-        let response = Problem::InvalidFields(vec![fault]).to_response("r-1");
-        assert_eq!(response.status(), 422);
-        assert_eq!(
-            response.headers()["content-type"],
-            "application/problem+json"
-        );
-        assert_eq!(
-            body(&response),
-            serde_json::json!({
-                "type": "urn:latchkey:problem:invalid-fields",
-                "title": "Some members of the body are invalid",
-                "status": 422,
-                "detail": "The member \"errors\" names each of them.",
-                "code": "invalid-fields",
-                "request_id": "r-1",
-                "errors": [{ "pointer": "/email", "code": "missing", "detail": "is missing" }],
-            })
-        );
-    }
-
-    #[test]
-    fn a_cause_is_for_the_log_and_never_for_the_client() {
-        let problem = Problem::Unavailable("password=hunter2 at 10.0.0.1".into());
-        let response = problem.to_response("r-1");
-        assert_eq!(response.headers()["retry-after"], "2");
-        assert!(!body(&response).to_string().contains("hunter2"));
-        assert!(
-            problem
-                .cause()
-                .is_some_and(|cause| cause.to_string().contains("hunter2"))
-        );
-    }
-
-    #[test]
-    fn only_a_token_that_was_presented_is_called_invalid() {
-        let challenge = |problem: Problem| {
-            problem.to_response("").headers()["www-authenticate"]
-                .to_str()
-                .unwrap()
-                .to_owned()
-        };
-        assert_eq!(challenge(Problem::MissingToken), "Bearer");
-        let invalid = challenge(TokenError::Expired.into());
-        assert!(
-            invalid.starts_with("Bearer error=\"invalid_token\""),
-            "{invalid}"
-        );
-    }
-}
+mod tests;

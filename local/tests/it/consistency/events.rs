@@ -13,7 +13,7 @@ use testkit::kms::Kms;
 use crate::support::app::{App, root};
 
 /// The status of each outcome that is not a problem.
-const SUCCESSES: [(&str, u16); 12] = [
+const SUCCESSES: [(&str, u16); 13] = [
     ("changed", 204),
     ("created", 201),
     ("deleted", 204),
@@ -21,6 +21,7 @@ const SUCCESSES: [(&str, u16); 12] = [
     ("listed", 200),
     ("logged-in", 200),
     ("logged-out", 204),
+    ("not-modified", 304),
     ("patched", 200),
     ("published", 200),
     ("refreshed", 200),
