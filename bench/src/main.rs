@@ -186,7 +186,7 @@ async fn ask(local: &Local, path: &str, body: &Value, n: u32) -> anyhow::Result<
     let answer = local.gateway.answer(request, source).await;
     let status = answer.status().as_u16();
     let body = to_bytes(answer.into_body(), usize::MAX).await?;
-    Ok((status, serde_json::from_slice(&body)?))
+    Ok((status, shared::platform::json::parse(&body)?))
 }
 
 /// Registers and logs in. Returns the answer to the login.

@@ -13,6 +13,7 @@ use shared::http::fields::{Fields, Media};
 use shared::http::sanitize::sanitize;
 use shared::platform::clock::Clock;
 use shared::platform::config::Env;
+use shared::platform::json;
 use shared::tokens::bearer;
 use shared::tokens::claims::Claims;
 use shared::tokens::verifier::Verifier;
@@ -39,7 +40,7 @@ fn made<T, E: std::fmt::Debug>(from_env: impl FnOnce(&Env<'_>) -> Result<T, E>) 
 /// nobody can sign.
 pub fn verify_token(data: &[u8]) {
     static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| made(Verifier::from_env));
-    let _ = serde_json::from_slice::<Claims>(data);
+    let _ = json::parse::<Claims>(data);
     if let Ok(text) = std::str::from_utf8(data) {
         let _ = bearer::token(text);
         let _ = RefreshToken::parse(text);
@@ -51,6 +52,7 @@ pub fn verify_token(data: &[u8]) {
 }
 
 /// Decodes an event as Lambda passes it. The authorizer must allow none.
+#[expect(clippy::disallowed_methods, reason = "lambda_runtime parses events so")]
 pub fn decode_event(data: &[u8]) {
     static AUTHORIZER: LazyLock<Authorizer> =
         LazyLock::new(|| made(|env| Authorizer::from_env(env, Clock::System)));
@@ -86,7 +88,7 @@ pub fn parse_body(data: &[u8]) {
     });
     match read {
         Ok((email, _, _)) => {
-            assert!(email.as_str().is_ascii() && email.as_str().len() <= Email::MAX_LENGTH);
+            assert!(email.ascii().is_ascii() && email.ascii().len() <= Email::MAX_LENGTH);
         }
         Err(problem) => assert!(problem.status().is_client_error(), "{problem:?}"),
     }

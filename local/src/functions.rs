@@ -168,7 +168,7 @@ impl Functions {
                         String::from_utf8_lossy(&body)
                     );
                 }
-                Ok(serde_json::from_slice(&body)?)
+                Ok(shared::platform::json::parse(&body)?)
             }
             None => bail!("the function {name} does not run here: see --functions"),
         }

@@ -59,7 +59,7 @@ impl CloudFormation {
         assert!(!headers.contains_key("content-type"), "{headers:?}");
         assert_eq!(headers["content-length"], body.len().to_string());
         assert!(body.len() <= 4096);
-        serde_json::from_slice(&body).unwrap()
+        shared::platform::json::parse(&body).unwrap()
     }
 
     /// Sends the event to the handler of the custom resources and returns the answer.

@@ -168,7 +168,7 @@ impl Proxy {
         let request = Request::from_parts(head, Body::from(body));
         let (head, body) = client.request(request).await.unwrap().into_parts();
         let body = to_bytes(Body::new(body), usize::MAX).await.unwrap();
-        let answer: Value = serde_json::from_slice(&body).unwrap();
+        let answer: Value = shared::platform::json::parse(&body).unwrap();
         // One object, or one per table.
         let consumed = &answer["ConsumedCapacity"];
         let units = consumed.get(0).unwrap_or(consumed)["CapacityUnits"].as_f64();
@@ -195,7 +195,7 @@ async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Bod
     let target = head.headers["x-amz-target"].to_str().unwrap();
     let operation = target.rsplit('.').next().unwrap().to_owned();
     let body = to_bytes(body, usize::MAX).await.unwrap();
-    let mut body: Value = serde_json::from_slice(&body).unwrap();
+    let mut body: Value = shared::platform::json::parse(&body).unwrap();
     proxy.requests.lock().unwrap().push(Recorded {
         operation: operation.clone(),
         body: body.clone(),
@@ -239,7 +239,7 @@ async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Bod
             }
             let first = proxy.forward(head, body, &operation).await.into_body();
             let first = to_bytes(first, usize::MAX).await.unwrap();
-            let mut first: Value = serde_json::from_slice(&first).unwrap();
+            let mut first: Value = shared::platform::json::parse(&first).unwrap();
             first["UnprocessedKeys"] = left;
             answer(200, first)
         }

@@ -117,7 +117,7 @@ impl Bootstrap {
         self.events.send((id, event))?;
         tokio::select! {
             answer = answer => match answer? {
-                Ok(body) => Ok(serde_json::from_slice(&body)?),
+                Ok(body) => Ok(shared::platform::json::parse(&body)?),
                 Err(body) => bail!("the function failed: {}", String::from_utf8_lossy(&body)),
             },
             status = self.child.wait() => Err(self.ended(status?).await),

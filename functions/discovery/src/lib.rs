@@ -3,12 +3,11 @@
 
 use std::borrow::Cow;
 
-use aws_lc_rs::digest::{SHA256, digest};
-use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
-use lambda_http::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
+use lambda_http::http::{HeaderValue, Method};
 use lambda_http::{Body, Request, Response};
-use shared::http::{Handler, Problem, domain_name};
-use shared::platform::{ConfigError, Env, hex};
+use shared::http::{Handler, Preconditions, Problem, domain_name, etag};
+use shared::platform::{ConfigError, Env};
 use shared::tokens::audience::IssuerName;
 use shared::tokens::jwks::{KeySet, unusable};
 
@@ -61,44 +60,21 @@ impl Handler for Discovery {
         } else {
             return Err(Problem::NotFound);
         };
-        Ok(cacheable(&document, request.headers()))
+        Preconditions::of(&request).answer(cacheable(&document), &etag::of_document(&document))
     }
 }
 
 /// Returns a document that clients may cache for five minutes. A new key must therefore be
 /// published five minutes before it signs.
-fn cacheable(document: &str, asked: &HeaderMap) -> Response<Body> {
-    let hash = digest(&SHA256, document.as_bytes());
-    // Half of the hash distinguishes documents well enough.
-    let mut etag = hex(hash.as_ref());
-    etag.truncate(32);
-    let etag = format!("\"{etag}\"");
-    let known = asked
-        .get_all(IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let mut known = known.flat_map(|value| value.split(',')).map(str::trim);
-    // RFC 9110 section 13.1.2: the comparison is weak.
-    let is_known = known.any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag);
-    let mut response = if is_known {
-        let mut response = Response::new(Body::Empty);
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        response
-    } else {
-        let mut response = Response::new(Body::from(document));
-        response
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        response
-    };
+fn cacheable(document: &str) -> Response<Body> {
+    let mut response = Response::new(Body::from(document));
     let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(
         CACHE_CONTROL,
         HeaderValue::from_static("public, max-age=300"),
     );
-    // Digits and letters between quotes are always a valid header value.
-    if let Ok(etag) = HeaderValue::from_str(&etag) {
-        headers.insert(ETAG, etag);
-    }
+    // The gateway adds CORS headers for the page that asks; a cache must not give them to another.
+    headers.insert(VARY, HeaderValue::from_static("Origin"));
     response
 }

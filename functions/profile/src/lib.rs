@@ -1,17 +1,17 @@
 //! `GET PUT PATCH DELETE /profile`, `POST /profile/delete`: shows and changes the profile of an
 //! account, and deletes it.
 
-use lambda_http::http::header::ETAG;
-use lambda_http::http::{HeaderValue, Method, StatusCode};
+use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use shared::domain::{Account, Hasher, Name, Password, ProfileChange, Status};
 use shared::http::{
-    Authenticator, Fields, Handler, Identity, Media, Problem, Reauthentication, Throttle,
-    TokenRejection, active, at_version, etag, json, no_content,
+    Authenticator, Fields, Handler, Identity, Media, Preconditions, Problem, Reauthentication,
+    Throttle, TokenRejection, active, etag, json, no_content,
 };
 use shared::observe::{AuditEvent, EndedBy};
 use shared::platform::{Clock, ConfigError, Env};
-use shared::store::{AtVersion, Changed, OwnerWrite, Store};
+use shared::store::deletion::Deletion;
+use shared::store::{Changed, Store};
 
 /// Shows, changes and deletes accounts, each only for its owner.
 pub struct Profile {
@@ -42,25 +42,42 @@ impl Profile {
         Ok(active(self.store.account(owner.user_id).await?)?)
     }
 
+    /// Makes a change if the preconditions hold for the profile that it changes: it is made only to
+    /// the very profile for which they were evaluated.
     async fn change(
         &self,
         owner: &Identity,
         change: &ProfileChange,
-        at: &AtVersion,
+        preconditions: &Preconditions,
     ) -> Result<Account, Problem> {
-        if change.is_empty() {
-            let account = self.show(owner).await?;
-            return match at {
-                AtVersion::OneOf(versions) if !versions.contains(&account.version) => {
-                    Err(Problem::PreconditionFailed)
-                }
-                _ => Ok(account),
+        let read = if change.is_empty() || !preconditions.hold_for_any() {
+            Some(self.show(owner).await?)
+        } else {
+            None
+        };
+        if let Some(read) = &read
+            && let Err(unmet) = preconditions.check(&tag(read)?)
+        {
+            // RFC 9110 section 13.1.1: a change that was made already may be answered as made. A
+            // client that got no answer repeats it with the tag that it knows.
+            let mut versions = preconditions.wanted().filter_map(etag::version);
+            return match versions.any(|version| change.was_made(version, read)) {
+                true if !change.is_empty() => Ok(read.clone()),
+                _ => Err(unmet.into()),
             };
         }
-        match self.store.change_profile(owner.user_id, change, at).await? {
-            Changed::Done(account) => Ok(*account),
-            Changed::Stale => Err(Problem::PreconditionFailed),
-            Changed::Gone => Err(TokenRejection::Account.into()),
+        match read {
+            Some(read) if change.is_empty() => Ok(read),
+            read => {
+                let changed = self
+                    .store
+                    .change_profile(owner.user_id, change, read.as_ref());
+                match changed.await? {
+                    Changed::Done(account) => Ok(*account),
+                    Changed::Stale => Err(Problem::PreconditionFailed),
+                    Changed::Gone => Err(TokenRejection::Account.into()),
+                }
+            }
         }
     }
 
@@ -69,6 +86,7 @@ impl Profile {
     /// done, it does the second.
     async fn delete(&self, owner: &Identity, request: &Request) -> Result<(), Problem> {
         let password = presented_password(request)?;
+        let preconditions = Preconditions::of(request);
         let account = self.store.account(owner.user_id).await?;
         let account = account.ok_or(TokenRejection::Account)?;
         match account.status {
@@ -77,6 +95,8 @@ impl Profile {
             // identifies the owner.
             Status::Deleting => {}
             Status::Active => {
+                preconditions.check(&tag(&account)?)?;
+                let unchanged = !preconditions.hold_for_any();
                 let now = self.clock.now();
                 Reauthentication {
                     store: &self.store,
@@ -90,10 +110,12 @@ impl Profile {
                 }
                 .verify()
                 .await?;
-                match self.store.begin_deletion(&account, now).await? {
-                    OwnerWrite::Done => AuditEvent::AccountDeleted.of(account.id).log(),
-                    OwnerWrite::PasswordChanged => return Err(Problem::WrongPassword),
-                    OwnerWrite::Gone => return Err(TokenRejection::Account.into()),
+                let begun = self.store.begin_deletion(&account, unchanged, now);
+                match begun.await? {
+                    Deletion::Begun => AuditEvent::AccountDeleted.of(account.id).log(),
+                    Deletion::PasswordChanged => return Err(Problem::WrongPassword),
+                    Deletion::Stale => return Err(Problem::PreconditionFailed),
+                    Deletion::Gone => return Err(TokenRejection::Account.into()),
                 }
             }
         }
@@ -109,16 +131,15 @@ impl Profile {
 impl Handler for Profile {
     async fn handle(&self, request: Request) -> Result<Response<Body>, Problem> {
         let owner = self.authenticator.identify(&request)?;
-        let account = match *request.method() {
-            Method::GET => self.show(&owner).await?,
-            Method::PUT => {
-                let (change, at) = (replacement(&request)?, at_version(request.headers())?);
-                self.change(&owner, &change, &at).await?
+        let preconditions = Preconditions::of(&request);
+        let change = match *request.method() {
+            Method::GET => {
+                let account = self.show(&owner).await?;
+                let response = json(StatusCode::OK, &account.view())?;
+                return preconditions.answer(response, &tag(&account)?);
             }
-            Method::PATCH => {
-                let (change, at) = (patch(&request)?, at_version(request.headers())?);
-                self.change(&owner, &change, &at).await?
-            }
+            Method::PUT => replacement(&request)?,
+            Method::PATCH => patch(&request)?,
             Method::DELETE => {
                 self.delete(&owner, &request).await?;
                 return Ok(no_content());
@@ -135,12 +156,9 @@ impl Handler for Profile {
                 });
             }
         };
-        let mut response = json(StatusCode::OK, &account.view())?;
-        // Digits between quotes are always a valid header value.
-        if let Ok(tag) = HeaderValue::from_str(&etag(account.version)) {
-            response.headers_mut().insert(ETAG, tag);
-        }
-        Ok(response)
+        let account = self.change(&owner, &change, &preconditions).await?;
+        let response = json(StatusCode::OK, &account.view())?;
+        Ok(etag::tagged(response, &tag(&account)?))
     }
 
     async fn warm_up(&self) {
@@ -148,11 +166,16 @@ impl Handler for Profile {
     }
 }
 
+/// Returns the strong tag of the profile as its owner sees it.
+fn tag(account: &Account) -> Result<String, Problem> {
+    etag::of_version(account.version, &account.view())
+}
+
 /// Reads the body of `PUT`, which has all members that can be changed.
 fn replacement(request: &Request) -> Result<ProfileChange, Problem> {
     let mut fields = Fields::read(request, Media::Json)?;
     let first_name = fields.required("first_name", Name::parse);
-    let last_name = fields.required("last_name", Name::parse);
+    let last_name = fields.required("last_name", Name::parse_last);
     fields.finish(|| {
         Some(ProfileChange {
             first_name: Some(first_name?),
@@ -173,7 +196,7 @@ fn presented_password(request: &Request) -> Result<Password, Problem> {
 fn patch(request: &Request) -> Result<ProfileChange, Problem> {
     let mut fields = Fields::read(request, Media::MergePatch)?;
     let first_name = fields.optional("first_name", Name::parse);
-    let last_name = fields.optional("last_name", Name::parse);
+    let last_name = fields.optional("last_name", Name::parse_last);
     fields.finish(|| {
         Some(ProfileChange {
             first_name,

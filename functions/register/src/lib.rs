@@ -68,7 +68,7 @@ impl Register {
         let mut fields = Fields::read(request, Media::Json)?;
         let email = fields.required("email", Email::parse);
         let first_name = fields.required("first_name", Name::parse);
-        let last_name = fields.required("last_name", Name::parse);
+        let last_name = fields.required("last_name", Name::parse_last);
         let personal_words =
             personal_words(email.as_ref(), [first_name.as_ref(), last_name.as_ref()]);
         let password =
@@ -114,9 +114,11 @@ impl Handler for Register {
                 AuditEvent::Registered.of(account.id).log();
                 counted.succeeded(&self.throttle, &self.store).await;
                 let mut response = json(StatusCode::CREATED, &account.view())?;
+                // Relative to the path of this request (RFC 9110 section 10.2.2): a custom domain may
+                // add a base path, which functions do not see.
                 response
                     .headers_mut()
-                    .insert(LOCATION, HeaderValue::from_static("/profile"));
+                    .insert(LOCATION, HeaderValue::from_static("profile"));
                 Ok(response)
             }
         }

@@ -81,7 +81,7 @@ impl Handler for Sessions {
             (Method::DELETE, Some(id)) => {
                 let owner = self.authenticator.identify(&request)?;
                 // A text that is not an identifier names no session.
-                let id = id.parse().map_err(|_| Problem::NotFound)?;
+                let id = SessionId::given(id).map_err(|_| Problem::NotFound)?;
                 let now = self.clock.now();
                 if self.end(owner.user_id, id, now, EndedBy::Owner).await? {
                     Ok(no_content())

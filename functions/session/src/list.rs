@@ -74,7 +74,7 @@ fn view(session: &Session, current: SessionId) -> View<'_> {
 fn cursor(request: &Request) -> Result<Option<SessionId>, Problem> {
     let parameters = request.query_string_parameters_ref();
     let text = parameters.and_then(|parameters| parameters.first("cursor"));
-    text.map(str::parse).transpose().map_err(|_| {
+    text.map(SessionId::given).transpose().map_err(|_| {
         let reason = Violation::new(
             "invalid-cursor",
             "has a cursor that is not the next_cursor of an earlier response",

@@ -40,6 +40,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::platform::config::ConfigError;
+use crate::platform::json;
 
 /// A service, and how to reach it.
 pub struct JsonService {
@@ -169,7 +170,7 @@ impl JsonService {
         let Body(body) = self.operation.invoke(call).await?;
         // A body that cannot be parsed may be a secret, so the error contains only the place in it.
         let unread = || HttpResponse::new(StatusCode::OK.into(), SdkBody::empty());
-        serde_json::from_slice(&body).map_err(|error| CallError::response_error(error, unread()))
+        json::parse(&body).map_err(|error| CallError::response_error(error, unread()))
     }
 }
 
@@ -252,7 +253,7 @@ fn fault(named: Option<&str>, body: &[u8]) -> ServiceFault {
         #[serde(alias = "Message", alias = "errorMessage")]
         message: Option<String>,
     }
-    let members: Members = serde_json::from_slice(body).unwrap_or_default();
+    let members: Members = json::parse(body).unwrap_or_default();
     let mut metadata = ErrorMetadata::builder();
     if let Some(code) = named
         .or(members.code.as_deref())

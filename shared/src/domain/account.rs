@@ -121,6 +121,14 @@ impl Account {
 }
 
 impl ProfileChange {
+    /// Returns whether `account` is what this change, and nothing else, made of `version`.
+    pub fn was_made(&self, version: u64, account: &Account) -> bool {
+        let is = |wanted: &Option<Name>, name| wanted.as_ref().is_none_or(|wanted| wanted == name);
+        version.checked_add(1) == Some(account.version)
+            && is(&self.first_name, &account.first_name)
+            && is(&self.last_name, &account.last_name)
+    }
+
     /// Returns whether the change leaves everything as it is.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()

@@ -32,6 +32,16 @@ macro_rules! id {
                 Self(Uuid::from_bytes(octets))
             }
 
+            /// Parses an identifier that a client gives in a path or a query. Its hexadecimal
+            /// digits may be capitals, as RFC 9562 section 4 requires and some clients send them.
+            ///
+            /// # Errors
+            ///
+            /// Returns an error if the text is not an identifier with hyphens.
+            pub fn given(text: &str) -> Result<Self, InvalidId> {
+                text.to_ascii_lowercase().parse()
+            }
+
             /// Returns the 16 octets.
             pub fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()
@@ -42,7 +52,7 @@ macro_rules! id {
             type Err = InvalidId;
 
             /// Accepts only the form that the server writes (lower case, with hyphens), so that
-            /// each identifier has one text.
+            /// each identifier has one text in tokens and in the table.
             fn from_str(text: &str) -> Result<Self, InvalidId> {
                 let id = Self(Uuid::try_parse(text).map_err(|_| InvalidId)?);
                 if id.to_string() == text { Ok(id) } else { Err(InvalidId) }
@@ -141,6 +151,29 @@ mod tests {
             format!("{{{text}}}"),
         ] {
             assert_eq!(other.parse::<UserId>(), Err(InvalidId), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_client_may_write_an_identifier_in_capitals() {
+        let id = SessionId::new(1_700_000_000_000);
+        let text = id.to_string();
+        for given in [
+            text.clone(),
+            text.to_uppercase(),
+            format!("{}{}", text[..20].to_uppercase(), &text[20..]),
+        ] {
+            assert_eq!(SessionId::given(&given), Ok(id), "{given}");
+        }
+        for other in [
+            text.replace('-', ""),
+            format!("{{{text}}}"),
+            format!("urn:uuid:{text}"),
+            format!("{text} "),
+            text.replace('0', "\u{ff10}"),
+            String::new(),
+        ] {
+            assert_eq!(SessionId::given(&other), Err(InvalidId), "{other}");
         }
     }
 

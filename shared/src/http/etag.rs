@@ -1,92 +1,70 @@
-//! Entity tags of profiles, and the `If-Match` header (RFC 9110 sections 8.8.3 and 13.1.1).
+//! Entity tags of responses (RFC 9110 section 8.8.3).
 
-use lambda_http::http::HeaderMap;
-use lambda_http::http::header::IF_MATCH;
+use aws_lc_rs::digest::{SHA256, digest};
+use lambda_http::http::HeaderValue;
+use lambda_http::http::header::ETAG;
+use lambda_http::{Body, Response};
+use serde::Serialize;
 
 use super::problem::Problem;
-use crate::store::accounts::AtVersion;
 
-/// The limit on the tags that are read; DynamoDB's `IN` takes at most 100 operands.
-const MAX_TAGS: usize = 100;
-
-/// Returns the entity tag of a version.
-pub fn etag(version: u64) -> String {
-    format!("\"{version}\"")
+/// Returns the strong tag of a document: a part of the hash of all of it, so that it changes with
+/// anything in it.
+pub fn of_document(document: &str) -> String {
+    format!("\"{}\"", hash(document, 16))
 }
 
-/// Returns the versions at which the request allows its change.
+/// Returns the strong tag of a representation of something that has versions: its version, by which
+/// a change can be recognised that was made already, and a part of the hash of all of it.
 ///
 /// # Errors
 ///
-/// Returns 412 if none of the tags is one that this service issues. The comparison is strong, so
-/// weak tags match nothing.
-pub fn at_version(headers: &HeaderMap) -> Result<AtVersion, Problem> {
-    let mut values = headers.get_all(IF_MATCH).iter().peekable();
-    if values.peek().is_none() {
-        return Ok(AtVersion::Any);
+/// Returns the same error as [`super::json`].
+pub fn of_version(version: u64, representation: &impl Serialize) -> Result<String, Problem> {
+    let text = serde_json::to_string(representation);
+    let text = text.map_err(|error| Problem::Internal(error.into()))?;
+    Ok(format!("\"{version}-{}\"", hash(&text, 8)))
+}
+
+/// Returns `response` with the tag `tag`.
+pub fn tagged(mut response: Response<Body>, tag: &str) -> Response<Body> {
+    // Digits and letters between quotes are always a valid header value.
+    if let Ok(tag) = HeaderValue::from_str(tag) {
+        response.headers_mut().insert(ETAG, tag);
     }
-    let mut versions = Vec::new();
-    for tag in values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|text| text.split(','))
-    {
-        let tag = tag.trim();
-        if tag == "*" {
-            return Ok(AtVersion::Any);
-        }
-        let digits = tag
-            .strip_prefix('"')
-            .and_then(|rest| rest.strip_suffix('"'));
-        versions.extend(
-            digits
-                .and_then(|digits| digits.parse::<u64>().ok())
-                .filter(|v| etag(*v) == tag),
-        );
-    }
-    versions.sort_unstable();
-    versions.dedup();
-    versions.truncate(MAX_TAGS);
-    if versions.is_empty() {
-        return Err(Problem::PreconditionFailed);
-    }
-    Ok(AtVersion::OneOf(versions))
+    response
+}
+
+/// Returns the version in a tag of [`of_version`].
+pub fn version(tag: &str) -> Option<u64> {
+    tag.strip_prefix('"')?.split_once('-')?.0.parse().ok()
+}
+
+/// Returns the first `octets` of SHA-256, in hexadecimal.
+fn hash(text: &str, octets: usize) -> String {
+    let hash = digest(&SHA256, text.as_bytes());
+    let octets = hash.as_ref().iter().take(octets);
+    octets.map(|octet| format!("{octet:02x}")).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(values: &[&str]) -> Option<AtVersion> {
-        let mut headers = HeaderMap::new();
-        for value in values {
-            headers.append(IF_MATCH, value.parse().unwrap());
-        }
-        at_version(&headers).ok()
-    }
-
     #[test]
-    fn tags_of_ours_name_versions_and_a_star_any() {
-        assert_eq!(read(&[]), Some(AtVersion::Any));
-        assert_eq!(read(&["*"]), Some(AtVersion::Any));
-        assert_eq!(read(&[&etag(7)]), Some(AtVersion::OneOf(vec![7])));
-        assert_eq!(
-            read(&["\"x\", \"1\"", "\"3\""]),
-            Some(AtVersion::OneOf(vec![1, 3]))
-        );
-    }
-
-    #[test]
-    fn tags_that_we_never_gave_match_nothing() {
-        for tag in [
-            "",
-            "7",
-            "W/\"7\"",
-            "\"07\"",
-            "\"+7\"",
-            "\"seven\"",
-            "\"-1\"",
-        ] {
-            assert_eq!(read(&[tag]), None, "{tag}");
+    fn a_tag_changes_with_version_and_text_and_tells_the_version() {
+        let of_version = |version, text: &str| {
+            let value: serde_json::Value = serde_json::from_str(text).unwrap();
+            of_version(version, &value).unwrap()
+        };
+        let tag = of_version(7, "{}");
+        assert_eq!(tag, "\"7-44136fa355b3678a\"");
+        assert_ne!(of_version(7, "{\"a\":1}"), tag);
+        assert_ne!(of_version(8, "{}"), tag);
+        assert_eq!(version(&tag), Some(7));
+        assert_ne!(of_document("{}"), of_document("[]"));
+        for other in ["", "\"7\"", "7-x", "\"x-7\"", "\"-1\"", "W/\"7-x\""] {
+            assert_eq!(version(other), None, "{other}");
         }
     }
 }

@@ -1,11 +1,14 @@
 //! Reads the members of a JSON body and reports everything that is wrong with them at once.
 
+use lambda_http::http::HeaderValue;
 use lambda_http::http::header::CONTENT_TYPE;
 use lambda_http::{Body, Request};
 
 use super::json_body::{JsonBody, Member};
+use super::media_type::essence;
 use super::problem::Problem;
 use crate::domain::field_error::{FieldError, Violation};
+use crate::platform::json;
 
 /// The length of the longest body that is read, in octets.
 pub const MAX_BODY: usize = 16 * 1024;
@@ -30,31 +33,24 @@ pub enum Media {
 }
 
 impl Media {
-    fn expected(self) -> &'static str {
+    /// The media types of [`Media::MergePatch`], as in `Accept-Patch`.
+    pub(super) const MERGE_PATCHES: &str = "application/merge-patch+json, application/json";
+
+    /// Returns the media types in words.
+    pub(super) fn in_words(self) -> &'static str {
         match self {
             Self::Json => "application/json",
             Self::MergePatch => "application/merge-patch+json or application/json",
         }
     }
 
-    /// Returns whether `content_type` (RFC 9110 section 8.3) is one of them, in UTF-8.
+    /// Returns whether `content_type` (RFC 9110 section 8.3) is one of them.
     fn includes(self, content_type: &str) -> bool {
-        let mut parts = content_type.split(';').map(str::trim);
-        let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
-        let known = match self {
-            Self::Json => essence == "application/json",
-            Self::MergePatch => {
-                essence == "application/json" || essence == "application/merge-patch+json"
-            }
-        };
-        let in_utf8 = parts.all(|parameter| {
-            let parameter = parameter.to_ascii_lowercase();
-            match parameter.strip_prefix("charset=") {
-                Some(charset) => charset.trim_matches('"') == "utf-8",
-                None => true,
-            }
-        });
-        known && in_utf8
+        match essence(content_type).as_deref() {
+            Some("application/json") => true,
+            Some("application/merge-patch+json") => self == Self::MergePatch,
+            _ => false,
+        }
     }
 }
 
@@ -75,15 +71,12 @@ impl Fields {
             return Err(Problem::BodyTooLarge { most: MAX_BODY });
         }
         let content_type = request.headers().get(CONTENT_TYPE);
-        let content_type = content_type
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
+        let content_type = content_type.map(HeaderValue::as_bytes).unwrap_or_default();
+        let content_type = &String::from_utf8_lossy(content_type);
         if !media.includes(content_type) {
-            return Err(Problem::UnsupportedMediaType {
-                expected: media.expected(),
-            });
+            return Err(Problem::UnsupportedMediaType { expected: media });
         }
-        match serde_json::from_slice(body) {
+        match json::parse(body) {
             Ok(JsonBody::Object(members)) => Ok(Self {
                 members,
                 errors: Vec::new(),

@@ -6,10 +6,11 @@
 use std::error::Error;
 
 use lambda_http::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use lambda_http::http::{HeaderValue, StatusCode};
+use lambda_http::http::{HeaderName, HeaderValue, StatusCode};
 use lambda_http::{Body, Response};
 use serde::Serialize;
 
+use super::fields::Media;
 use crate::domain::field_error::FieldError;
 use crate::domain::password::hasher::HashError;
 use crate::store::StoreError;
@@ -50,7 +51,7 @@ pub enum Problem {
     },
     /// 409: the address already has an account.
     EmailTaken,
-    /// 412: the profile is not at the version that `If-Match` names.
+    /// 412: `If-Match` or `If-None-Match` does not hold.
     PreconditionFailed,
     /// 413: the body is too long.
     BodyTooLarge {
@@ -60,7 +61,7 @@ pub enum Problem {
     /// 415: the declared media type of the body is not accepted.
     UnsupportedMediaType {
         /// The media types that are accepted.
-        expected: &'static str,
+        expected: Media,
     },
     /// 422: members are missing, unknown or malformed. Each of them is listed.
     InvalidFields(Vec<FieldError>),
@@ -94,6 +95,9 @@ pub enum TokenRejection {
     #[error("the session has ended")]
     Session,
 }
+
+/// The media types of bodies of PATCH (RFC 5789 section 3.1).
+const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
 /// The body of a problem (RFC 9457 section 3.1, and this API's own members).
 #[derive(Serialize)]
@@ -188,7 +192,7 @@ impl Problem {
             Self::PreconditionFailed => (
                 StatusCode::PRECONDITION_FAILED,
                 "precondition-failed",
-                "The profile has changed",
+                "A precondition of the request does not hold",
             ),
             Self::BodyTooLarge { .. } => (
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -250,11 +254,13 @@ impl Problem {
                     .to_owned()
             }
             Self::PreconditionFailed => {
-                "Get the profile again, and repeat the change with its new ETag in If-Match."
+                "Get the resource again, and repeat the request with its new ETag in If-Match."
                     .to_owned()
             }
             Self::BodyTooLarge { most } => format!("A body may have at most {most} octets."),
-            Self::UnsupportedMediaType { expected } => format!("Send {expected}, in UTF-8."),
+            Self::UnsupportedMediaType { expected } => {
+                format!("Send {}, in UTF-8.", expected.in_words())
+            }
             Self::InvalidFields(_) => {
                 "The member \"errors\" lists every invalid member.".to_owned()
             }
@@ -289,14 +295,23 @@ impl Problem {
             HeaderValue::from_static("application/problem+json"),
         );
         match self {
-            // RFC 6750 section 3.1: a request without a token gets no error code.
-            Self::MissingToken => {
-                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
             Self::InvalidToken(_) => {
-                let challenge = "Bearer error=\"invalid_token\", \
+                let challenge = "Bearer realm=\"latchkey\", error=\"invalid_token\", \
                                  error_description=\"the access token is refused\"";
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            }
+            // RFC 9110 section 15.5.2: every 401 has a challenge. RFC 6750 section 3.1: if no
+            // access token was presented, it has no error code.
+            _ if status == StatusCode::UNAUTHORIZED => {
+                let challenge = HeaderValue::from_static("Bearer realm=\"latchkey\"");
+                headers.insert(WWW_AUTHENTICATE, challenge);
+            }
+            // RFC 5789 section 2.2.
+            Self::UnsupportedMediaType {
+                expected: Media::MergePatch,
+            } => {
+                let accepted = HeaderValue::from_static(Media::MERGE_PATCHES);
+                headers.insert(ACCEPT_PATCH, accepted);
             }
             Self::MethodNotAllowed { allow } => {
                 headers.insert(ALLOW, HeaderValue::from_static(allow));
@@ -344,6 +359,7 @@ impl From<IssueError> for Problem {
     fn from(error: IssueError) -> Self {
         match error {
             IssueError::NoIssuer
+            | IssueError::TooLong { .. }
             | IssueError::Sign(
                 SignError::Claims(_) | SignError::TooLong { .. } | SignError::OtherKey { .. },
             ) => Self::Internal(Box::new(error)),

@@ -4,6 +4,7 @@ pub mod clock;
 pub mod config;
 #[cfg(feature = "accounts")]
 mod hex;
+pub mod json;
 #[cfg(feature = "accounts")]
 pub mod random;
 pub mod settings;

@@ -38,19 +38,10 @@ pub enum Created {
 pub enum Changed {
     /// The profile was changed. This is the account after the change.
     Done(Box<Account>),
-    /// The profile is at none of the requested versions, and nothing was written.
+    /// The profile is no longer as it was read, and nothing was written.
     Stale,
     /// There is no active account with this id.
     Gone,
-}
-
-/// The versions of a profile at which a change is allowed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AtVersion {
-    /// Any version.
-    Any,
-    /// One of these.
-    OneOf(Vec<u64>),
 }
 
 impl Store {
@@ -120,7 +111,8 @@ impl Store {
         item.map(|item| read_account(id, &item)).transpose()
     }
 
-    /// Changes a profile and increments its version.
+    /// Changes a profile and increments its version; with `read`, only if the profile still is as in
+    /// this account, which was read before.
     ///
     /// # Errors
     ///
@@ -130,7 +122,7 @@ impl Store {
         &self,
         id: UserId,
         change: &ProfileChange,
-        at: &AtVersion,
+        read: Option<&Account>,
     ) -> Result<Changed, StoreError> {
         let mut sets = vec!["version = version + :one"];
         let mut values = HashMap::from([
@@ -146,16 +138,12 @@ impl Store {
             values.insert(":last_name".to_owned(), item::text(name.as_str()));
         }
         let mut condition = "attribute_exists(pk) AND #status = :active".to_owned();
-        if let AtVersion::OneOf(versions) = at {
-            let names: Vec<_> = (0..versions.len())
-                .map(|n| format!(":version{n}"))
-                .collect();
-            condition.push_str(&format!(" AND version IN ({})", names.join(", ")));
-            values.extend(
-                names
-                    .into_iter()
-                    .zip(versions.iter().copied().map(item::number)),
-            );
+        let mut names = HashMap::from([("#status".to_owned(), "status".to_owned())]);
+        if let Some(read) = read {
+            let unchanged = Unchanged::since(read);
+            condition.push_str(&unchanged.condition);
+            names.extend(unchanged.names);
+            values.extend(unchanged.values);
         }
         let request = self
             .client
@@ -163,9 +151,9 @@ impl Store {
             .table_name(&self.table)
             .set_key(Some(Key::account(id).attributes()))
             .update_expression(format!("SET {}", sets.join(", ")))
-            .condition_expression(&condition)
-            .expression_attribute_names("#status", "status")
-            .set_expression_attribute_values(Some(values.clone()))
+            .condition_expression(condition)
+            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_values(Some(values))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let fault = match retry_conflicts(|| request.clone().send()).await {
@@ -178,7 +166,7 @@ impl Store {
         match fault.as_service_error() {
             Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
                 match &refused.item {
-                    Some(found) => Ok(refused_change(read_account(id, found)?, change, at)),
+                    Some(found) => Ok(refused_change(read_account(id, found)?, change, read)),
                     None => Ok(Changed::Gone),
                 }
             }
@@ -215,25 +203,51 @@ impl Store {
 }
 
 /// Returns the outcome of a change whose condition did not hold, from the account that was `found`.
-fn refused_change(found: Account, change: &ProfileChange, at: &AtVersion) -> Changed {
+fn refused_change(found: Account, change: &ProfileChange, read: Option<&Account>) -> Changed {
     if found.status != Status::Active {
         return Changed::Gone;
     }
-    let is = |wanted: &Option<Name>, name| wanted.as_ref().is_none_or(|wanted| wanted == name);
-    let as_wanted =
-        is(&change.first_name, &found.first_name) && is(&change.last_name, &found.last_name);
-    match at {
-        // One version later, with the wanted values: an earlier try succeeded, and its answer was
-        // lost.
-        AtVersion::OneOf(versions)
-            if as_wanted
-                && versions
-                    .iter()
-                    .any(|version| version.checked_add(1) == Some(found.version)) =>
-        {
-            Changed::Done(Box::new(found))
-        }
+    match read {
+        // An earlier try succeeded, and its answer was lost.
+        Some(read) if change.was_made(read.version, &found) => Changed::Done(Box::new(found)),
         _ => Changed::Stale,
+    }
+}
+
+/// A condition of a write: the owner would see the account as it was read.
+pub(super) struct Unchanged {
+    /// The condition, to be appended to others.
+    pub(super) condition: String,
+    /// The attributes that it names.
+    pub(super) names: HashMap<String, String>,
+    /// The values that it compares them with.
+    pub(super) values: Attributes,
+}
+
+impl Unchanged {
+    /// The attributes that [`Account::view`] shows and that can change.
+    const SHOWN: [&str; 5] = ["version", "first_name", "last_name", "last_login", "roles"];
+
+    pub(super) fn since(read: &Account) -> Self {
+        let mut stored = write_account(read);
+        let mut unchanged = Self {
+            condition: String::new(),
+            names: HashMap::new(),
+            values: HashMap::new(),
+        };
+        for name in Self::SHOWN {
+            let placeholder = format!("#{name}");
+            let condition = match stored.remove(name) {
+                Some(value) => {
+                    unchanged.values.insert(format!(":read_{name}"), value);
+                    format!(" AND {placeholder} = :read_{name}")
+                }
+                None => format!(" AND attribute_not_exists({placeholder})"),
+            };
+            unchanged.condition.push_str(&condition);
+            unchanged.names.insert(placeholder, name.to_owned());
+        }
+        unchanged
     }
 }
 
@@ -243,7 +257,8 @@ pub(super) const DELETING: &str = "deleting";
 
 fn write_account(account: &Account) -> Attributes {
     Writer::new(Key::account(account.id))
-        .text("email", account.email.as_str())
+        .text("email", account.email.ascii())
+        .optional_text("email_typed", account.email.unicode())
         .text("first_name", account.first_name.as_str())
         .text("last_name", account.last_name.as_str())
         .number("date_joined", account.date_joined)
@@ -279,9 +294,12 @@ fn parse_account(id: UserId, attributes: &Attributes) -> Result<Account, StoreEr
     };
     Ok(Account {
         id,
-        email: item.text("email", Email::parse)?,
-        first_name: item.text("first_name", Name::parse)?,
-        last_name: item.text("last_name", Name::parse)?,
+        email: item.text("email", |ascii| {
+            let typed = item.optional_text::<String>("email_typed");
+            Email::stored(ascii, typed.map_err(drop)?).map_err(drop)
+        })?,
+        first_name: item.text("first_name", Name::stored)?,
+        last_name: item.text("last_name", Name::stored)?,
         date_joined: item.number("date_joined")?,
         last_login: item.optional_number("last_login")?,
         login_attempt: item.optional_text("login_attempt")?,
@@ -301,4 +319,33 @@ fn parse_account(id: UserId, attributes: &Attributes) -> Result<Account, StoreEr
 fn found_user(fault: &TransactWriteItemsError) -> Option<UserId> {
     let credential = reasons(fault).first()?.item()?;
     credential.get("user_id")?.as_s().ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::account::NewAccount;
+
+    #[test]
+    fn a_conditional_write_compares_all_that_the_owner_sees_and_that_can_change() {
+        let new = NewAccount {
+            email: Email::parse("ada@example.com").unwrap(),
+            first_name: Name::parse("Ada").unwrap(),
+            last_name: Name::parse_last("").unwrap(),
+        };
+        let account = Account::open(new, 1_700_000_000_000);
+        let shown = serde_json::to_value(account.view()).unwrap();
+        let can_change = |name: &&String| !["id", "email", "date_joined"].contains(&name.as_str());
+        let shown = shown.as_object().unwrap().keys().filter(can_change);
+        let unchanged = Unchanged::since(&account);
+        for name in shown {
+            assert!(Unchanged::SHOWN.contains(&name.as_str()), "{name}");
+            assert!(unchanged.condition.contains(&format!("#{name}")), "{name}");
+        }
+        assert!(
+            unchanged
+                .condition
+                .contains("attribute_not_exists(#last_login)")
+        );
+    }
 }

@@ -4,13 +4,26 @@ use aws_sdk_dynamodb::types::{
     Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 
-use super::accounts::{ACTIVE, DELETING};
-use super::credentials::OwnerWrite;
+use super::accounts::{ACTIVE, DELETING, Unchanged};
 use super::item::{self, Attributes, ItemKind, Key};
 use super::write::{carried_out, incomplete, reasons, refuses, retry_conflicts};
 use super::{Store, StoreError, unavailable};
 use crate::domain::account::Account;
 use crate::domain::id::UserId;
+
+/// The outcome of the first step of a deletion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Deletion {
+    /// The deletion has begun.
+    Begun,
+    /// The password is no longer the one that was verified, and nothing was written.
+    PasswordChanged,
+    /// The profile is no longer as it was read, and nothing was written.
+    Stale,
+    /// The account is not active, and nothing was written.
+    Gone,
+}
 
 impl Store {
     /// The time after which the time to live removes an account whose deletion was not finished, in
@@ -19,7 +32,8 @@ impl Store {
 
     /// Begins to delete an account whose password was just verified. From then on nobody can log in
     /// or refresh, and the address is free. [`Store::finish_deletion`] does the rest; if nobody
-    /// calls it, the account's time to live removes the account.
+    /// calls it, the account's time to live removes the account. With `unchanged`, this is done only
+    /// if the profile still is as it was read.
     ///
     /// # Errors
     ///
@@ -27,8 +41,9 @@ impl Store {
     pub async fn begin_deletion(
         &self,
         account: &Account,
+        unchanged: bool,
         now: u64,
-    ) -> Result<OwnerWrite, StoreError> {
+    ) -> Result<Deletion, StoreError> {
         const OPERATION: &str = "delete the account";
         let address = account.email.fingerprint();
         let credential = Delete::builder()
@@ -39,11 +54,19 @@ impl Store {
             .expression_attribute_values(":user", item::text(account.id.to_string()))
             .build()
             .map_err(incomplete(OPERATION))?;
-        let owner = Update::builder()
+        let (mut owner, mut condition) = (Update::builder(), "#status = :active".to_owned());
+        if unchanged {
+            let unchanged = Unchanged::since(account);
+            condition.push_str(&unchanged.condition);
+            owner = owner
+                .set_expression_attribute_names(Some(unchanged.names))
+                .set_expression_attribute_values(Some(unchanged.values));
+        }
+        let owner = owner
             .table_name(&self.table)
             .set_key(Some(Key::account(account.id).attributes()))
             .update_expression("SET #status = :deleting, expires_at = :end")
-            .condition_expression("#status = :active")
+            .condition_expression(condition)
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":deleting", item::text(DELETING))
             .expression_attribute_values(":active", item::text(ACTIVE))
@@ -63,17 +86,20 @@ impl Store {
             TransactWriteItem::builder().delete(attempts).build(),
         ];
         let Err(fault) = self.transact(actions).await else {
-            return Ok(OwnerWrite::Done);
+            return Ok(Deletion::Begun);
         };
         match fault.as_service_error().map(reasons) {
             Some([credential, owner, ..]) => {
                 let status = owner.item().and_then(|item| item.get("status"));
-                if refuses(owner) && status == Some(&item::text(DELETING)) {
-                    Ok(OwnerWrite::Done)
-                } else if refuses(owner) {
-                    Ok(OwnerWrite::Gone)
+                let is = |wanted| refuses(owner) && status == Some(&item::text(wanted));
+                if is(DELETING) {
+                    Ok(Deletion::Begun)
+                } else if refuses(owner) && !is(ACTIVE) {
+                    Ok(Deletion::Gone)
                 } else if refuses(credential) {
-                    Ok(OwnerWrite::PasswordChanged)
+                    Ok(Deletion::PasswordChanged)
+                } else if refuses(owner) {
+                    Ok(Deletion::Stale)
                 } else {
                     Err(unavailable(OPERATION)(fault))
                 }

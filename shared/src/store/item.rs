@@ -183,6 +183,14 @@ impl Writer {
         self.attribute(name, number(value))
     }
 
+    /// Adds a text if there is one.
+    pub(super) fn optional_text(self, name: &str, value: Option<&str>) -> Self {
+        match value {
+            Some(value) => self.text(name, value),
+            None => self,
+        }
+    }
+
     /// Adds a number if there is one.
     pub(super) fn optional_number(self, name: &str, value: Option<u64>) -> Self {
         match value {

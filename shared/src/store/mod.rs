@@ -28,7 +28,7 @@ use crate::platform::config::{ConfigError, Env};
 use item::{Attributes, Key};
 use write::unprocessed;
 
-pub use accounts::{AtVersion, Changed, Created};
+pub use accounts::{Changed, Created};
 pub use credentials::{Credential, OwnerWrite};
 
 /// The table and the client that accesses it.

@@ -50,7 +50,10 @@ pub struct Claims {
     pub jti: String,
     /// The session that the token belongs to (OpenID Connect Front-Channel Logout 1.0 section 3).
     pub sid: SessionId,
-    /// The roles of the account (RFC 9068 section 2.2.3.1) when the token was issued.
+    /// The roles of the account (RFC 9068 section 2.2.3.1) when the token was issued. The claim is
+    /// left out if there are none: RFC 7643 section 2.5 takes an empty list for no value, and
+    /// validators of others refuse one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<Role>,
 }
 

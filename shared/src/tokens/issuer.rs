@@ -6,9 +6,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::audience::{CLIENT_ID, IssuerAndAudience};
 use super::claims::{Audience, Claims};
 use super::signer::{SignError, Signer};
+use super::verifier::Verifier;
 use crate::domain::account::Account;
 use crate::domain::id::SessionId;
 use crate::observe::logging::chain;
+use crate::observe::request_log::record_user;
 use crate::platform::config::{ConfigError, Env};
 use crate::platform::random;
 use crate::platform::settings::ACCESS_TOKEN_SECONDS;
@@ -34,6 +36,16 @@ pub enum IssueError {
     /// Neither `ISSUER` nor the request determines the issuer.
     #[error("the issuer is unknown: set ISSUER")]
     NoIssuer,
+    /// Neither the gateway nor a verifier would accept the token. The account has too many roles.
+    #[error(
+        "the access token has {octets} octets, and verifiers accept at most {most}: give the account \
+         fewer or shorter roles",
+        most = Verifier::MAX_LENGTH
+    )]
+    TooLong {
+        /// The length of the token.
+        octets: usize,
+    },
     /// The key did not sign.
     #[error("the access token was not signed")]
     Sign(#[from] SignError),
@@ -70,7 +82,8 @@ impl Issuer {
     ///
     /// # Errors
     ///
-    /// Returns an error if the key does not sign or the issuer is unknown.
+    /// Returns an error if the key does not sign or the issuer is unknown, or if the account has so
+    /// many roles that verifiers would refuse the token. The request's line then names the account.
     pub async fn issue(
         &self,
         account: &Account,
@@ -97,8 +110,20 @@ impl Issuer {
             sid: session,
             roles: account.roles.clone(),
         };
-        let text = self.signer.sign(&claims).await?;
+        let text = self.signed(&claims).await;
+        // Of whose token it was the line tells nothing else before the first.
+        let text = text.inspect_err(|_| record_user(account.id))?;
         Ok(AccessToken { text, expires_in })
+    }
+
+    /// Signs `claims`, if verifiers will accept the result: they and this share one bound.
+    async fn signed(&self, claims: &Claims) -> Result<String, IssueError> {
+        let text = self.signer.sign(claims).await?;
+        if text.len() > Verifier::MAX_LENGTH {
+            let octets = text.len();
+            return Err(IssueError::TooLong { octets });
+        }
+        Ok(text)
     }
 }
 

@@ -13,6 +13,10 @@ use serde::de::IgnoredAny;
 
 use super::jwks::KeySetError;
 
+/// The length of the longest name of a key, in octets. Tokens with a longer `kid` are refused, so no
+/// key may have one.
+pub(super) const MAX_KID_LENGTH: usize = 256;
+
 /// A key and the one algorithm that it is used with.
 pub struct Key {
     pub(super) kid: String,
@@ -69,6 +73,9 @@ impl Named {
             .kid
             .filter(|kid| !kid.is_empty())
             .ok_or(KeySetError::NoKid)?;
+        if kid.len() > MAX_KID_LENGTH {
+            return Err(KeySetError::LongKid);
+        }
         if jwk.kty == "oct" || jwk.k.is_some() {
             return Err(KeySetError::Symmetric(kid));
         }

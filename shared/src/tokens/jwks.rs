@@ -5,8 +5,9 @@ use std::fs;
 use serde::Deserialize;
 
 use crate::platform::config::{ConfigError, Env};
+use crate::platform::json;
 
-use super::jwk::{Jwk, Key, Named};
+use super::jwk::{Jwk, Key, MAX_KID_LENGTH, Named};
 
 /// The keys whose signatures are accepted.
 pub struct KeySet(Vec<Key>);
@@ -28,6 +29,9 @@ pub enum KeySetError {
     /// A key has no `kid`.
     #[error("has a key without \"kid\"")]
     NoKid,
+    /// The name of a key is so long that its tokens would be refused.
+    #[error("has a \"kid\" of more than {MAX_KID_LENGTH} octets")]
+    LongKid,
     /// Two keys have the same `kid`.
     #[error("has two keys named \"{0}\"")]
     Repeated(String),
@@ -136,7 +140,7 @@ pub fn unusable(error: KeySetError) -> ConfigError {
 /// Returns the keys of a set. Each is checked to be public, named, and of a supported kind, but is
 /// not parsed.
 fn named(document: &str) -> Result<Vec<Named>, KeySetError> {
-    let jwks: Jwks = serde_json::from_str(document).map_err(|error| KeySetError::Unreadable {
+    let jwks: Jwks = json::parse(document.as_bytes()).map_err(|error| KeySetError::Unreadable {
         line: error.line(),
         column: error.column(),
     })?;
@@ -191,6 +195,7 @@ mod tests {
         let named = |kid: &str| ed(&format!(r#","kid":"{kid}""#));
         assert_eq!(refusal(""), KeySetError::Empty);
         assert_eq!(refusal(&ed("")), KeySetError::NoKid);
+        assert_eq!(refusal(&named(&"k".repeat(257))), KeySetError::LongKid);
         assert_eq!(
             refusal(&format!("{},{}", named("a"), named("a"))),
             KeySetError::Repeated("a".to_owned())
@@ -244,6 +249,13 @@ mod tests {
             KeySet::parse("[]"),
             Err(KeySetError::Unreadable { line: 1, .. })
         ));
+    }
+
+    #[test]
+    fn a_set_is_looked_at_where_nobody_reads_it() {
+        let key = ed(r#","kid":"a","x5c":["\ud800"]"#);
+        let refused = KeySet::parse(&format!(r#"{{"keys":[{key}]}}"#));
+        assert!(matches!(refused, Err(KeySetError::Unreadable { .. })));
     }
 
     #[test]

@@ -9,8 +9,10 @@ use serde::de::DeserializeOwned;
 
 use super::audience::IssuerAndAudience;
 use super::claims::{Claims, Header};
+use super::jwk::MAX_KID_LENGTH;
 use super::jwks::KeySet;
 use crate::platform::config::{ConfigError, Env};
+use crate::platform::json;
 use crate::platform::settings::ACCESS_TOKEN_SECONDS;
 
 /// Verifies access tokens against one issuer, one audience and one set of keys.
@@ -26,7 +28,7 @@ pub enum TokenError {
     /// RFC 6750 section 2.1.
     #[error("the Authorization header is not \"Bearer\" and one token")]
     NotBearer,
-    /// API Gateway limits headers to 10,240 octets; no token of Latchkey is near that.
+    /// No longer token is issued; see [`Verifier::MAX_LENGTH`].
     #[error("the token is longer than {} octets", Verifier::MAX_LENGTH)]
     TooLong,
     /// RFC 7515 section 7.1: three segments of base64url, no padding.
@@ -71,10 +73,10 @@ pub enum TokenError {
 }
 
 impl Verifier {
-    /// The length of the longest token that is examined, in octets.
+    /// The length of the longest token that is issued and examined, in octets. API Gateway limits
+    /// the request line and all headers to 10,240 octets together, which leaves 2,000 for the
+    /// others.
     pub const MAX_LENGTH: usize = 8 * 1024;
-    /// The length of the longest `kid` that is looked up, in octets.
-    const MAX_KID_LENGTH: usize = 256;
     /// The tolerated difference between clocks, in seconds.
     pub const LEEWAY: u64 = 30;
     /// The longest lifetime that is issued, in seconds.
@@ -126,7 +128,7 @@ impl Verifier {
         if typ.strip_prefix("application/").unwrap_or(&typ) != Header::TYP {
             return Err(TokenError::Typ);
         }
-        if header.kid.len() > Self::MAX_KID_LENGTH {
+        if header.kid.len() > MAX_KID_LENGTH {
             return Err(TokenError::UnknownKey);
         }
         let key = self.keys.get(&header.kid).ok_or(TokenError::UnknownKey)?;
@@ -168,13 +170,13 @@ impl Verifier {
     }
 }
 
-/// Decodes a JSON object in strict base64url: UTF-8, no data after it except blanks, no known
-/// member twice.
+/// Decodes a JSON object in strict base64url: UTF-8 throughout, no data after it except blanks, no
+/// known member twice.
 fn decode<T: DeserializeOwned>(segment: &str) -> Option<T> {
     let octets = URL_SAFE_NO_PAD.decode(segment).ok()?;
     // serde would also read a struct from an array.
     if octets.first() != Some(&b'{') {
         return None;
     }
-    serde_json::from_slice(&octets).ok()
+    json::parse(&octets).ok()
 }

@@ -200,7 +200,7 @@ async fn answer(State(kms): State<Arc<Kms>>, headers: HeaderMap, body: Bytes) ->
     assert_names_latchkey(&headers);
     let target = headers["x-amz-target"].to_str().unwrap();
     let operation = target.strip_prefix("TrentService.").unwrap();
-    let mut request: Value = serde_json::from_slice(&body).unwrap();
+    let mut request: Value = shared::platform::json::parse(&body).unwrap();
     request["Operation"] = json!(operation);
     kms.asked.lock().unwrap().push(request.clone());
     let fault = kms.faults.lock().unwrap().pop_front();

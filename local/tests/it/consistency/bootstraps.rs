@@ -238,7 +238,8 @@ async fn an_account_is_opened_logged_into_and_read_by_the_real_binaries() {
         .invoke(event("GET", "/profile", Value::Null, None))
         .await
         .unwrap();
-    assert_eq!(bare["headers"]["www-authenticate"], "Bearer");
+    let challenge = &bare["headers"]["www-authenticate"];
+    assert_eq!(challenge, "Bearer realm=\"latchkey\"");
     body(&bare, 401);
 
     let mut session = start("session", &environment["session"]).await;

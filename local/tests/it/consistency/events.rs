@@ -14,7 +14,7 @@ use crate::support::app::{App, root};
 use crate::support::private::without_private;
 
 /// The status of each outcome that is not a problem.
-const SUCCESSES: [(&str, u16); 12] = [
+const SUCCESSES: [(&str, u16); 13] = [
     ("changed", 200),
     ("created", 201),
     ("deleted", 204),
@@ -22,6 +22,7 @@ const SUCCESSES: [(&str, u16); 12] = [
     ("listed", 200),
     ("logged-in", 200),
     ("logged-out", 204),
+    ("not-modified", 304),
     ("patched", 200),
     ("published", 200),
     ("refreshed", 200),

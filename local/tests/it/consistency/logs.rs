@@ -474,6 +474,27 @@ async fn a_line_names_the_account_whose_roles_were_written_wrongly() {
             assert!(cause.contains(r#"its attribute "roles""#), "{line}");
         }
     }
+    // Each is a role, but no verifier would accept a token with all of them.
+    let roles = (0..85).map(|n| AttributeValue::S(format!("{n:0>64}")));
+    app.set_attribute(&ada.id(), "roles", AttributeValue::L(roles.collect()))
+        .await;
+    logged_requests();
+    app.login("ada@example.com", PASSWORD)
+        .await
+        .problem(500, "internal");
+    app.refresh(&ada.refresh_token)
+        .await
+        .problem(500, "internal");
+    let lines = logged_requests();
+    assert_eq!(lines.len(), 2);
+    for line in lines {
+        assert_eq!(line["user_id"], ada.id(), "{line}");
+        let cause = line["cause"].as_str().unwrap();
+        assert!(
+            cause.contains("give the account fewer or shorter roles"),
+            "{line}"
+        );
+    }
     let mended = AttributeValue::L(vec![AttributeValue::S("admin".to_owned())]);
     app.set_attribute(&ada.id(), "roles", mended).await;
     app.refresh(&ada.refresh_token).await.expect(200);

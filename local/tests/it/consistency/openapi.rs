@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::http::{HeaderValue, Method, StatusCode};
 use local::template::Template;
 use serde_json::{Value, json};
+use shared::http::Media;
 use shared::http::problem::{Problem, TokenRejection};
 
 use crate::support::app::{Answer, App, options, root, template_document, text};
@@ -50,7 +51,9 @@ fn problems() -> Vec<Problem> {
         Problem::EmailTaken,
         Problem::PreconditionFailed,
         Problem::BodyTooLarge { most: 1 },
-        Problem::UnsupportedMediaType { expected: "" },
+        Problem::UnsupportedMediaType {
+            expected: Media::Json,
+        },
         Problem::InvalidFields(Vec::new()),
         Problem::TooManyAttempts { seconds: 1 },
         Problem::Internal("".into()),

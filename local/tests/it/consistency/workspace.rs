@@ -68,7 +68,7 @@ fn workspace() -> Value {
         "{}",
         String::from_utf8_lossy(&metadata.stderr)
     );
-    serde_json::from_slice(&metadata.stdout).unwrap()
+    shared::platform::json::parse(&metadata.stdout).unwrap()
 }
 
 fn lambda_environment() -> BTreeMap<String, String> {
@@ -497,7 +497,7 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 #[tokio::test]
 async fn the_page_on_the_architecture_lists_the_items_of_the_table() {
     let app = App::start().await;
-    let ada = app.user("ada@example.com").await;
+    let ada = app.user("ada@bücher.example").await;
     app.refresh(&ada.refresh_token).await.expect(200);
     let wrong = json!({"password": "not the password"});
     let call = ada.call(Method::DELETE, "/profile").json(wrong);

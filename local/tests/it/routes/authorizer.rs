@@ -157,14 +157,15 @@ async fn a_function_without_an_authorizer_before_it_verifies_the_token_itself() 
 
     let answer = ask(bare_event(None)).await.unwrap();
     assert_eq!(answer["statusCode"], 401);
-    assert_eq!(answer["headers"]["www-authenticate"], "Bearer");
+    let challenge = text(&answer["headers"], "www-authenticate");
+    assert_eq!(challenge, "Bearer realm=\"latchkey\"");
     assert!(answer["body"].as_str().unwrap().contains("missing-token"));
 
     let answer = ask(bare_event(Some("Bearer a.b.c"))).await.unwrap();
     assert_eq!(answer["statusCode"], 401);
     let challenge = text(&answer["headers"], "www-authenticate");
     assert!(
-        challenge.starts_with("Bearer error=\"invalid_token\""),
+        challenge.starts_with("Bearer realm=\"latchkey\", error=\"invalid_token\""),
         "{challenge}"
     );
 }

@@ -1,4 +1,5 @@
 mod authorizer;
+mod conditional;
 mod discovery;
 mod gateway;
 mod login;

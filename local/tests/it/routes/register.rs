@@ -1,5 +1,6 @@
 //! `POST /register`.
 
+use axum::http::Method;
 use serde_json::json;
 
 use crate::support::app::{App, PASSWORD, faults, join_all, registration, text};
@@ -8,7 +9,7 @@ use crate::support::app::{App, PASSWORD, faults, join_all, registration, text};
 async fn an_account_is_opened_and_shown_without_its_password() {
     let app = App::start().await;
     let answer = app.register("Ada@Example.com").await.expect(201);
-    assert_eq!(answer.header("location"), "/profile");
+    assert_eq!(answer.header("location"), "profile");
     assert_eq!(answer.header("cache-control"), "no-store");
     assert_eq!(answer.header("content-type"), "application/json");
     let account = answer.json();
@@ -118,6 +119,110 @@ async fn an_address_has_one_account_whatever_its_letter_case() {
     }
     assert_eq!(app.items().await.len(), 2);
     app.register("ada+other@example.com").await.expect(201);
+}
+
+#[tokio::test]
+async fn the_location_survives_the_base_path_of_a_custom_domain() {
+    let app = App::start().await;
+    let answer = app.register("ada@example.com").await.expect(201);
+    for (registered, profile) in [
+        ("https://a.example/register", "https://a.example/profile"),
+        (
+            "https://a.example/auth/register",
+            "https://a.example/auth/profile",
+        ),
+        (
+            "https://a.example/auth/v1/register",
+            "https://a.example/auth/v1/profile",
+        ),
+    ] {
+        let registered = url::Url::parse(registered).unwrap();
+        let resolved = registered.join(answer.header("location")).unwrap();
+        assert_eq!(resolved.as_str(), profile);
+    }
+}
+
+#[tokio::test]
+async fn a_domain_in_unicode_and_in_ascii_is_one_account_that_shows_what_was_typed() {
+    let app = App::start().await;
+    let typed = "Ada@BÜCHER.example";
+    let account = app.register(typed).await.expect(201).json();
+    assert_eq!(account["email"], typed);
+    let forms = [
+        typed,
+        "ada@bücher.example",
+        "ada@bu\u{308}cher.example",
+        "ada@xn--bcher-kva.example",
+        "ADA@XN--BCHER-KVA.EXAMPLE",
+    ];
+    for form in forms {
+        app.register(form).await.problem(409, "email-taken");
+        let tokens = app.login(form, PASSWORD).await.expect(200).json();
+        let profile = app.get("/profile").bearer(&text(&tokens, "access_token"));
+        assert_eq!(profile.send().await.expect(200).json()["email"], typed);
+    }
+    let stored = &app.items_of("ACCOUNT").await[0];
+    assert_eq!(stored["email"].as_s().unwrap(), "Ada@xn--bcher-kva.example");
+    for other in ["ada@bucher.example", "ada@buecher.example"] {
+        app.login(other, PASSWORD).await.expect(401);
+    }
+    let tokens = app.login(forms[1], PASSWORD).await.expect(200).json();
+    let deletion = app.call(Method::DELETE, "/profile");
+    let deletion = deletion.bearer(&text(&tokens, "access_token"));
+    let deletion = deletion.json(json!({ "password": PASSWORD }));
+    deletion.send().await.expect(204);
+    assert!(app.items().await.is_empty());
+
+    let account = app.register(forms[3]).await.expect(201).json();
+    assert_eq!(account["email"], forms[3]);
+    app.login(typed, PASSWORD).await.expect(200);
+}
+
+#[tokio::test]
+async fn no_letters_stand_for_those_of_ascii() {
+    let app = App::start().await;
+    app.register("ada@example.com").await.expect(201);
+    for email in [
+        "ada@ｅｘａｍｐｌｅ.com",
+        "ada@examp\u{2113}e.com",
+        "ada@exam\u{ad}ple.com",
+        "ada@example。com.",
+        "adа@example.com",
+    ] {
+        let problem = app.register(email).await.problem(422, "invalid-fields");
+        let expected = ("/email".to_owned(), "invalid-email".to_owned());
+        assert_eq!(faults(&problem), [expected], "{email}");
+        app.login(email, PASSWORD).await.expect(422);
+    }
+    assert_eq!(app.items().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_person_may_have_one_name() {
+    let app = App::start().await;
+    let mut body = registration("suharto@example.com");
+    body["last_name"] = json!("");
+    let account = app.post("/register", body.clone()).send().await;
+    assert_eq!(account.expect(201).json()["last_name"], "");
+    body["email"] = json!("other@example.com");
+    body["first_name"] = json!("");
+    let problem = app.post("/register", body.clone()).send().await;
+    let problem = problem.problem(422, "invalid-fields");
+    assert_eq!(
+        faults(&problem),
+        [("/first_name".to_owned(), "blank".to_owned())]
+    );
+    body["first_name"] = json!("Other");
+    body.as_object_mut().unwrap().remove("last_name");
+    let problem = app
+        .post("/register", body)
+        .send()
+        .await
+        .problem(422, "invalid-fields");
+    assert_eq!(
+        faults(&problem),
+        [("/last_name".to_owned(), "missing".to_owned())]
+    );
 }
 
 #[tokio::test]

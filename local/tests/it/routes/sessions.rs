@@ -149,6 +149,37 @@ async fn a_session_is_ended_by_its_id_and_only_by_its_owner() {
 }
 
 #[tokio::test]
+async fn an_identifier_may_be_written_in_capitals_and_is_answered_in_small_letters() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    let (second, _) = another(&app, &ada.email).await;
+    app.copy_session(120).await;
+    let first_part = ada.get("/sessions").send().await.expect(200).json();
+    let cursor = text(&first_part, "next_cursor");
+    let mut parts = Vec::new();
+    for cursor in [cursor.clone(), cursor.to_uppercase()] {
+        let part = ada.get(&format!("/sessions?cursor={cursor}"));
+        parts.push(part.send().await.expect(200).json());
+    }
+    assert_eq!(parts[0], parts[1]);
+    assert!(!ids(&parts[0]).is_empty());
+    let all = ids(&first_part);
+    assert!(all.contains(&second) && all.iter().all(|id| *id == id.to_lowercase()));
+
+    let capitals = format!("/sessions/{}", second.to_uppercase());
+    ada.delete(&capitals).send().await.expect(204);
+    ada.delete(&capitals).send().await.problem(404, "not-found");
+    for other in [second.replace('-', ""), format!("%7B{second}%7D")] {
+        ada.delete(&format!("/sessions/{other}"))
+            .send()
+            .await
+            .expect(404);
+        let part = ada.get(&format!("/sessions?cursor={other}"));
+        part.send().await.problem(422, "invalid-fields");
+    }
+}
+
+#[tokio::test]
 async fn all_sessions_are_ended_at_once_this_one_too() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;

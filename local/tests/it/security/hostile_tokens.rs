@@ -13,21 +13,21 @@ use serde_json::{Value, json};
 use crate::support::app::bare_event;
 use crate::support::app::{App, BEGINNING, data_dir, text};
 
-const SUB: &str = "018bcfe5-687b-7000-8000-000000000001";
+pub(super) const SUB: &str = "018bcfe5-687b-7000-8000-000000000001";
 const SID: &str = "018bcfe5-687b-7000-8000-000000000002";
 
 /// Makes tokens with the key that Latchkey signs with, or with others.
-struct Forge {
+pub(super) struct Forge {
     key: EncodingKey,
     kid: String,
     issuer: String,
 }
 
 impl Forge {
-    fn new(app: &App) -> Self {
+    pub(super) fn new(app: &App) -> Self {
         let pem = std::fs::read(data_dir().join("signing-key.pem")).unwrap();
         let jwks = std::fs::read(data_dir().join("jwks.json")).unwrap();
-        let jwks: Value = serde_json::from_slice(&jwks).unwrap();
+        let jwks: Value = shared::platform::json::parse(&jwks).unwrap();
         Self {
             key: EncodingKey::from_rsa_pem(&pem).unwrap(),
             kid: text(&jwks["keys"][0], "kid"),
@@ -35,11 +35,11 @@ impl Forge {
         }
     }
 
-    fn header(&self) -> Value {
+    pub(super) fn header(&self) -> Value {
         json!({"alg": "RS256", "typ": "at+jwt", "kid": self.kid})
     }
 
-    fn claims(&self) -> Value {
+    pub(super) fn claims(&self) -> Value {
         json!({
             "iss": self.issuer, "sub": SUB, "aud": "latchkey", "client_id": "latchkey",
             "exp": BEGINNING + 900, "iat": BEGINNING, "jti": "j-1", "sid": SID, "roles": [],
@@ -51,11 +51,11 @@ impl Forge {
     }
 
     /// Returns a token signed by our own key, with any content.
-    fn token(&self, header: &str, claims: &str) -> String {
+    pub(super) fn token(&self, header: &str, claims: &str) -> String {
         self.token_of(header.as_bytes(), claims.as_bytes())
     }
 
-    fn token_of(&self, header: &[u8], claims: &[u8]) -> String {
+    pub(super) fn token_of(&self, header: &[u8], claims: &[u8]) -> String {
         let message = format!(
             "{}.{}",
             URL_SAFE_NO_PAD.encode(header),
@@ -77,13 +77,13 @@ impl Forge {
         self.token(&header.to_string(), &self.claims().to_string())
     }
 
-    fn with_claim(&self, name: &str, value: Value) -> String {
+    pub(super) fn with_claim(&self, name: &str, value: Value) -> String {
         let mut claims = self.claims();
         claims[name] = value;
         self.token(&self.header().to_string(), &claims.to_string())
     }
 
-    fn without_claim(&self, name: &str) -> String {
+    pub(super) fn without_claim(&self, name: &str) -> String {
         let mut claims = self.claims();
         claims.as_object_mut().unwrap().remove(name);
         self.token(&self.header().to_string(), &claims.to_string())
@@ -91,7 +91,7 @@ impl Forge {
 }
 
 /// Returns whether the authorizer and the bare function accept a token. They must agree.
-async fn passes(app: &App, token: &str) -> bool {
+pub(super) async fn passes(app: &App, token: &str) -> bool {
     let bearer = format!("Bearer {token}");
     let asked = json!({
         "version": "2.0", "type": "REQUEST", "identitySource": [bearer],
@@ -118,13 +118,13 @@ async fn passes(app: &App, token: &str) -> bool {
     );
     let challenge = text(&answer["headers"], "www-authenticate");
     assert!(
-        challenge.starts_with("Bearer error=\"invalid_token\""),
+        challenge.starts_with("Bearer realm=\"latchkey\", error=\"invalid_token\""),
         "{challenge}"
     );
     allowed
 }
 
-async fn all_refused(app: &App, tokens: Vec<(&str, String)>) {
+pub(super) async fn all_refused(app: &App, tokens: Vec<(&str, String)>) {
     for (what, token) in tokens {
         assert!(!passes(app, &token).await, "{what}: {token}");
     }
@@ -161,6 +161,7 @@ async fn variants_that_the_standards_allow_pass() {
         forge.with_claim("aud", json!(["other", "latchkey"])),
         forge.with_claim("nbf", json!(BEGINNING)),
         forge.with_claim("roles", json!(["admin", "billing:read"])),
+        forge.without_claim("roles"),
         forge.with_claim("unknown", json!({"a": [1]})),
         forge.with_claim("exp", json!(BEGINNING - 29)),
         forge.with_claim("iat", json!(BEGINNING + 30)),
@@ -485,93 +486,6 @@ async fn a_token_out_of_its_time_is_refused() {
         }
     }
     all_refused(&app, tokens).await;
-}
-
-#[tokio::test]
-async fn claims_that_are_missing_repeated_or_of_another_type_are_refused() {
-    let app = App::start().await;
-    let forge = Forge::new(&app);
-    let mut tokens = Vec::new();
-    for name in [
-        "iss",
-        "sub",
-        "aud",
-        "client_id",
-        "exp",
-        "iat",
-        "jti",
-        "sid",
-        "roles",
-    ] {
-        tokens.push(("a claim missing", forge.without_claim(name)));
-        tokens.push(("a claim null", forge.with_claim(name, Value::Null)));
-        tokens.push(("a claim an object", forge.with_claim(name, json!({}))));
-        let once = forge.claims()[name].to_string();
-        let twice = forge
-            .claims()
-            .to_string()
-            .replacen('{', &format!("{{\"{name}\":{once},"), 1);
-        tokens.push((
-            "a claim twice",
-            forge.token(&forge.header().to_string(), &twice),
-        ));
-    }
-    for sub in [
-        "",
-        "ada@example.com",
-        &SUB.to_uppercase(),
-        &SUB.replace('-', ""),
-        "018bcfe5",
-    ] {
-        tokens.push((
-            "a sub that is no identifier",
-            forge.with_claim("sub", json!(sub)),
-        ));
-    }
-    for jti in ["", " "] {
-        if jti.is_empty() {
-            tokens.push(("an empty jti", forge.with_claim("jti", json!(jti))));
-        }
-    }
-    tokens.push((
-        "an empty client_id",
-        forge.with_claim("client_id", json!("")),
-    ));
-    for roles in [
-        json!("admin"),
-        json!([7]),
-        json!(["two words"]),
-        json!([null]),
-    ] {
-        tokens.push(("roles of another type", forge.with_claim("roles", roles)));
-    }
-    all_refused(&app, tokens).await;
-}
-
-#[tokio::test]
-async fn claims_that_are_no_utf_8_json_object_are_refused() {
-    let app = App::start().await;
-    let forge = Forge::new(&app);
-    let header = forge.header().to_string();
-    let claims = forge.claims().to_string();
-    let utf_16: Vec<u8> = claims.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let octet = |b| if b == b'?' { 0xe9 } else { b };
-    let latin_1: Vec<u8> = claims.replace("j-1", "j-?").bytes().map(octet).collect();
-    let cases: Vec<(&str, Vec<u8>)> = vec![
-        ("a BOM", [b"\xef\xbb\xbf", claims.as_bytes()].concat()),
-        ("UTF-16", utf_16),
-        ("latin-1", latin_1),
-        ("a trailer", format!("{claims} {claims}").into_bytes()),
-        ("a blank before", format!("\n{claims}").into_bytes()),
-        ("an array", format!("[{claims}]").into_bytes()),
-        ("a text", json!(claims).to_string().into_bytes()),
-        ("no JSON", b"claims".to_vec()),
-        ("nothing", b"{}".to_vec()),
-    ];
-    let tokens = cases
-        .into_iter()
-        .map(|(what, claims)| (what, forge.token_of(header.as_bytes(), &claims)));
-    all_refused(&app, tokens.collect()).await;
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
 mod corpora;
+mod hostile_claims;
 mod hostile_tokens;
 mod privileges;
 mod properties;

@@ -215,7 +215,7 @@ impl Described {
         let mut contents = operation.value["requestBody"]["content"]
             .as_object()?
             .values();
-        let body: Value = serde_json::from_slice(body).ok()?;
+        let body: Value = shared::platform::json::parse(body).ok()?;
         let schema = contents.next()?["schema"]["$ref"].as_str()?;
         let schema = json!({ "$ref": schema.replacen('#', &format!("{NAME}#"), 1) });
         // Formats describe the result, not all accepted input: an address may have blanks around

@@ -1,8 +1,10 @@
 //! The policy for new passwords.
 
+use std::collections::BTreeSet;
+
 use secrecy::{ExposeSecret as _, SecretString};
 use zxcvbn::feedback::{Feedback, Warning};
-use zxcvbn::zxcvbn;
+use zxcvbn::{Entropy, zxcvbn};
 
 use crate::domain::email::Email;
 use crate::domain::field_error::Violation;
@@ -33,9 +35,9 @@ impl PasswordPolicy {
         })
     }
 
-    /// The number of code points that are estimated. If they are hard to guess, so is the whole
-    /// password. The time for an estimate grows faster than the square of the length: 128 code
-    /// points that were chosen to be slow took a second.
+    /// The number of code points at the start, and at the end, that are estimated. If either is hard
+    /// to guess, so is the whole password. The time for an estimate grows faster than the square of
+    /// the length: 128 code points that were chosen to be slow took a second.
     const JUDGED: usize = 32;
 
     /// The least number of guesses that a password must withstand: as many as eight random
@@ -66,15 +68,7 @@ impl PasswordPolicy {
                 "is easy to guess: it is made of your own address or name",
             ));
         }
-        let judged: String = password
-            .0
-            .expose_secret()
-            .chars()
-            .take(Self::JUDGED)
-            .collect();
-        let judged = SecretString::from(judged);
-        let personal_words: Vec<&str> = personal_words.iter().map(String::as_str).collect();
-        let entropy = zxcvbn(judged.expose_secret(), &personal_words);
+        let entropy = estimate(password.0.expose_secret(), personal_words);
         if entropy.guesses() < Self::LEAST_GUESSES {
             let warning = entropy.feedback().and_then(Feedback::warning);
             return Err(Violation::new("too-guessable", guessable(warning)));
@@ -83,16 +77,42 @@ impl PasswordPolicy {
     }
 }
 
+/// Estimates the first and the last [`PasswordPolicy::JUDGED`] code points of a password, and
+/// returns the estimate of the part that is harder to guess.
+fn estimate(password: &str, personal_words: &[String]) -> Entropy {
+    let personal_words: Vec<&str> = personal_words.iter().map(String::as_str).collect();
+    let judge = |part: String| {
+        let part = SecretString::from(part);
+        zxcvbn(part.expose_secret(), &personal_words)
+    };
+    let length = password.chars().count();
+    let start = judge(password.chars().take(PasswordPolicy::JUDGED).collect());
+    // Most passwords are short, and most long ones begin well.
+    if length <= PasswordPolicy::JUDGED || start.guesses() >= PasswordPolicy::LEAST_GUESSES {
+        return start;
+    }
+    let end = password.chars().skip(length - PasswordPolicy::JUDGED);
+    let end = judge(end.collect());
+    if end.guesses() > start.guesses() {
+        end
+    } else {
+        start
+    }
+}
+
 /// Returns the words that make a poor password for this person: the address, its parts, the names.
 pub fn personal_words(email: Option<&Email>, names: [Option<&Name>; 2]) -> Vec<String> {
+    let typed = email.map(Email::as_str).unwrap_or_default();
     let email = email.map(Email::canonical).unwrap_or_default();
-    let parts = email.split(|letter: char| !letter.is_alphanumeric());
+    let parts = [typed, &email].into_iter();
+    let parts = parts.flat_map(|email| email.split(|letter: char| !letter.is_alphanumeric()));
     let names = names.into_iter().flatten().map(Name::as_str);
     let names = names.flat_map(|name| name.split(' ').chain([name]));
-    let words = parts.chain(names).chain([email.as_str()]);
+    let words = parts.chain(names).chain([typed, &email]);
     // Words of one or two letters occur in many passwords.
     let words = words.filter(|word| word.chars().count() > 2);
-    words.map(str::to_lowercase).collect()
+    let words: BTreeSet<_> = words.map(str::to_lowercase).collect();
+    words.into_iter().collect()
 }
 
 /// Returns how many letters and digits of a password are outside the `personal_words`, or `None` if

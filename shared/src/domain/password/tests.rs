@@ -53,6 +53,19 @@ fn a_password_that_is_easy_to_guess_is_refused_with_the_reason() {
 }
 
 #[test]
+fn a_long_password_is_judged_by_its_better_end() {
+    let phrase = "velvet otter juggles nine lamps";
+    for weak in ["a".repeat(40), "password".repeat(5), "1234567890".repeat(4)] {
+        assert_eq!(choose(&weak).unwrap_err().code, "too-guessable", "{weak}");
+        assert!(choose(&format!("{weak}{phrase}")).is_ok(), "{weak}");
+        assert!(choose(&format!("{phrase}{weak}")).is_ok(), "{weak}");
+        // What lies between is not looked at.
+        let hidden = format!("{weak}{phrase}{weak}");
+        assert_eq!(choose(&hidden).unwrap_err().code, "too-guessable", "{weak}");
+    }
+}
+
+#[test]
 fn a_password_of_the_person_s_own_words_is_refused() {
     let email = Email::parse("augusta.byron@lovelace-engines.example").unwrap();
     let name = |text| Name::parse(text).unwrap();

@@ -84,6 +84,22 @@ fn what_is_not_json_is_a_400_that_quotes_nothing() {
             Ok(_) => panic!("{body:?} was read"),
         }
     }
+    // Also where nobody reads it.
+    for text in [&b"\xff"[..], b"\xed\xa0\x80", b"\\ud800"] {
+        for (before, after) in [
+            (&b"{\"a\":[\""[..], &b"\"]}"[..]),
+            (b"{\"a\":{\"b\":\"", b"\"}}"),
+            (b"{\"a\":{\"", b"\":1}}"),
+            (b"[\"", b"\"]"),
+        ] {
+            let body = [before, text, after].concat();
+            let read = json(body.clone());
+            assert!(
+                matches!(read, Err(Problem::MalformedJson { .. })),
+                "{body:?}"
+            );
+        }
+    }
     assert!(matches!(
         json(vec![b'{', 0xff, b'}']),
         Err(Problem::MalformedJson { .. })
@@ -129,13 +145,16 @@ fn the_body_is_bounded_before_its_type_and_its_type_before_its_text() {
 }
 
 #[test]
-fn media_types_are_compared_without_letter_case_and_in_utf_8_only() {
+fn media_types_are_compared_without_letter_case_and_parameters() {
     for content_type in [
         "application/json",
         "Application/JSON",
         "application/json; charset=UTF-8",
         "application/json;charset=\"utf-8\"",
         "application/json; profile=x",
+        "application/json ; profile=\"a;b\"",
+        // JSON has no such parameter, and the body is UTF-8 in any case (RFC 8259 section 11).
+        "application/json; charset=latin1",
     ] {
         assert!(Media::Json.includes(content_type), "{content_type}");
     }
@@ -144,7 +163,8 @@ fn media_types_are_compared_without_letter_case_and_in_utf_8_only() {
         "text/json",
         "application/jsonp",
         "application/merge-patch+json",
-        "application/json; charset=latin1",
+        "application/json; charset",
+        "application/json, application/json",
         "application/x-www-form-urlencoded",
     ] {
         assert!(!Media::Json.includes(content_type), "{content_type}");

@@ -2,7 +2,7 @@ use super::*;
 use crate::domain::field_error::Violation;
 
 fn body(response: &Response<Body>) -> serde_json::Value {
-    serde_json::from_slice(response.body()).unwrap()
+    crate::platform::json::parse(response.body()).unwrap()
 }
 
 #[test]
@@ -49,10 +49,14 @@ fn only_a_token_that_was_presented_is_called_invalid() {
             .unwrap()
             .to_owned()
     };
-    assert_eq!(challenge(Problem::MissingToken), "Bearer");
+    for problem in [
+        Problem::MissingToken,
+        Problem::InvalidCredentials,
+        Problem::InvalidRefreshToken,
+    ] {
+        assert_eq!(challenge(problem), "Bearer realm=\"latchkey\"");
+    }
     let invalid = challenge(TokenError::Expired.into());
-    assert!(
-        invalid.starts_with("Bearer error=\"invalid_token\""),
-        "{invalid}"
-    );
+    let expected = "Bearer realm=\"latchkey\", error=\"invalid_token\", ";
+    assert!(invalid.starts_with(expected), "{invalid}");
 }

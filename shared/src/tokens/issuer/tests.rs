@@ -89,6 +89,15 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     runtime.block_on(future)
 }
 
+/// Returns an account with `count` roles of `length` characters.
+fn with_roles(count: usize, length: usize) -> Account {
+    let role = |n: usize| format!("{n:0>length$}").parse().unwrap();
+    Account {
+        roles: (0..count).map(role).collect(),
+        ..account()
+    }
+}
+
 fn issue(signer: PrivateKey) -> (AccessToken, SessionId) {
     let session = SessionId::new(NOW * 1000);
     let issued = block_on(issuer(signer).issue(&account(), session, None, NOW));
@@ -103,7 +112,7 @@ fn a_key_of_each_kind_signs_with_its_own_algorithm_and_its_tokens_verify() {
         let header = URL_SAFE_NO_PAD
             .decode(token.text.split('.').next().unwrap())
             .unwrap();
-        let header: Header = serde_json::from_slice(&header).unwrap();
+        let header: Header = crate::platform::json::parse(&header).unwrap();
         assert_eq!((header.alg.as_str(), header.typ.as_str()), (alg, "at+jwt"));
         let claims = verifier(&jwks).verify(&token.text, None, NOW).unwrap();
         assert_eq!(claims.sid, session);
@@ -200,6 +209,54 @@ fn signatures_of_elliptic_curves_have_one_form_and_are_within_range() {
                 .is_ok()
         );
     }
+}
+
+#[test]
+fn roles_are_left_out_if_there_are_none() {
+    let [_, (signer, _), _] = kinds();
+    let verifier = verifier(&jwks([signer.public()]));
+    let issuer = issuer(signer);
+    let session = SessionId::new(NOW * 1000);
+    for (count, written) in [(0, None), (2, Some(2))] {
+        let account = with_roles(count, 3);
+        let token = block_on(issuer.issue(&account, session, None, NOW)).unwrap();
+        let payload = token.text.split('.').nth(1).unwrap();
+        let payload = URL_SAFE_NO_PAD.decode(payload).unwrap();
+        let payload: serde_json::Value = crate::platform::json::parse(&payload).unwrap();
+        let roles = payload
+            .get("roles")
+            .map(|roles| roles.as_array().unwrap().len());
+        assert_eq!(roles, written);
+        let claims = verifier.verify(&token.text, None, NOW).unwrap();
+        assert_eq!(claims.roles, account.roles);
+    }
+}
+
+#[test]
+fn an_account_with_too_many_roles_gets_no_token_and_never_one_that_is_refused() {
+    let [_, (signer, _), _] = kinds();
+    let verifier = verifier(&jwks([signer.public()]));
+    let issuer = issuer(signer);
+    let session = SessionId::new(NOW * 1000);
+    let issue = |account: &Account| block_on(issuer.issue(account, session, None, NOW));
+    let mut longest = 0;
+    for count in 0..=120 {
+        match issue(&with_roles(count, 64)) {
+            Ok(token) => {
+                let claims = verifier.verify(&token.text, None, NOW).unwrap();
+                assert_eq!(claims.roles.len(), count);
+                longest = count;
+            }
+            Err(error) => {
+                assert!(matches!(error, IssueError::TooLong { octets } if octets > 8192));
+                assert!(
+                    error.to_string().contains("give the account fewer"),
+                    "{error}"
+                );
+            }
+        }
+    }
+    assert!((80..=90).contains(&longest), "{longest}");
 }
 
 #[test]
@@ -315,6 +372,33 @@ proptest! {
         let changed = String::from_utf8_lossy(&octets);
         let verdict = verifier(jwks).verify(&changed, None, NOW);
         prop_assert_eq!(verdict.is_ok(), changed == *token, "{}", changed);
+    }
+
+    #[test]
+    fn whatever_roles_an_account_has_an_issued_token_verifies(
+        count in 0..300_usize,
+        length in 3..=64_usize,
+        kind in 1..3_usize,
+    ) {
+        static MADE: std::sync::OnceLock<Vec<(Issuer, Verifier)>> = std::sync::OnceLock::new();
+        let made = MADE.get_or_init(|| {
+            let made = kinds().into_iter().map(|(key, _)| {
+                let verifier = verifier(&jwks([key.public()]));
+                (issuer(key), verifier)
+            });
+            made.collect()
+        });
+        let (issuer, verifier) = &made[kind];
+        let account = with_roles(count, length);
+        let session = SessionId::new(NOW * 1000);
+        match block_on(issuer.issue(&account, session, None, NOW)) {
+            Ok(token) => {
+                let claims = verifier.verify(&token.text, None, NOW);
+                prop_assert_eq!(claims.map(|claims| claims.roles), Ok(account.roles));
+            }
+            Err(IssueError::TooLong { .. }) => prop_assert!(count * (length + 3) > 5_000),
+            Err(other) => prop_assert!(false, "{other}"),
+        }
     }
 
     #[test]
