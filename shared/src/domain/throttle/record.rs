@@ -122,7 +122,7 @@ impl Attempts {
         self.strangers
     }
 
-    /// Returns whether the source has succeeded here within [`AttemptPolicy::KNOWN_FOR`].
+    /// Returns whether the source has succeeded here within 90 days.
     pub fn is_known(&self, key: &AttemptKey, now: u64) -> bool {
         self.of(key).is_some_and(|at| at.is_known(now))
     }
