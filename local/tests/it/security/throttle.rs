@@ -300,6 +300,24 @@ async fn behind_cloudfront_each_client_is_a_source_of_its_own() {
     let sessions = app.get("/sessions").bearer(&text(&login, "access_token"));
     let sessions = sessions.send().await.expect(200).json();
     assert_eq!(sessions["sessions"][0]["ip"], "203.0.113.9");
+    // A repeated refresh token is from another network if another viewer sends it.
+    let body = json!({"refresh_token": text(&login, "refresh_token")});
+    logged();
+    for (viewer, expected) in [
+        ("203.0.113.9:4712", None),
+        ("203.0.113.9:4713", Some("same_network")),
+        ("198.51.100.7:4711", Some("other_network")),
+    ] {
+        let call = app.post("/refresh", body.clone()).from("130.176.0.1");
+        let call = call.header("x-origin-verify", "open sesame");
+        let call = call.header("cloudfront-viewer-address", viewer);
+        call.send().await.expect(200);
+        let repeat = logged()
+            .into_iter()
+            .find(|line| line["event"] == "refresh_token_repeated");
+        let by = repeat.map(|line| text(&line, "by"));
+        assert_eq!(by.as_deref(), expected, "{viewer}");
+    }
     // Without the secret, a client names no address: all are at the edge.
     for (n, expected) in [401, 401, 401, 401, 401, 429].into_iter().enumerate() {
         let viewer: &'static str = format!("192.0.2.{n}:4711").leak();
