@@ -210,7 +210,7 @@ impl Local {
     }
 
     /// Stops in order: takes no more connections, completes the requests in progress, and then ends
-    /// the gateway and DynamoDB. What takes longer than a function may in AWS is cut off.
+    /// the gateway and DynamoDB. What takes longer than seven seconds is cut off.
     pub async fn stop(self) {
         // Together they are less than the 10 seconds that Docker waits.
         const PATIENCE: Duration = Duration::from_secs(7);

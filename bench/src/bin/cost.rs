@@ -98,7 +98,7 @@ const CALLS: [Call; 8] = [
     call(
         "password change",
         &[(1.0, 120.0), AUTHORIZER],
-        9.0,
+        7.0,
         7.0,
         1.0,
         2.0,

@@ -94,17 +94,17 @@ impl Handler for Register {
         }
         let (new, password) = self.read(&request)?;
         let now = self.clock.now();
-        let counted = self
+        let key = self
             .throttle
             .count_registration(&self.store, &new.email, &request, now);
-        let counted = counted.await?;
+        let key = key.await?;
         let hash = self.hasher.hash(&password).await?;
         let account = Account::open(new, self.clock.millis());
         // The owner can log in from here, however often somebody guessed at the address before.
-        let attempts = Attempts::of_new_account(counted.key(), now);
+        let attempts = Attempts::of_new_account(&key, now);
         let created = self
             .store
-            .create_account(&account, &hash, (counted.key(), &attempts));
+            .create_account(&account, &hash, (&key, &attempts));
         match created.await? {
             Created::EmailTaken => {
                 AuditEvent::EmailTaken.of_nobody().log();
@@ -112,7 +112,6 @@ impl Handler for Register {
             }
             Created::Done => {
                 AuditEvent::Registered.of(account.id).log();
-                counted.succeeded(&self.throttle, &self.store).await;
                 let mut response = json(StatusCode::CREATED, &account.view())?;
                 // Relative to the path of this request (RFC 9110 section 10.2.2): a custom domain may
                 // add a base path, which functions do not see.

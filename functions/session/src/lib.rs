@@ -8,7 +8,7 @@ mod refresh;
 
 use lambda_http::http::Method;
 use lambda_http::{Body, Request, RequestExt as _, Response};
-use shared::domain::session::{RefreshToken, SessionPolicy};
+use shared::domain::session::{RefreshToken, Session, SessionPolicy};
 use shared::domain::{SessionId, UserId};
 use shared::http::{Authenticator, ClientAddress, Fields, Handler, Media, Problem, no_content};
 use shared::observe::{AuditEvent, EndedBy};
@@ -56,14 +56,26 @@ impl Sessions {
     ) -> Result<bool, StoreError> {
         let ended = self.store.end_session(user, session, now).await?;
         if ended {
-            AuditEvent::SessionEnded
-                .of(user)
-                .session(session)
-                .by(by)
-                .log();
+            log_end(user, session, by);
         }
         Ok(ended)
     }
+
+    /// Ends a session that was read, unless a change of the password has renewed it since.
+    async fn end_as_read(&self, session: &Session, by: EndedBy) -> Result<(), StoreError> {
+        if self.store.end_session_as_read(session).await? {
+            log_end(session.user_id, session.id, by);
+        }
+        Ok(())
+    }
+}
+
+fn log_end(user: UserId, session: SessionId, by: EndedBy) {
+    AuditEvent::SessionEnded
+        .of(user)
+        .session(session)
+        .by(by)
+        .log();
 }
 
 impl Handler for Sessions {

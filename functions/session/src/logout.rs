@@ -2,10 +2,10 @@
 
 use lambda_http::{Body, Request, Response};
 use shared::http::{Problem, no_content};
-use shared::observe::{AuditEvent, EndedBy};
+use shared::observe::EndedBy;
 use shared::store::sessions::Ended;
 
-use crate::{Sessions, token};
+use crate::{Sessions, log_end, token};
 
 impl Sessions {
     /// Returns 204 for every token, as RFC 7009 section 2.2 requires; a client could do nothing
@@ -15,14 +15,9 @@ impl Sessions {
             return Ok(no_content());
         };
         match self.store.end_session_of(&token).await? {
-            Ended::Done => AuditEvent::SessionEnded
-                .of(token.user_id())
-                .session(token.session_id())
-                .by(EndedBy::Logout)
-                .log(),
+            Ended::Done => log_end(token.user_id(), token.session_id(), EndedBy::Logout),
             Ended::Refused(Some(found)) if found.is_ours(&token) => {
-                self.end(found.user_id, found.id, 0, EndedBy::Logout)
-                    .await?;
+                self.end_as_read(&found, EndedBy::Logout).await?;
             }
             Ended::Refused(_) => {}
         }

@@ -174,8 +174,7 @@ impl Sessions {
             .of(session.user_id)
             .session(session.id)
             .log();
-        self.end(session.user_id, session.id, 0, EndedBy::Reuse)
-            .await?;
+        self.end_as_read(session, EndedBy::Reuse).await?;
         Err(Problem::InvalidRefreshToken)
     }
 }

@@ -7,6 +7,7 @@ use super::problem::Problem;
 use crate::domain::account::Account;
 use crate::domain::email::Email;
 use crate::domain::id::SessionId;
+use crate::domain::session::Session;
 use crate::domain::throttle::{AttemptKey, AttemptPolicy, LastLogin, Place, Source, Wait};
 use crate::observe::audit::AuditEvent;
 use crate::observe::logging;
@@ -37,13 +38,6 @@ pub struct ReservedAttempt<'a> {
     /// The number of attempts that the source has made at all addresses; 0 if they were not
     /// counted.
     of_source: u64,
-}
-
-/// A registration that has been counted.
-pub struct CountedRegistration {
-    key: AttemptKey,
-    of_source: u64,
-    now: u64,
 }
 
 impl Throttle {
@@ -93,15 +87,20 @@ impl Throttle {
         now: u64,
     ) -> Result<(AdmittedAttempt<'a>, Option<Credential>), Problem> {
         let place = Place::Session(account.id, session_id);
-        let key = AttemptKey::new(&account.email, place, &self.source(request));
+        let source = self.source(request);
+        let key = AttemptKey::new(&account.email, place, &source);
         let records = store.session_records(account.id, session_id, &key, now);
         let (records, session) = records.await?;
-        let is_live = session.is_some_and(|session| {
+        let is_live = |session: &Session| {
             session.expires_at > now && session.password_epoch == account.password_epoch
-        });
-        if !is_live {
+        };
+        let Some(session) = session.filter(is_live) else {
             return self.admit(store, &account.email, request, now).await;
-        }
+        };
+        let key = match Source::of(&session.device.ip) == source {
+            true => key.at_home(),
+            false => key,
+        };
         self.check(store, key, records, now)
     }
 
@@ -117,9 +116,9 @@ impl Throttle {
             at_place: seen,
             of_source,
         } = records;
-        let known = seen.attempts.is_known(&key, now);
+        let is_counted = is_counted_at_all_addresses(&key, &seen, now);
         let waits_as_source = self.policy.source_waits(of_source, now);
-        if let Some(seconds) = waits_as_source.filter(|_| !known) {
+        if let Some(seconds) = waits_as_source.filter(|_| is_counted) {
             return Err(refused(seconds, "source"));
         }
         let may_try = seen.attempts.may_try(&key, &self.policy, now);
@@ -135,7 +134,8 @@ impl Throttle {
     }
 
     /// Counts a registration of the source, like an attempt at an address where it is not known, and
-    /// returns the source's key at the address and the number of its attempts.
+    /// returns the source's key at the address. Nothing gives it back: a registration proves nothing,
+    /// and its answer tells whether the address has an account.
     ///
     /// # Errors
     ///
@@ -146,15 +146,11 @@ impl Throttle {
         email: &Email,
         request: &Request,
         now: u64,
-    ) -> Result<CountedRegistration, Problem> {
+    ) -> Result<AttemptKey, Problem> {
         let key = AttemptKey::new(email, Place::Address, &self.source(request));
         let counted = store.count_source(&key, &self.policy, now).await?;
-        let of_source = counted.map_err(|seconds| refused(seconds, "source"))?;
-        Ok(CountedRegistration {
-            key,
-            of_source,
-            now,
-        })
+        counted.map_err(|seconds| refused(seconds, "source"))?;
+        Ok(key)
     }
 
     /// Returns the address of the client, as [`ClientAddress::of`] does.
@@ -197,8 +193,7 @@ impl<'a> AdmittedAttempt<'a> {
         let Throttle { policy, .. } = self.throttle;
         let seen = std::mem::take(&mut self.seen);
         let mut of_source = 0;
-        // A source that has logged in here before is not trying one address after the other.
-        if !seen.attempts.is_known(&self.key, self.now) {
+        if is_counted_at_all_addresses(&self.key, &seen, self.now) {
             let counted = self.store.count_source(&self.key, policy, self.now);
             of_source = counted
                 .await?
@@ -264,25 +259,11 @@ impl ReservedAttempt<'_> {
     }
 }
 
-impl CountedRegistration {
-    /// Returns the key of the source at the address.
-    pub fn key(&self) -> &AttemptKey {
-        &self.key
-    }
-
-    /// Takes the count of the source back, because an account was opened. If this fails, the
-    /// registration still counts.
-    pub async fn succeeded(&self, throttle: &Throttle, store: &Store) {
-        let Self {
-            key,
-            of_source,
-            now,
-        } = self;
-        if let Err(error) = throttle.give_back(store, key, *of_source, *now).await {
-            let cause = logging::chain(&error);
-            tracing::warn!(cause, "a registration that succeeded still counts");
-        }
-    }
+/// Returns whether the attempt is among those of the source at all addresses. A source that has
+/// logged in at the address before, or has a token of a session, is not trying one address after the
+/// other.
+fn is_counted_at_all_addresses(key: &AttemptKey, seen: &VersionedAttempts, now: u64) -> bool {
+    key.place() == Place::Address && !seen.attempts.is_known(key, now)
 }
 
 fn waits(wait: Wait) -> Problem {

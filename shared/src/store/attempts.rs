@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use super::credentials::{Credential, read_credential};
 use super::item::{self, Attributes, ItemKind, Key, Reader, Writer};
 use super::sessions::read_session;
-use super::write::carried_out;
+use super::write::{carried_out, retry_conflicts};
 use super::{Store, StoreError, unavailable};
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::session::Session;
@@ -230,7 +230,8 @@ impl Store {
             attempts: next,
             stamp: Some(stamp),
         };
-        let fault = match request.send().await {
+        // Registrations and deletions write the same item in a transaction.
+        let fault = match retry_conflicts(|| request.clone().send()).await {
             Ok(_) => return Ok(Ok(written)),
             Err(fault) => fault,
         };
@@ -292,6 +293,10 @@ pub(super) fn write_attempts(key: &AttemptKey, attempts: &Attempts, stamp: &[u8]
             "sources",
             attempts.sources().iter().map(ToString::to_string),
         )
+        .texts(
+            "successes",
+            attempts.successes().map(|success| success.to_string()),
+        )
         .number("strangers_made", strangers.made)
         .number("strangers_last", strangers.last)
         .octets("stamp", stamp)
@@ -305,8 +310,12 @@ fn read(attributes: &Attributes) -> Result<VersionedAttempts, StoreError> {
     let last = item.optional_number("strangers_last")?;
     let strangers = made.zip(last);
     let strangers = strangers.map(|(made, last)| Strangers { made, last });
+    let successes = match item.has("successes") {
+        true => item.list("successes")?,
+        false => Vec::new(),
+    };
     Ok(VersionedAttempts {
-        attempts: Attempts::new(item.list("sources")?, strangers),
+        attempts: Attempts::new(item.list("sources")?, successes, strangers),
         stamp: Some(item.octets("stamp")?),
     })
 }

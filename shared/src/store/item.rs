@@ -327,6 +327,11 @@ impl Reader<'_> {
             .collect()
     }
 
+    /// Returns whether the item has an attribute.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.attributes.contains_key(name)
+    }
+
     pub(super) fn corrupt(&self, attribute: &'static str) -> StoreError {
         StoreError::Corrupt {
             item: self.item,

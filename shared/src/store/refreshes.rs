@@ -147,7 +147,9 @@ fn stored(repeats: &Repeats) -> AttributeValue {
         *since,
         same.number,
         same.counter,
+        same.last,
         other.number,
         other.counter,
+        other.last,
     ])
 }

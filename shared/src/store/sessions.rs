@@ -145,6 +145,21 @@ impl Store {
         Ok(matches!(deletion, Deletion::Done))
     }
 
+    /// Ends a session that was read, and returns whether it still existed. Does nothing if its token
+    /// has been replaced by a change of the password since it was read.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if DynamoDB does not answer.
+    pub async fn end_session_as_read(&self, session: &Session) -> Result<bool, StoreError> {
+        let request = self
+            .delete_session(session.user_id, session.id)
+            .condition_expression("nonce = :nonce")
+            .expression_attribute_values(":nonce", item::octets(&session.nonce));
+        let deletion = self.delete_if(request).await?;
+        Ok(matches!(deletion, Deletion::Done))
+    }
+
     fn delete_session(&self, user: UserId, session: SessionId) -> DeleteItemFluentBuilder {
         let request = self.client.delete_item().table_name(&self.table);
         request
@@ -280,6 +295,11 @@ pub(super) fn read_session(
         return Err(item.corrupt(SK));
     };
     let text = |text: &str| Ok::<_, ()>(text.to_owned());
+    let count = |[number, counter, last]: [u64; 3]| Count {
+        number,
+        counter,
+        last,
+    };
     Ok(Session {
         user_id,
         id,
@@ -293,16 +313,10 @@ pub(super) fn read_session(
         },
         repeats: match item.optional_numbers("repeats")? {
             None => Repeats::default(),
-            Some([since, same, same_counter, other, other_counter]) => Repeats {
+            Some([since, a, b, c, d, e, f]) => Repeats {
                 since,
-                same: Count {
-                    number: same,
-                    counter: same_counter,
-                },
-                other: Count {
-                    number: other,
-                    counter: other_counter,
-                },
+                same: count([a, b, c]),
+                other: count([d, e, f]),
             },
         },
         password_epoch: item.number("password_epoch")?,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{CancellationReason, DeleteRequest, TransactWriteItem, WriteRequest};
@@ -205,6 +206,12 @@ impl Conflicts for TransactWriteItemsError {
 }
 
 impl Conflicts for DeleteItemError {
+    fn conflicts(&self) -> bool {
+        self.is_transaction_conflict_exception()
+    }
+}
+
+impl Conflicts for PutItemError {
     fn conflicts(&self) -> bool {
         self.is_transaction_conflict_exception()
     }

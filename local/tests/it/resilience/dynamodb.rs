@@ -35,6 +35,14 @@ async fn a_registration_that_collides_without_end_is_a_503_and_leaves_nothing() 
 }
 
 #[tokio::test]
+async fn a_login_beside_a_registration_of_its_address_is_tried_again() {
+    let faulty = FaultyStore::start().await;
+    assert_eq!(faulty.register().await.0, 201);
+    faulty.inject("PutItem", &[Fault::WriteConflict; 2]);
+    assert_eq!(faulty.login().await.0, 200);
+}
+
+#[tokio::test]
 async fn a_transaction_that_is_throttled_is_tried_again() {
     let faulty = FaultyStore::start().await;
     faulty.inject("TransactWriteItems", &[Fault::ThrottledTransaction; 4]);

@@ -147,10 +147,8 @@ async fn operations_that_need_the_password_cost_the_requests_of_the_design() {
             "BatchGetItem 2", // session and account
             "BatchGetItem 4", // credential, session, attempts in it, attempts of the source
             "PutItem 1",      // the attempt
-            "PutItem 1",      // the source is known in this session
             "Query 1",
             "TransactWriteItems 6",
-            "UpdateItem 1", // the attempts of the source
         ]
     );
 
@@ -162,6 +160,7 @@ async fn operations_that_need_the_password_cost_the_requests_of_the_design() {
         "DeleteItem 1",
         "GetItem 1",
         "PutItem 1", // the attempt
+        "PutItem 1", // its success: it was the second in this session
         "Query 1",
         "TransactWriteItems 6",
     ];

@@ -251,7 +251,7 @@ async fn of_refreshes_at_once_one_is_a_rotation_and_the_others_are_repeats_in_th
     // However many there are, they are one replacement's.
     let repeats = &app.items_of("SESSION#").await[0]["repeats"];
     assert_eq!(
-        repeats.as_l().unwrap()[3],
+        repeats.as_l().unwrap()[4],
         AttributeValue::N("1".to_owned())
     );
 }

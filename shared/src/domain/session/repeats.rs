@@ -83,7 +83,7 @@ pub struct Repeats {
     pub other: Count,
 }
 
-/// A number of repeats, at most one for each replacement.
+/// A number of repeats. Those of one replacement within a minute are one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Count {
     /// The number.
@@ -91,21 +91,28 @@ pub struct Count {
     /// The counter of the token that was current at the last of them. Only replacements have
     /// repeats, so it is 0 only if there was none.
     pub counter: u64,
+    /// The time when the last of them was counted, in seconds since the epoch.
+    pub last: u64,
 }
 
 impl Repeats {
+    /// The time within which repeats of one replacement are one, in seconds.
+    const ONE: u64 = 60;
+
     /// The time after which the repeats start anew, in seconds.
     const WINDOW: u64 = 24 * 60 * 60;
 
     /// Returns the repeats with this one, which is not free, while the token with this counter is
-    /// current. One of the same kind that was counted before at this counter counts no more: a
-    /// client may lose the answer to a repeat too, and a thief gains nothing by another.
+    /// current. One of the same kind that was counted less than a minute ago at this counter counts
+    /// no more, since a client may lose the answer to a repeat too. Later it does: each repeat brings
+    /// another access token.
     pub(super) fn with(self, repeat: &Repeat, counter: u64, now: u64) -> Self {
         let count = |repeats: &Self| match repeat.from_other_network {
             true => repeats.other,
             false => repeats.same,
         };
-        if count(&self).counter == counter {
+        let before = count(&self);
+        if before.counter == counter && now < before.last.saturating_add(Self::ONE) {
             return self;
         }
         let is_over = now >= self.since.saturating_add(Self::WINDOW);
@@ -120,6 +127,7 @@ impl Repeats {
         let one_more = Count {
             number: count(&repeats).number.saturating_add(1),
             counter,
+            last: now,
         };
         match repeat.from_other_network {
             true => Self {

@@ -10,9 +10,11 @@
 //!   that have not succeeded there.
 //! - the attempts of a source at all addresses.
 //!
-//! Only the first count applies to a source that has succeeded at the place before. No success
-//! lowers a count of another source: someone who waits because of it would notice.
+//! Only the first count applies to a source that has succeeded at the place before. The third applies
+//! at addresses only. No success lowers a count of another source: someone who waits because of it
+//! would notice.
 
+mod entry;
 mod policy;
 mod record;
 mod source;
@@ -20,6 +22,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+pub use entry::{AtSource, NotAnEntry, Success};
 pub use policy::AttemptPolicy;
-pub use record::{AtSource, AttemptId, Attempts, LastLogin, NotAnEntry, Strangers, Wait};
+pub use record::{AttemptId, Attempts, LastLogin, Strangers, Wait};
 pub use source::{AttemptKey, Place, Source};

@@ -1,6 +1,5 @@
 //! The attempts at one address, by source.
 
-use std::fmt;
 use std::str::FromStr;
 
 use base64::Engine as _;
@@ -8,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::platform::random;
 
+use super::entry::{AtSource, Success};
 use super::policy::AttemptPolicy;
 use super::source::AttemptKey;
 
@@ -19,6 +19,10 @@ pub struct AttemptId(String);
 impl AttemptId {
     pub(super) fn new() -> Self {
         Self(URL_SAFE_NO_PAD.encode(random::octets::<9>()))
+    }
+
+    pub(super) fn read(stored: &str) -> Self {
+        Self(stored.to_owned())
     }
 
     /// Returns the identifier as it is stored.
@@ -55,28 +59,15 @@ pub struct Attempts {
     strangers: Strangers,
 }
 
-/// The attempts of all sources that were not known when they tried. Success does not lower the
-/// count: whoever is waiting because of it would see that the account exists, and when its owner
-/// comes.
+/// The attempts of all sources that were not known when they tried. A success takes back its own
+/// attempt and no other: whoever is waiting because of the others would see that the account exists,
+/// and when its owner comes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Strangers {
     /// The number of attempts.
     pub made: u64,
     /// The time of the last one, in seconds since the epoch.
     pub last: u64,
-}
-
-/// The attempts of one source at a place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AtSource {
-    source: String,
-    made: u64,
-    pub(super) last: u64,
-    /// The identifier of the last attempt.
-    attempt: AttemptId,
-    /// The time of the source's last success, in seconds since the epoch. It may be up to
-    /// [`AttemptPolicy::SEEN_EVERY`] too old, which saves a write for most logins.
-    succeeded: Option<u64>,
 }
 
 /// The refusal of an attempt that has to wait.
@@ -89,9 +80,20 @@ pub struct Wait {
 }
 
 impl Attempts {
-    /// Returns the attempts of these stored sources, and of all strangers. Items of versions that
-    /// did not store the latter have the sum of the sources that are not known.
-    pub fn new(sources: Vec<AtSource>, strangers: Option<Strangers>) -> Self {
+    /// Returns the attempts of these stored sources, the times of their successes, and the attempts
+    /// of all strangers. An earlier version stored neither of the last two: then a source succeeded
+    /// at its last attempt, and the strangers are the sources that are not known.
+    pub fn new(
+        mut sources: Vec<AtSource>,
+        successes: Vec<Success>,
+        strangers: Option<Strangers>,
+    ) -> Self {
+        for success in successes {
+            let of_source = |at: &&mut AtSource| at.source == success.source;
+            if let Some(at) = sources.iter_mut().find(of_source) {
+                at.succeeded = at.succeeded.map(|_| success.at);
+            }
+        }
         let strangers = strangers.unwrap_or_else(|| {
             let unknown = sources.iter().filter(|at| at.succeeded.is_none());
             unknown.fold(Strangers::default(), |sum, at| Strangers {
@@ -117,14 +119,24 @@ impl Attempts {
         &self.sources
     }
 
+    /// Returns the times of the successes to store.
+    pub fn successes(&self) -> impl Iterator<Item = Success> {
+        self.sources.iter().filter_map(|at| {
+            Some(Success {
+                source: at.source.clone(),
+                at: at.succeeded?,
+            })
+        })
+    }
+
     /// Returns the attempts of all strangers.
     pub fn strangers(&self) -> Strangers {
         self.strangers
     }
 
-    /// Returns whether the source has succeeded here within 90 days.
+    /// Returns whether the source has succeeded here within 90 days, or began the session.
     pub fn is_known(&self, key: &AttemptKey, now: u64) -> bool {
-        self.of(key).is_some_and(|at| at.is_known(now))
+        key.is_home() || self.of(key).is_some_and(|at| at.is_known(now))
     }
 
     /// Checks whether the source may try. This counts nothing.
@@ -139,7 +151,7 @@ impl Attempts {
         let wait = AttemptPolicy::wait(made, policy.free);
         let last = at.map_or(0, |at| at.last);
         Wait::until(last.saturating_add(wait), now, false)?;
-        if at.is_some_and(|at| at.is_known(now)) {
+        if now_stored.is_known(key, now) {
             return Ok(());
         }
         let Strangers { made, last } = now_stored.strangers;
@@ -162,10 +174,9 @@ impl Attempts {
     ) -> Result<Self, Wait> {
         let mut next = self.remembered(now);
         if let Some(login) = login {
-            let of_login = next.sources.iter_mut();
-            for at in of_login.filter(|at| at.attempt == login.attempt) {
-                at.made = 0;
-                at.succeeded = at.succeeded.max(Some(at.last));
+            let of_login = |at: &AtSource| at.attempt == login.attempt;
+            if let Some(place) = next.sources.iter().position(of_login) {
+                next.succeed(place, next.sources[place].last);
             }
         }
         next.may_try(key, policy, now)?;
@@ -181,20 +192,38 @@ impl Attempts {
     }
 
     /// Returns the attempts after the password was right: the source's count is reset, and the
-    /// source is known from then on. No other count changes. Returns `None` if there is nothing to
-    /// write because the account's last login says it.
+    /// source is known from then on. If it was a stranger, this attempt is taken back from those of
+    /// all strangers. Returns `None` if there is nothing to write because the account's last login
+    /// says it.
     pub fn after_login(&self, key: &AttemptKey, now: u64) -> Option<Self> {
         let mut next = self.remembered(now);
         let at = next.at(key);
         let is_fresh = |then: u64| then.saturating_add(AttemptPolicy::SEEN_EVERY) > now;
-        if at.succeeded.is_some_and(is_fresh) && at.made <= 1 {
+        if (key.is_home() || at.succeeded.is_some_and(is_fresh)) && at.made <= 1 {
             return None;
         }
-        at.made = 0;
         at.last = now;
-        at.succeeded = Some(now);
+        let place = next.place_of(key)?;
+        next.succeed(place, now);
         next.forget_oldest_known();
         Some(next)
+    }
+
+    /// Records that the last attempt of a source was a success at `now`.
+    fn succeed(&mut self, place: usize, now: u64) {
+        let Some(at) = self.sources.get_mut(place) else {
+            return;
+        };
+        let was_stranger = at.succeeded.is_none() && at.made > 0;
+        at.made = 0;
+        at.succeeded = at.succeeded.max(Some(now));
+        if was_stranger {
+            let others = self.sources.iter().filter(|at| at.succeeded.is_none());
+            self.strangers = Strangers {
+                made: self.strangers.made.saturating_sub(1),
+                last: others.map(|at| at.last).max().unwrap_or(0),
+            };
+        }
     }
 
     /// Returns the identifier of the source's last attempt.
@@ -231,17 +260,19 @@ impl Attempts {
 
     /// Returns the attempts of the source, if it has made any.
     fn of(&self, key: &AttemptKey) -> Option<&AtSource> {
+        self.sources.get(self.place_of(key)?)
+    }
+
+    fn place_of(&self, key: &AttemptKey) -> Option<usize> {
         let source = key.source_at_place();
-        self.sources.iter().find(|at| at.source == source)
+        self.sources.iter().position(|at| at.source == source)
     }
 
     /// Returns the attempts of the source, and adds the source if it is new.
     fn at(&mut self, key: &AttemptKey) -> &mut AtSource {
-        let source = key.source_at_place();
-        let place = self.sources.iter().position(|at| at.source == source);
-        let place = place.unwrap_or_else(|| {
+        let place = self.place_of(key).unwrap_or_else(|| {
             self.sources.push(AtSource {
-                source: source.to_owned(),
+                source: key.source_at_place().to_owned(),
                 made: 0,
                 last: 0,
                 attempt: AttemptId::new(),
@@ -255,12 +286,12 @@ impl Attempts {
     fn forget_oldest_known(&mut self) {
         let known = |at: &AtSource| at.succeeded;
         while self.sources.iter().filter_map(known).count() > AttemptPolicy::MOST_KNOWN {
-            let known = self.sources.iter().enumerate();
-            let known = known.filter_map(|(place, at)| Some((at.succeeded?, place)));
-            let Some((_, oldest)) = known.min() else {
+            let known = self.sources.iter_mut().filter(|at| at.succeeded.is_some());
+            let Some(oldest) = known.min_by_key(|at| at.succeeded) else {
                 return;
             };
-            self.sources.remove(oldest);
+            // Its count stays: whoever waits there must not notice.
+            oldest.succeeded = None;
         }
     }
 }
@@ -274,69 +305,5 @@ impl Wait {
                 of_strangers,
             }),
         }
-    }
-}
-
-impl AtSource {
-    fn is_known(&self, now: u64) -> bool {
-        self.known_until().is_some_and(|until| until > now)
-    }
-
-    fn known_until(&self) -> Option<u64> {
-        let succeeded = self.succeeded?;
-        Some(succeeded.saturating_add(AttemptPolicy::KNOWN_FOR))
-    }
-
-    fn expires_at(&self) -> u64 {
-        let forgotten = self.last.saturating_add(AttemptPolicy::FORGOTTEN_AFTER);
-        self.known_until()
-            .map_or(forgotten, |known| known.max(forgotten))
-    }
-}
-
-/// One line, as it is stored: source, count, time, attempt, and the time of the last success or `-`.
-impl fmt::Display for AtSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            source,
-            made,
-            last,
-            attempt,
-            succeeded,
-        } = self;
-        write!(f, "{source} {made} {last} {} ", attempt.as_str())?;
-        match succeeded {
-            Some(then) => write!(f, "{then}"),
-            None => f.write_str("-"),
-        }
-    }
-}
-
-/// The stored text is not an entry of a source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is not a source, two numbers, an attempt and a time")]
-pub struct NotAnEntry;
-
-impl FromStr for AtSource {
-    type Err = NotAnEntry;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let words: Vec<_> = text.split(' ').collect();
-        let [source, made, last, attempt, known] = words[..] else {
-            return Err(NotAnEntry);
-        };
-        let last = last.parse().map_err(|_| NotAnEntry)?;
-        Ok(Self {
-            source: source.to_owned(),
-            made: made.parse().map_err(|_| NotAnEntry)?,
-            last,
-            attempt: AttemptId(attempt.to_owned()),
-            succeeded: match known {
-                "-" => None,
-                // As an earlier version wrote it.
-                "known" => Some(last),
-                then => Some(then.parse().map_err(|_| NotAnEntry)?),
-            },
-        })
     }
 }

@@ -56,6 +56,7 @@ pub struct AttemptKey {
     place: Place,
     source: String,
     source_at_place: String,
+    is_home: bool,
 }
 
 impl AttemptKey {
@@ -71,7 +72,21 @@ impl AttemptKey {
             source_at_place,
             address,
             place,
+            is_home: false,
         }
+    }
+
+    /// Returns the same key for a source from which the session began: it is known there.
+    #[must_use]
+    pub fn at_home(self) -> Self {
+        Self {
+            is_home: true,
+            ..self
+        }
+    }
+
+    pub(super) fn is_home(&self) -> bool {
+        self.is_home
     }
 
     /// Returns [`Email::fingerprint`] of the address.

@@ -136,14 +136,62 @@ fn strangers_notice_no_login() {
 }
 
 #[test]
-fn a_login_from_a_new_place_stays_among_the_attempts_of_strangers() {
+fn a_login_from_a_new_place_takes_its_own_attempt_back_and_no_other() {
     let mut attempts = Attempts::default();
-    for n in 0..50 {
+    for n in 1..=10 {
+        (attempts, _) = guess(attempts, &from(n), 5, NOW);
+    }
+    let before = attempts.strangers();
+    let now = NOW + 30;
+    attempts = attempts.one_more(&from(0), &policy(), None, now).unwrap();
+    assert_eq!(attempts.strangers().made, before.made + 1);
+    attempts = attempts.after_login(&from(0), now).unwrap();
+    assert_eq!(attempts.strangers(), before);
+    // A wrong password before the right one stays counted.
+    let (attempts, _) = guess(Attempts::default(), &from(1), 3, NOW);
+    let attempts = attempts.after_login(&from(1), NOW).unwrap();
+    assert_eq!(attempts.strangers().made, 2);
+    // Logins from ever new places never make anybody wait.
+    let mut attempts = Attempts::default();
+    for n in 0..100 {
         attempts = attempts.one_more(&from(n), &policy(), None, NOW).unwrap();
         attempts = attempts.after_login(&from(n), NOW).unwrap();
     }
-    let refused = attempts.one_more(&from(99), &policy(), None, NOW);
-    assert!(refused.is_err_and(|wait| wait.of_strangers));
+}
+
+#[test]
+fn a_source_that_is_no_longer_known_keeps_its_count() {
+    let (attempts, _) = guess(Attempts::default(), &from(0), 1, NOW);
+    let mut attempts = attempts.after_login(&from(0), NOW).unwrap();
+    (attempts, _) = guess(attempts, &from(0), 5, NOW + 1);
+    let refused = attempts.may_try(&from(0), &policy(), NOW + 1);
+    assert!(refused.is_err());
+    for n in 1..=8 {
+        attempts = attempts
+            .one_more(&from(n), &policy(), None, NOW + 1)
+            .unwrap();
+        attempts = attempts.after_login(&from(n), NOW + 1).unwrap();
+    }
+    assert!(!attempts.is_known(&from(0), NOW + 1));
+    assert_eq!(attempts.may_try(&from(0), &policy(), NOW + 1), refused);
+}
+
+#[test]
+fn the_source_that_began_a_session_is_known_there() {
+    let user = UserId::new(NOW * 1000);
+    let place = Place::Session(user, SessionId::new(NOW * 1000));
+    let in_session = |n: u32| {
+        let source = Source::of(&std::net::Ipv4Addr::from(n).to_string());
+        AttemptKey::new(&ada(), place, &source)
+    };
+    let mut attempts = Attempts::default();
+    for n in 1..=10 {
+        (attempts, _) = guess(attempts, &in_session(n), 5, NOW);
+    }
+    assert!(attempts.may_try(&in_session(0), &policy(), NOW).is_err());
+    let home = in_session(0).at_home();
+    assert_eq!(attempts.may_try(&home, &policy(), NOW), Ok(()));
+    assert_eq!(guess(attempts, &home, 5, NOW).1, NOW, "it has its own five");
 }
 
 #[test]
@@ -286,8 +334,10 @@ fn the_latest_eight_sources_are_known() {
         attempts = attempts.one_more(&from(n), &policy(), None, now).unwrap();
         attempts = attempts.after_login(&from(n), now).unwrap();
     }
-    let known: Vec<_> = attempts.sources().iter().map(|at| at.last).collect();
-    assert_eq!(known, (NOW + 12..NOW + 20).collect::<Vec<_>>());
+    let known: Vec<_> = (0..20)
+        .filter(|n| attempts.is_known(&from(*n), NOW + 20))
+        .collect();
+    assert_eq!(known, (12..20).collect::<Vec<_>>());
 }
 
 #[test]
@@ -316,14 +366,21 @@ fn a_subscriber_is_one_source_whatever_the_notation() {
 }
 
 #[test]
-fn what_is_stored_of_a_source_is_read_as_it_was_written() {
+fn what_is_stored_is_read_as_it_was_written() {
     let (attempts, _) = guess(Attempts::default(), &from(1), 3, NOW);
     let attempts = attempts.after_login(&from(1), NOW).unwrap();
-    for at in attempts.sources() {
-        assert_eq!(at.to_string().parse(), Ok(at.clone()));
-    }
-    let earlier: AtSource = "a 1 2 x known".parse().unwrap();
-    assert_eq!(earlier.to_string(), "a 1 2 x 2");
+    let (attempts, _) = guess(attempts, &from(2), 3, NOW + 5);
+    let (attempts, _) = guess(attempts, &from(1), 1, NOW + 9);
+    let sources = attempts.sources().iter().map(|at| at.to_string().parse());
+    let successes = attempts
+        .successes()
+        .map(|success| success.to_string().parse());
+    let read = Attempts::new(
+        sources.collect::<Result<_, _>>().unwrap(),
+        successes.collect::<Result<_, _>>().unwrap(),
+        Some(attempts.strangers()),
+    );
+    assert_eq!(read, attempts);
     for text in [
         "",
         "a 1 2",
@@ -331,7 +388,28 @@ fn what_is_stored_of_a_source_is_read_as_it_was_written() {
         "a x 2 x -",
         "a 1 -2 x -",
         "a 1 2 x maybe",
+        "a 1 2 x 3",
     ] {
         assert_eq!(text.parse::<AtSource>(), Err(NotAnEntry), "{text}");
     }
+}
+
+#[test]
+fn the_version_before_reads_what_is_stored_and_what_it_stores_is_read() {
+    // Its grammar: a source, two numbers, an attempt, and "known" or "-".
+    let (attempts, _) = guess(Attempts::default(), &from(1), 3, NOW);
+    let attempts = attempts.after_login(&from(1), NOW).unwrap();
+    let (attempts, _) = guess(attempts, &from(2), 3, NOW);
+    for line in attempts.sources().iter().map(ToString::to_string) {
+        let words: Vec<_> = line.split(' ').collect();
+        let [_, made, last, _, known] = words[..] else {
+            panic!("{line}");
+        };
+        assert!(made.parse::<u64>().is_ok() && last.parse::<u64>().is_ok());
+        assert!(["known", "-"].contains(&known), "{line}");
+    }
+    let sources = attempts.sources().to_vec();
+    let read = Attempts::new(sources, Vec::new(), None);
+    assert!(read.is_known(&from(1), NOW));
+    assert_eq!(read.strangers(), Strangers { made: 3, last: NOW });
 }

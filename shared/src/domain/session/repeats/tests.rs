@@ -259,6 +259,25 @@ fn a_thief_who_keeps_in_step_is_found_within_six_of_the_owner_s_refreshes() {
 }
 
 #[test]
+fn a_thief_who_lives_on_repeats_while_the_owner_is_away_is_found() {
+    // As often as an access token ends, from another network and from the owner's.
+    for (ip, most) in [(ELSEWHERE, 6), (HOME, 51)] {
+        let (mut server, owners) = Server::begin();
+        let thiefs = copy(&owners);
+        server.now += PERIOD;
+        server.refresh(&owners, HOME).unwrap();
+        let mut repeats = 0;
+        while server.session.is_some() {
+            server.now += PERIOD;
+            server.refresh(&thiefs, ip);
+            repeats += 1;
+            assert!(repeats <= most, "{ip}");
+        }
+        assert_eq!(repeats, most, "{ip}");
+    }
+}
+
+#[test]
 fn a_thief_who_is_not_in_step_is_found_at_the_next_refresh() {
     // Two refreshes of the one without the other.
     for thief_is_fast in [false, true] {
