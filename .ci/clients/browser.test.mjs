@@ -67,7 +67,7 @@ test('two tabs share one session, refresh one at a time, and end together', { sk
     );
   const shown = await Promise.all([one.evaluate(show), two.evaluate(show)]);
   assert.deepEqual(shown[0], shown[1]);
-  assert.equal(shown[0].etag, '"1"', 'the gateway lets scripts read it');
+  assert.match(shown[0].etag, /^".+"$/, 'the gateway lets scripts read it');
   assert.equal(two.refreshes.length, 1, 'one for five calls');
 
   for (const page of [one, two]) await page.evaluate(() => (window.later += 120_000));

@@ -333,8 +333,8 @@ export class Latchkey {
     await this.#lock(async () => {
       const attempt = async (/** @type {string | null} */ stale) => {
         const token = await this.#refresh(stale);
-        const kept = await this.#own();
-        if (!kept) throw this.#over('elsewhere');
+        const kept = await this.#loadOwn();
+        if (!kept) throw this.#endHere('elsewhere');
         const asked = this.#now();
         return { token, kept, asked, response: await this.#send('/password/change', init, token) };
       };
@@ -343,10 +343,10 @@ export class Latchkey {
       const { kept, asked, response } = made;
       if (!response.ok) throw await LatchkeyError.of(response);
       const tokens = tokensOf(await body(response));
-      const { token, renewAt, until } = this.#hold(tokens, asked);
+      const { token, renewAt, until } = this.#setAccess(tokens, asked);
       this.#unsaved = { ...kept, refreshToken: tokens.refresh_token };
-      await this.#keep();
-      this.#tell({ type: 'renewed', session: kept.session, token, renewAt, until });
+      await this.#saveUnsaved();
+      this.#broadcast({ type: 'renewed', session: kept.session, token, renewAt, until });
     });
   }
 
