@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { after, before, beforeEach } from 'node:test';
 import { inspect } from 'node:util';
 
-import { Latchkey, LatchkeyError, inMemory } from '../../examples/client/latchkey.mjs';
+import { Latchkey, LatchkeyError, exclusive, inMemory } from '../../examples/client/latchkey.mjs';
 import { otherPort, port, start } from './server.mjs';
 
 const baseUrl = `http://127.0.0.1:${otherPort}`;
@@ -92,16 +92,22 @@ function aged(token) {
   return `${message}.${sign('sha256', Buffer.from(message), key).toString('base64url')}`;
 }
 
-/** A clock and timers that the test moves. Pauses are over at once; waits for answers never. */
+/** What a wait of this many milliseconds is for. Any other is a pause before the next try. */
+const WAITS = { 4000: 'answers', 5000: 'locks', 30000: 'changes' };
+
+/** A clock and timers that the test moves. Pauses are over at once; waits only if the test says so. */
 export function time() {
   const state = {
     millis: 1_000_000,
     pauses: [],
-    waits: [],
+    answers: [],
+    locks: [],
+    changes: [],
     now: () => state.millis,
     timer(milliseconds, callback) {
-      if (milliseconds === 4000) {
-        state.waits.push(callback);
+      const waits = WAITS[milliseconds];
+      if (waits) {
+        state[waits].push(callback);
       } else {
         state.pauses.push(milliseconds);
         state.millis += milliseconds;
@@ -139,6 +145,25 @@ export function flaky() {
     clear: fallible('clear', 'clears'),
     token: () => JSON.parse(stored.load() ?? 'null')?.refreshToken,
   });
+}
+
+/**
+ * A lock that another tab has from `close` to `open`. `asked` returns when the next task has asked for
+ * it.
+ */
+export function gate() {
+  const lock = exclusive();
+  let release;
+  let tell;
+  return {
+    close: () => void lock(() => new Promise((resolve) => (release = resolve))),
+    open: () => release(),
+    asked: () => new Promise((resolve) => (tell = resolve)),
+    lock(task) {
+      tell?.();
+      return lock(task);
+    },
+  };
 }
 
 /** The refresh tokens that were presented to a path. */

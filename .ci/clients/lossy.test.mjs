@@ -64,11 +64,11 @@ function dice(seed) {
 
 let people = 0;
 
-/** A client that is signed in, with a clock of its own: pauses are over at once. */
+/** A client that is signed in, with a clock of its own: pauses are over at once, and waits never. */
 async function signedIn(options = {}) {
   const state = { millis: 1_000_000 };
   const timer = (milliseconds, callback) => {
-    if (milliseconds !== 4000) {
+    if (milliseconds < 4000) {
       state.millis += milliseconds;
       queueMicrotask(callback);
     }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { LatchkeyError, NoAnswerError } from '../../examples/client/latchkey.mjs';
-import { is, proxy, signedIn, unavailable } from './harness.mjs';
+import { is, presented, proxy, signedIn, unavailable } from './harness.mjs';
 
 test('ten calls with an expired token make one refresh, and all succeed', async () => {
   const ada = await signedIn();
@@ -80,25 +80,41 @@ test('a refresh that stays without an answer is given up after four seconds and 
     const answer = await pass();
     if (path !== '/refresh' || proxy.count('/refresh') > 1) return reply(answer);
     ada.clock.millis += 4_000;
-    ada.clock.waits.at(-1)();
+    ada.clock.answers.at(-1)();
   };
   await ada.profile();
   assert.equal(proxy.count('/refresh'), 2);
   assert.deepEqual(ada.ends, []);
 });
 
-test('a refresh is repeated within the grace time only, and the token is stored', async () => {
+test('a call repeats a refresh for ten seconds, and a later one goes on with the same token', async () => {
   const ada = await signedIn();
   ada.clock.millis += 120_000;
-  proxy.meddle = async (_, { drop }) => {
+  proxy.meddle = async (_, { pass, drop }) => {
+    await pass();
     ada.clock.millis += 4_000;
     drop();
   };
   await assert.rejects(ada.profile(), NoAnswerError);
   assert.equal(proxy.count('/refresh'), 3, 'at 0, 4.5 and 9 seconds');
   assert.deepEqual(ada.ends, []);
-  proxy.reset();
+  proxy.meddle = null;
+  ada.clock.millis += 86_400_000;
   await ada.profile();
+  assert.equal(proxy.count('/refresh'), 4);
+  assert.equal(new Set(presented('/refresh')).size, 1);
+});
+
+test('a refresh that fails at once is tried five times by each call', async () => {
+  const ada = await signedIn();
+  ada.clock.millis += 120_000;
+  proxy.meddle = async (_, { drop }) => drop();
+  for (const tries of [5, 10]) {
+    await assert.rejects(ada.profile(), NoAnswerError);
+    assert.equal(proxy.count('/refresh'), tries);
+  }
+  assert.equal(new Set(presented('/refresh')).size, 1);
+  assert.deepEqual(ada.ends, []);
 });
 
 test('ten calls share a refresh that fails', async () => {
@@ -107,14 +123,6 @@ test('ten calls share a refresh that fails', async () => {
   proxy.meddle = async (_, { reply }) => reply({ status: 400, headers: {}, body: '' });
   const calls = Array.from({ length: 10 }, () => ada.profile());
   for (const call of await Promise.allSettled(calls)) assert.equal(call.reason.status, 400);
-  assert.equal(proxy.count('/refresh'), 1);
-});
-
-test('without a grace time a refresh is not repeated', async () => {
-  const ada = await signedIn({ graceSeconds: 0 });
-  ada.clock.millis += 120_000;
-  proxy.meddle = async (_, { drop }) => drop();
-  await assert.rejects(ada.profile(), NoAnswerError);
   assert.equal(proxy.count('/refresh'), 1);
 });
 
@@ -132,6 +140,13 @@ test('a 503 says after how long to try again, and a refresh does', async () => {
     reply(path === '/refresh' && proxy.count('/refresh') === 1 ? unavailable : await pass());
   await ada.profile();
   assert.deepEqual(ada.clock.pauses, [2000]);
+
+  ada.clock.millis += 120_000;
+  proxy.seen = [];
+  const tomorrow = { ...unavailable, headers: { ...unavailable.headers, 'retry-after': '86400' } };
+  proxy.meddle = async (_, { reply }) => reply(tomorrow);
+  await assert.rejects(ada.profile(), is(503, 'unavailable'));
+  assert.equal(proxy.count('/refresh'), 1, 'no call waits until tomorrow');
 });
 
 test("a page that is none of Latchkey's signs nobody out", async () => {

@@ -88,10 +88,49 @@ test('a logout is one here, whatever the storage does', async () => {
   for (const fails of ['loads', 'clears']) {
     const storage = flaky();
     const ada = await signedIn({ storage });
+    ada.clock.millis += 120_000;
     storage[fails] = 1;
-    await assert.rejects(ada.logout(), /the keychain is locked/);
+    const [logout, waiting] = await Promise.allSettled([ada.logout(), ada.profile()]);
+    assert.match(String(logout.reason), /the keychain is locked/);
+    assert.ok(waiting.reason instanceof SignedOutError);
+    assert.deepEqual(presented('/refresh'), []);
     assert.deepEqual(ada.ends, ['logout']);
     assert.equal(await ada.isSignedIn(), false);
     await assert.rejects(ada.accessToken(), SignedOutError);
+  }
+});
+
+test('a logout of a page that was only opened is one here, though the storage cannot be read', async () => {
+  const storage = flaky();
+  const { email } = await signedIn({ storage });
+  const opened = client({ storage });
+  storage.loads = 1;
+  await assert.rejects(opened.logout(), /the keychain is locked/);
+  assert.equal(await opened.isSignedIn(), false);
+  await assert.rejects(opened.profile(), SignedOutError);
+  await opened.login(email, password);
+  await opened.profile();
+});
+
+test('the token of a password change that cannot be saved is used, and saved at the next call', async () => {
+  for (const fails of ['loads', 'saves']) {
+    const storage = flaky();
+    const ada = await signedIn({ storage });
+    const before = storage.token();
+    proxy.meddle = async ({ path }, { pass, reply }) => {
+      const answer = await pass();
+      if (path === '/password/change') storage[fails] = 1;
+      reply(answer);
+    };
+    await ada.changePassword(password, `${password} on Sunday`);
+    assert.equal(storage[fails], 0);
+    assert.equal(storage.token(), before);
+    ada.clock.millis += 120_000;
+    await ada.profile();
+    assert.ok(!presented('/refresh').includes(before), fails);
+    ada.clock.millis += 120_000;
+    await ada.profile();
+    assert.deepEqual(ada.ends, []);
+    proxy.reset();
   }
 });

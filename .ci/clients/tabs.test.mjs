@@ -54,13 +54,211 @@ test('a tab tells the others of its refresh and of the end', async () => {
   }
 });
 
+/** Clients in tabs of one browser, which share storage, lock and channel. */
+async function browser(task, storage = inMemory()) {
+  const name = `latchkey-${Math.random()}`;
+  const shared = { storage, lock: exclusive() };
+  const channels = [];
+  const open = (options) => {
+    const channel = new BroadcastChannel(name);
+    channels.push(channel);
+    return { ...shared, channel, ...options };
+  };
+  /** Returns what is said next. Whoever listened before has heard it then. */
+  const heard = async () => {
+    const channel = new BroadcastChannel(name);
+    channels.push(channel);
+    const { data } = await new Promise((resolve) => channel.addEventListener('message', resolve));
+    await new Promise(setImmediate);
+    return data;
+  };
+  try {
+    await task(open, heard, storage);
+  } finally {
+    for (const channel of channels) channel.close();
+  }
+}
+
+test('a tab that was only opened is told of the end, whoever brings it about', async () => {
+  const ends = {
+    logout: (one) => one.logout(),
+    login: (one) => one.login(one.email, password),
+    refusal: async (one) => {
+      const phone = client();
+      await phone.login(one.email, password);
+      await phone.logoutEverywhere();
+      one.clock.millis += 120_000;
+      await assert.rejects(one.profile(), SignedOutError);
+    },
+    deletion: (one) => one.deleteAccount(password),
+  };
+  for (const [name, end] of Object.entries(ends)) {
+    await browser(async (open) => {
+      const one = await signedIn(open());
+      const two = client(open());
+      const told = new Promise((resolve) => two.onSignedOut(resolve));
+      await end(one);
+      assert.equal(await told, 'elsewhere', name);
+      assert.equal(await two.isSignedIn(), false);
+      await assert.rejects(two.profile(), SignedOutError);
+      assert.deepEqual(two.ends, ['elsewhere']);
+    });
+  }
+});
+
+test('a tab hears of the end while it still reads its storage', async () => {
+  const stored = inMemory();
+  let release;
+  const slow = {
+    ...stored,
+    load: async () => {
+      const found = stored.load();
+      await new Promise((resolve) => (release = resolve));
+      return found;
+    },
+  };
+  await browser(async (open, heard) => {
+    const one = await signedIn(open());
+    const two = client(open({ storage: slow }));
+    const said = heard();
+    await one.logout();
+    await said;
+    assert.deepEqual(two.ends, []);
+    release();
+    await new Promise(setImmediate);
+    assert.deepEqual(two.ends, ['elsewhere']);
+  }, stored);
+});
+
+test('a tab whose storage could not be read at its opening is told once it has been', async () => {
+  await browser(async (open, heard, storage) => {
+    const one = await signedIn(open());
+    let isLocked = true;
+    const load = () => {
+      if (isLocked) throw new Error('the keychain is locked');
+      return storage.load();
+    };
+    const two = client(open({ storage: { ...storage, load } }));
+    await assert.rejects(two.isSignedIn(), /the keychain is locked/);
+    isLocked = false;
+    assert.equal(await two.isSignedIn(), true);
+    const told = new Promise((resolve) => two.onSignedOut(resolve));
+    await one.logout();
+    assert.equal(await told, 'elsewhere');
+  });
+});
+
+test('a logout whose storage fails is told to the other tabs', async () => {
+  await browser(async (open, heard, storage) => {
+    const one = await signedIn(open());
+    const two = client(open());
+    const told = new Promise((resolve) => two.onSignedOut(resolve));
+    storage.clears = 1;
+    await assert.rejects(one.logout(), /the keychain is locked/);
+    assert.equal(await told, 'elsewhere');
+    await assert.rejects(two.profile(), SignedOutError);
+  }, flaky());
+});
+
+test('a refresh that is answered after the end brings nobody back', async () => {
+  await browser(async (open, heard, storage) => {
+    const one = await signedIn(open({ lock: undefined }));
+    const two = client(open({ lock: undefined }));
+    let release;
+    const arrived = new Promise((resolve) => {
+      proxy.meddle = async ({ path }, { pass, reply }) => {
+        const answer = await pass();
+        if (path === '/refresh') {
+          resolve();
+          await new Promise((go) => (release = go));
+        }
+        reply(answer);
+      };
+    });
+    const call = two.changeProfile({ first_name: 'Augusta' });
+    await arrived;
+    const told = new Promise((resolve) => two.onSignedOut(resolve));
+    await one.logout();
+    await told;
+    release();
+    await assert.rejects(call, SignedOutError);
+    assert.equal(storage.load(), null);
+    assert.equal(proxy.count('/profile'), 0);
+  });
+});
+
+test('a tab that was opened while nobody was signed in is told of no end', async () => {
+  await browser(async (open, heard) => {
+    const two = client(open());
+    const one = await signedIn(open());
+    const said = heard();
+    await one.logout();
+    assert.equal((await said).type, 'signed-out');
+    assert.deepEqual(two.ends, []);
+    await one.login(one.email, password);
+    assert.equal((await two.profile()).account.email, one.email);
+  });
+});
+
+test('a tab that was only opened uses the access token of the others', async () => {
+  await browser(async (open, heard) => {
+    const one = await signedIn(open());
+    const two = client(open());
+    one.clock.millis += 120_000;
+    const said = heard();
+    await one.profile();
+    await said;
+    assert.equal(await two.accessToken(), await one.accessToken());
+    assert.equal(proxy.count('/refresh'), 1);
+  });
+});
+
+test('tabs whose clocks differ reckon by their own', async () => {
+  for (const hours of [-1, 1]) {
+    await browser(async (open, heard) => {
+      const one = await signedIn(open());
+      const two = client(open());
+      two.clock.millis += hours * 3_600_000;
+      one.clock.millis += 120_000;
+      const said = heard();
+      await one.profile();
+      await said;
+      assert.equal(await two.accessToken(), await one.accessToken());
+      assert.equal(proxy.count('/refresh'), 1, 'two needs none of its own');
+      two.clock.millis += 25_000;
+      await two.accessToken();
+      assert.equal(proxy.count('/refresh'), 1);
+      two.clock.millis += 8_000;
+      await two.accessToken();
+      assert.equal(proxy.count('/refresh'), 2, 'at half a minute, as if it were its own');
+    });
+  }
+});
+
+test('no time of a clock is stored or sent', async () => {
+  await browser(async (open, heard, storage) => {
+    const clock = time();
+    clock.millis = 1_764_000_000_123;
+    const one = await signedIn(open({ clock }));
+    clock.millis += 120_000;
+    const said = heard();
+    await one.profile();
+    const message = await said;
+    assert.deepEqual(Object.keys(message).sort(), ['lifetime', 'session', 'token', 'type']);
+    assert.ok(message.lifetime > 0 && message.lifetime <= 60_000, `${message.lifetime}`);
+    const entry = JSON.parse(storage.load());
+    assert.deepEqual(Object.keys(entry).sort(), ['refreshToken', 'session']);
+    assert.doesNotMatch(entry.session, /176400/);
+  });
+});
+
 test("what another session's tabs tell one another is not heard", async () => {
   const name = 'latchkey-other';
   const channels = [new BroadcastChannel(name), new BroadcastChannel(name)];
   try {
     const ada = await signedIn({ channel: channels[0] });
     const token = await ada.accessToken();
-    const other = { session: 'another', token: 'a.b.c', renewAt: Infinity, until: Infinity };
+    const other = { session: 'another', token: 'a.b.c', lifetime: 60_000 };
     const heard = new Promise((resolve) => {
       channels[0].addEventListener('message', ({ data }) => {
         if (data.type === 'signed-out') resolve();

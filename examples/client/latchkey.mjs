@@ -50,7 +50,8 @@
  */
 
 /**
- * Runs a task exclusively among all clients that share the storage.
+ * Runs a task exclusively among all clients that share the storage. If it fails, or has not begun the
+ * task after 5 seconds, the client runs the task without it.
  * @typedef {<T>(task: () => Promise<T>) => Promise<T>} Lock
  */
 
@@ -63,10 +64,9 @@
  * @typedef {object} Options
  * @property {string} baseUrl the URL of the API, such as https://api.example.com
  * @property {Storage} [storage] default: memory, so a reload signs out
- * @property {Lock} [lock] default: a lock among this client's calls
+ * @property {Lock} [lock] default: none; the calls of one client take turns anyway
  * @property {BroadcastChannel | null} [channel] tells other tabs of refreshes and logouts; the client
  *   never closes it
- * @property {number} [graceSeconds] the deployment's `RefreshGraceSeconds`
  * @property {typeof fetch} [fetch]
  * @property {() => number} [now] returns milliseconds; only differences matter
  * @property {Timer} [timer]
@@ -79,12 +79,25 @@
  * @property {string} refresh_token
  */
 
-/** The timeout of one refresh or logout. It leaves time for another try within the grace time. */
+/**
+ * @typedef {object} StoredSession
+ * @property {string} session its name
+ * @property {string} refreshToken the token to present
+ * @property {string | null} storedToken what the storage has: `refreshToken`, or a token that it
+ *   replaces and that must not be presented again; null if it replaces any token of the session
+ */
+
+/** The timeout of one refresh or logout. */
 const TIMEOUT = 4_000;
-/** The pause before the next try, unless the answer has Retry-After. */
+/** The timeout of a password change, which holds the lock. No function takes as long. */
+const CHANGE_TIMEOUT = 30_000;
+/** How long to wait for the lock. */
+const LOCK_TIMEOUT = 5_000;
+/** The pause before the next try of a refresh, unless the answer has Retry-After. */
 const RETRY_PAUSE = 500;
-/** The maximum number of tries. */
+/** The maximum number of tries of a call, and how long after its first the last one may begin. */
 const MAX_TRIES = 5;
+const RETRY_WINDOW = 10_000;
 /** How long before its end an access token is replaced, but never before half its lifetime. */
 const RENEWAL_MARGIN = 60_000;
 
@@ -203,44 +216,48 @@ export function messageFor(error) {
 
 /**
  * A session, and the calls that need one. It begins with `login` or with the stored session. After it
- * has ended, call `login` again.
+ * has ended, call `login` again. A call belongs to the session in which it began: if another one has
+ * begun meanwhile, the call throws `SignedOutError`.
  */
 export class Latchkey {
   /** @type {string} */ #baseUrl;
   /** @type {Storage} */ #storage;
   /** @type {Lock} */ #lock;
+  /** Among this client's calls. @type {Lock} */ #turn = exclusive();
   /** @type {BroadcastChannel | null} */ #channel;
-  /** @type {number} */ #grace;
   /** @type {typeof fetch} */ #fetch;
   /** @type {() => number} */ #now;
   /** @type {Timer} */ #timer;
-  /** Never stored. @type {{ token: string, renewAt: number, until: number } | null} */
+  /**
+   * Never stored. Its times are of this client's clock and go nowhere else.
+   * @type {{ session: string, token: string, renewAt: number, until: number } | null}
+   */
   #access = null;
   /**
    * The name of this client's session: undefined before it is known, null after it has ended.
    * @type {string | null | undefined}
    */
   #session = undefined;
-  /**
-   * A token that could not be saved yet, and the stored token that it replaces, which must not be
-   * presented again.
-   * @type {{ session: string, refreshToken: string, storedToken: string } | null}
-   */
+  /** A token that could not be saved yet. @type {StoredSession | null} */
   #unsaved = null;
-  /** @type {Promise<string> | null} */ #renewal = null;
+  /** @type {{ session: string, token: Promise<string> } | null} */ #renewal = null;
   /** @type {Set<(reason: SignOutReason) => void>} */ #listeners = new Set();
 
   /** @param {Options} options */
   constructor(options) {
     this.#baseUrl = options.baseUrl.replace(/\/+$/, '');
     this.#storage = options.storage ?? inMemory();
-    this.#lock = options.lock ?? exclusive();
+    this.#lock = options.lock ?? ((task) => task());
     this.#channel = options.channel ?? null;
-    this.#grace = (options.graceSeconds ?? 10) * 1000;
     this.#fetch = options.fetch ?? ((...request) => fetch(...request));
     this.#now = options.now ?? Date.now;
     this.#timer = options.timer ?? timeout;
-    this.#channel?.addEventListener('message', ({ data }) => this.#receive(data));
+    if (!this.#channel) return;
+    // Whose session this tab shows has to be known before somebody else ends it.
+    const opened = this.#current().catch(() => null);
+    this.#channel.addEventListener('message', ({ data }) => {
+      opened.then(() => this.#receive(data ?? {}));
+    });
   }
 
   /**
@@ -255,7 +272,8 @@ export class Latchkey {
 
   /** Returns whether there is a stored session. Call it before the first request of a page. */
   async isSignedIn() {
-    return (await this.#loadOwn()) !== null;
+    const session = await this.#current();
+    return session !== null && (await this.#load(session)) !== null;
   }
 
   /**
@@ -276,14 +294,14 @@ export class Latchkey {
   async login(email, password) {
     const sentAt = this.#now();
     const tokens = tokensOf(await this.#post('/login', { email, password }));
-    const session = `${sentAt}-${Math.random()}`; // not secret; distinguishes sessions
+    const session = String(Math.random()); // not secret; distinguishes sessions
     let before;
     try {
-      before = await this.#lock(async () => {
-        const found = await this.#load();
+      before = await this.#exclusively(async () => {
+        const found = await this.#loadAny();
         await this.#save({ session, refreshToken: tokens.refresh_token });
         this.#session = session;
-        this.#setAccess(tokens, sentAt);
+        this.#setAccess(session, tokens.access_token, tokens.expires_in * 1000, sentAt);
         return found;
       });
     } catch (error) {
@@ -299,25 +317,31 @@ export class Latchkey {
    * session has ended here.
    */
   async logout() {
-    await this.#lock(async () => {
+    const session = await this.#current().catch((error) => {
+      this.#session ??= null; // whosever it is
+      throw error;
+    });
+    if (!session) return;
+    await this.#exclusively(async () => {
       try {
-        const stored = await this.#loadOwn();
+        const stored = await this.#load(session);
         if (stored) await this.#post('/logout', { refresh_token: stored.refreshToken }, TIMEOUT);
       } finally {
-        await this.#end('logout');
+        await this.#end(session, 'logout');
       }
     });
   }
 
   /** Ends all sessions of the account, including this one. */
   async logoutEverywhere() {
-    await this.#call('/sessions', { method: 'DELETE' });
-    await this.#lock(() => this.#end('logout'));
+    const session = await this.#begin();
+    await this.#call(session, '/sessions', { method: 'DELETE' });
+    await this.#exclusively(() => this.#end(session, 'logout'));
   }
 
   /** Ends all other sessions of the account; this one goes on. */
   async endOtherSessions() {
-    await this.#call('/sessions?others=true', { method: 'DELETE' });
+    await this.#call(await this.#begin(), '/sessions?others=true', { method: 'DELETE' });
   }
 
   /**
@@ -328,25 +352,21 @@ export class Latchkey {
    * @param {string} next
    */
   async changePassword(current, next) {
-    const init = jsonInit('POST', { current_password: current, new_password: next });
+    const session = await this.#begin();
+    const data = { current_password: current, new_password: next };
     // The answer replaces the refresh token: nobody may present the one from before meanwhile.
-    await this.#lock(async () => {
-      const attempt = async (/** @type {string | null} */ stale) => {
-        const token = await this.#refresh(stale);
-        const kept = await this.#own();
-        if (!kept) throw this.#over('elsewhere');
-        const asked = this.#now();
-        return { token, kept, asked, response: await this.#send('/password/change', init, token) };
-      };
-      let made = await attempt(null);
-      if (await refusesToken(made.response)) made = await attempt(made.token);
-      const { kept, asked, response } = made;
-      if (!response.ok) throw await LatchkeyError.of(response);
-      const tokens = tokensOf(await body(response));
-      const { token, renewAt, until } = this.#hold(tokens, asked);
-      this.#unsaved = { ...kept, refreshToken: tokens.refresh_token };
-      await this.#keep();
-      this.#tell({ type: 'renewed', session: kept.session, token, renewAt, until });
+    await this.#exclusively(async () => {
+      const sentAt = this.#now();
+      const tokens = await this.#within(CHANGE_TIMEOUT, async (signal) => {
+        const init = { ...jsonInit('POST', data), signal };
+        const response = await this.#sendAs('/password/change', init, (stale) =>
+          this.#refresh(session, stale),
+        );
+        if (!response.ok) throw await LatchkeyError.of(response);
+        return tokensOf(await body(response));
+      });
+      // A refresh that ran without the lock may have stored another one, which is worthless now.
+      await this.#replace({ session, storedToken: null }, tokens, sentAt);
     });
   }
 
@@ -355,13 +375,14 @@ export class Latchkey {
    * @param {string} password
    */
   async deleteAccount(password) {
-    await this.#call('/profile', jsonInit('DELETE', { password }));
-    await this.#lock(() => this.#end('logout'));
+    const session = await this.#begin();
+    await this.#call(session, '/profile', jsonInit('DELETE', { password }));
+    await this.#exclusively(() => this.#end(session, 'logout'));
   }
 
   /** Returns the account and its `ETag`. */
   async profile() {
-    return profileOf(await this.#call('/profile'));
+    return profileOf(await this.#call(await this.#begin(), '/profile'));
   }
 
   /**
@@ -373,7 +394,7 @@ export class Latchkey {
     const init = jsonInit('PATCH', changes);
     init.headers['content-type'] = 'application/merge-patch+json';
     if (etag) init.headers['if-match'] = etag;
-    return profileOf(await this.#call('/profile', init));
+    return profileOf(await this.#call(await this.#begin(), '/profile', init));
   }
 
   /**
@@ -381,10 +402,11 @@ export class Latchkey {
    * @returns {Promise<Session[]>}
    */
   async sessions() {
+    const session = await this.#begin();
     /** @type {Session[]} */
     const all = [];
     for (let query = ''; ;) {
-      const part = /** @type {any} */ (await body(await this.#call(`/sessions${query}`)));
+      const part = /** @type {any} */ (await body(await this.#call(session, `/sessions${query}`)));
       all.push(...part.sessions);
       if (!part.next_cursor) return all;
       query = `?cursor=${encodeURIComponent(part.next_cursor)}`;
@@ -396,7 +418,8 @@ export class Latchkey {
    * @param {string} id
    */
   async endSession(id) {
-    await this.#call(`/sessions/${encodeURIComponent(id)}`, { method: 'DELETE' });
+    const path = `/sessions/${encodeURIComponent(id)}`;
+    await this.#call(await this.#begin(), path, { method: 'DELETE' });
   }
 
   /**
@@ -407,14 +430,7 @@ export class Latchkey {
    * @returns {Promise<Response>}
    */
   async fetch(path, init) {
-    const token = await this.accessToken();
-    const session = this.#session;
-    const response = await this.#send(path, init, token);
-    if (!(await refusesToken(response))) return response;
-    const next = await this.#renew(token);
-    // Somebody else has logged in meanwhile and did not send this.
-    if (this.#session !== session) throw new SignedOutError();
-    return this.#send(path, init, next);
+    return this.#fetchAs(await this.#begin(), path, init);
   }
 
   /**
@@ -422,64 +438,146 @@ export class Latchkey {
    * @returns {Promise<string>}
    */
   async accessToken() {
-    if (this.#unsaved) await this.#lock(() => this.#saveUnsaved());
-    const access = this.#access;
+    return this.#tokenOf(await this.#begin());
+  }
+
+  /**
+   * Returns the name of this client's session, or null if there is none. If it is not known yet, it
+   * is the stored one from now on.
+   */
+  async #current() {
+    if (this.#session !== undefined) return this.#session;
+    const stored = await this.#loadAny();
+    if (stored && this.#session === undefined) this.#session = stored.session;
+    return stored?.session ?? null;
+  }
+
+  /** Returns the name of the session that a call belongs to. Call it before anything else. */
+  async #begin() {
+    const session = await this.#current();
+    if (!session) throw new SignedOutError();
+    return session;
+  }
+
+  /**
+   * Runs `task` alone: one at a time in this client, and under the lock that clients share. If the
+   * lock fails or does not come in time, the task runs without it, since the server gives
+   * simultaneous refreshes of a token the same successor. A lock that comes later is released at
+   * once.
+   * @template T
+   * @param {() => Promise<T>} task
+   * @returns {Promise<T>}
+   */
+  #exclusively(task) {
+    /** @returns {Promise<T>} */
+    const run = () =>
+      new Promise((resolve, reject) => {
+        let hasBegun = false;
+        const begin = async () => {
+          if (hasBegun) return;
+          hasBegun = true;
+          cancel();
+          await task().then(resolve, reject);
+        };
+        const cancel = this.#timer(LOCK_TIMEOUT, begin);
+        const locked = async () => this.#lock(begin);
+        locked().catch(begin);
+      });
+    return this.#turn(run);
+  }
+
+  /**
+   * Returns an access token of the session.
+   * @param {string} session
+   */
+  async #tokenOf(session) {
+    if (this.#unsaved) await this.#exclusively(() => this.#saveUnsaved());
+    const access = this.#accessOf(session);
     if (access && this.#now() < access.renewAt) return access.token;
     try {
-      return await this.#renew(access?.token ?? null);
+      return await this.#renew(session, access?.token ?? null);
     } catch (error) {
       // If an early refresh fails, the current token still works. Do not try again at every call.
-      if (error instanceof SignedOutError || !access || this.#now() >= access.until) throw error;
-      access.renewAt = this.#now() + RENEWAL_MARGIN / 4;
-      return access.token;
+      const current = this.#accessOf(session);
+      if (error instanceof SignedOutError || !current || this.#now() >= current.until) throw error;
+      current.renewAt = Math.max(current.renewAt, this.#now() + RENEWAL_MARGIN / 4);
+      return current.token;
     }
   }
 
   /**
-   * Returns an access token other than `stale`. Concurrent calls share one refresh and its failure.
+   * Returns an access token of the session other than `stale`. Concurrent calls share one refresh and
+   * its failure.
+   * @param {string} session
    * @param {string | null} stale
    */
-  #renew(stale) {
-    this.#renewal ??= this.#lock(() => this.#refresh(stale)).finally(() => {
-      this.#renewal = null;
+  #renew(session, stale) {
+    if (this.#renewal?.session === session) return this.#renewal.token;
+    const token = this.#exclusively(() => this.#refresh(session, stale)).finally(() => {
+      if (this.#renewal === renewal) this.#renewal = null;
     });
-    return this.#renewal;
+    const renewal = { session, token };
+    this.#renewal = renewal;
+    return token;
   }
 
   /**
-   * Returns an access token other than `stale`. Call it under the lock.
+   * Returns an access token of the session other than `stale`. Call it under the lock.
+   * @param {string} session
    * @param {string | null} stale
    * @returns {Promise<string>}
    */
-  async #refresh(stale) {
-    const access = this.#access;
+  async #refresh(session, stale) {
+    const access = this.#accessOf(session);
     // Another call or tab has refreshed already.
     if (access && access.token !== stale && this.#now() < access.renewAt) return access.token;
-    const stored = await this.#loadOwn();
-    if (!stored) throw this.#endHere('elsewhere');
-    this.#session = stored.session;
-    const sentAt = this.#now();
-    try {
-      const tokens = tokensOf(await this.#present(stored.refreshToken));
-      // Another tab may have ended or replaced the session meanwhile.
-      if (this.#session !== stored.session) throw this.#endHere('elsewhere');
-      const { token, renewAt, until } = this.#setAccess(tokens, sentAt);
-      this.#unsaved = { ...stored, refreshToken: tokens.refresh_token };
-      await this.#saveUnsaved();
-      if (this.#session !== stored.session) throw this.#endHere('elsewhere');
-      this.#broadcast({ type: 'renewed', session: stored.session, token, renewAt, until });
-      return token;
-    } catch (error) {
-      // Only this answer ends the session: a proxy may answer 401 too.
-      if (!(error instanceof LatchkeyError) || error.code !== 'invalid-refresh-token') throw error;
-      await this.#end('refused');
-      throw new SignedOutError();
+    let stored = await this.#load(session);
+    while (stored) {
+      const presented = stored;
+      const sentAt = this.#now();
+      try {
+        const tokens = tokensOf(await this.#present(presented.refreshToken));
+        await this.#replace(presented, tokens, sentAt);
+        const renewed = this.#accessOf(session);
+        if (!renewed) throw new SignedOutError();
+        return renewed.token;
+      } catch (error) {
+        // Only this answer ends the session: a proxy may answer 401 too.
+        if (!(error instanceof LatchkeyError) || error.code !== 'invalid-refresh-token')
+          throw error;
+        // Without the lock, another tab may have changed the password meanwhile: present its token.
+        stored = await this.#load(session).catch(() => presented);
+        if (stored?.refreshToken !== presented.refreshToken) continue;
+        await this.#end(session, 'refused');
+        throw new SignedOutError();
+      }
     }
+    throw this.#endHere(session, 'elsewhere');
   }
 
   /**
-   * Exchanges a refresh token. Without an answer, or after a 5xx, repeats with the same token within
-   * the grace time, which returns the successor of the first try.
+   * Takes the tokens that replace those of the session: saves the refresh token, and tells other tabs
+   * of the access token. Does nothing if the session has ended meanwhile. Call it under the lock.
+   * @param {{ session: string, storedToken: string | null }} replaced
+   * @param {Tokens} tokens
+   * @param {number} sentAt when they were requested
+   */
+  async #replace({ session, storedToken }, tokens, sentAt) {
+    if (this.#session !== session) return;
+    const lifetime = tokens.expires_in * 1000;
+    this.#setAccess(session, tokens.access_token, lifetime, sentAt);
+    this.#unsaved = { session, refreshToken: tokens.refresh_token, storedToken };
+    await this.#saveUnsaved();
+    const access = this.#accessOf(session);
+    if (!access) return;
+    // Another tab may have another clock: tell how long, not until when.
+    const { token, until } = access;
+    this.#broadcast({ type: 'renewed', session, token, lifetime: until - this.#now() });
+  }
+
+  /**
+   * Exchanges a refresh token. Without an answer, or after a 5xx, repeats with the same token a few
+   * times, which returns the successor of the first try. Later calls may go on with the same token.
    * @param {string} refreshToken
    */
   async #present(refreshToken) {
@@ -493,7 +591,7 @@ export class Latchkey {
           ? refusal.status >= 500 || refusal.status === 429
           : error instanceof NoAnswerError;
         const pause = (refusal?.retryAfter ?? RETRY_PAUSE / 1000) * 1000;
-        const late = this.#now() + pause - startedAt >= this.#grace;
+        const late = this.#now() + pause - startedAt >= RETRY_WINDOW;
         if (!again || late || tries === MAX_TRIES) throw error;
         await new Promise((resolve) => this.#timer(pause, () => resolve(null)));
       }
@@ -507,27 +605,64 @@ export class Latchkey {
    * @param {number} [timeoutMillis]
    */
   async #post(path, data, timeoutMillis) {
-    const controller = new AbortController();
-    const cancel = timeoutMillis ? this.#timer(timeoutMillis, () => controller.abort()) : () => {};
-    try {
-      const init = { ...jsonInit('POST', data), signal: controller.signal };
-      const response = await this.#send(path, init, null);
+    return this.#within(timeoutMillis, async (signal) => {
+      const response = await this.#send(path, { ...jsonInit('POST', data), signal }, null);
       if (!response.ok) throw await LatchkeyError.of(response);
-      return await body(response);
+      return body(response);
+    });
+  }
+
+  /**
+   * Runs `task` with a signal that aborts after this time.
+   * @template T
+   * @param {number | undefined} milliseconds
+   * @param {(signal: AbortSignal) => Promise<T>} task
+   */
+  async #within(milliseconds, task) {
+    const controller = new AbortController();
+    const cancel = milliseconds ? this.#timer(milliseconds, () => controller.abort()) : () => {};
+    try {
+      return await task(controller.signal);
     } finally {
       cancel();
     }
   }
 
   /**
-   * Calls with an access token. Throws refusals.
+   * Calls with an access token of the session. Throws refusals.
+   * @param {string} session
    * @param {string} path
    * @param {RequestInit} [init]
    */
-  async #call(path, init) {
-    const response = await this.fetch(path, init);
+  async #call(session, path, init) {
+    const response = await this.#fetchAs(session, path, init);
     if (!response.ok) throw await LatchkeyError.of(response);
     return response;
+  }
+
+  /**
+   * Calls with an access token of the session. Returns any answer.
+   * @param {string} session
+   * @param {string} path
+   * @param {RequestInit | undefined} init
+   */
+  #fetchAs(session, path, init) {
+    return this.#sendAs(path, init, (stale) =>
+      stale ? this.#renew(session, stale) : this.#tokenOf(session),
+    );
+  }
+
+  /**
+   * Sends with an access token. If it is refused, repeats once with another one.
+   * @param {string} path
+   * @param {RequestInit | undefined} init
+   * @param {(stale: string | null) => Promise<string>} tokenOtherThan
+   */
+  async #sendAs(path, init, tokenOtherThan) {
+    const token = await tokenOtherThan(null);
+    const response = await this.#send(path, init, token);
+    if (!(await refusesToken(response))) return response;
+    return this.#send(path, init, await tokenOtherThan(token));
   }
 
   /**
@@ -547,40 +682,48 @@ export class Latchkey {
   }
 
   /**
-   * @param {Tokens} tokens
-   * @param {number} sentAt when they were requested: their lifetime began no earlier
+   * @param {string} session
+   * @param {string} token
+   * @param {number} lifetime in milliseconds
+   * @param {number} since when it was requested or received: its lifetime began no earlier
    */
-  #setAccess(tokens, sentAt) {
-    const life = tokens.expires_in * 1000;
-    const until = sentAt + life;
-    const renewAt = until - Math.min(RENEWAL_MARGIN, life / 2);
-    this.#access = { token: tokens.access_token, renewAt, until };
-    return this.#access;
+  #setAccess(session, token, lifetime, since) {
+    const until = since + lifetime;
+    const renewAt = until - Math.min(RENEWAL_MARGIN, lifetime / 2);
+    this.#access = { session, token, renewAt, until };
+  }
+
+  /**
+   * Returns the access token of the session, if this client has one.
+   * @param {string} session
+   */
+  #accessOf(session) {
+    return this.#access?.session === session ? this.#access : null;
   }
 
   /**
    * Returns the stored session, or `#unsaved` if the storage still has the token that it replaces.
-   * @returns {Promise<{ session: string, refreshToken: string, storedToken: string } | null>}
+   * @returns {Promise<StoredSession | null>}
    */
-  async #load() {
+  async #loadAny() {
     const stored = object((await this.#storage.load()) ?? '');
     const { session, refreshToken } = stored ?? {};
+    if (typeof session !== 'string' || typeof refreshToken !== 'string') return null;
     const unsaved = this.#unsaved;
-    if (unsaved && unsaved.session === session && unsaved.storedToken === refreshToken)
+    if (unsaved?.session === session && (unsaved.storedToken ?? refreshToken) === refreshToken)
       return unsaved;
     // Without a shared lock, another tab may have stored a later token, which stays.
     this.#unsaved = null;
-    return typeof session === 'string' && typeof refreshToken === 'string'
-      ? { session, refreshToken, storedToken: refreshToken }
-      : null;
+    return { session, refreshToken, storedToken: refreshToken };
   }
 
-  /** Returns the stored session unless another tab has logged in since. */
-  async #loadOwn() {
-    const stored = await this.#load();
-    return stored && (this.#session === undefined || this.#session === stored.session)
-      ? stored
-      : null;
+  /**
+   * Returns the session if it is this client's and is still stored.
+   * @param {string} session
+   */
+  async #load(session) {
+    const stored = await this.#loadAny();
+    return this.#session === session && stored?.session === session ? stored : null;
   }
 
   /**
@@ -588,12 +731,15 @@ export class Latchkey {
    * the next call tries again. Call it under the lock.
    */
   async #saveUnsaved() {
+    const unsaved = this.#unsaved;
+    if (!unsaved) return;
+    const { session, refreshToken } = unsaved;
     try {
-      if (!(await this.#loadOwn())) this.#endHere('elsewhere');
-      const unsaved = this.#unsaved;
-      if (!unsaved) return;
-      await this.#save({ session: unsaved.session, refreshToken: unsaved.refreshToken });
-      this.#unsaved = null;
+      const stored = await this.#load(session);
+      if (!stored) this.#endHere(session, 'elsewhere');
+      if (stored !== unsaved) return;
+      await this.#save({ session, refreshToken });
+      if (this.#unsaved === unsaved) this.#unsaved = null;
     } catch {
       // It stays unsaved.
     }
@@ -606,29 +752,28 @@ export class Latchkey {
 
   /**
    * Ends the session in all tabs. Call it under the lock.
+   * @param {string} session
    * @param {SignOutReason} reason
    */
-  async #end(reason) {
+  async #end(session, reason) {
     try {
-      const stored = await this.#loadOwn();
-      if (stored) {
-        await this.#storage.clear();
-        this.#broadcast({ type: 'signed-out', session: stored.session });
-      }
+      if (await this.#load(session)) await this.#storage.clear();
     } finally {
-      this.#endHere(reason);
+      this.#broadcast({ type: 'signed-out', session });
+      this.#endHere(session, reason);
     }
   }
 
   /**
-   * Ends the session in this tab and calls the listeners.
+   * Ends the session in this tab and calls the listeners, unless another one has begun here.
+   * @param {string} session
    * @param {SignOutReason} reason
    */
-  #endHere(reason) {
-    this.#access = null;
-    this.#unsaved = null;
-    if (this.#session) {
+  #endHere(session, reason) {
+    if (this.#session === session) {
       this.#session = null;
+      this.#access = null;
+      this.#unsaved = null;
       for (const listener of this.#listeners) {
         try {
           listener(reason);
@@ -645,11 +790,12 @@ export class Latchkey {
     this.#channel?.postMessage(message);
   }
 
-  /** @param {any} message */
-  #receive({ type, session, token, renewAt, until }) {
-    if (session !== this.#session) return;
-    if (type === 'renewed') this.#access = { token, renewAt, until };
-    if (type === 'signed-out') this.#endHere('elsewhere');
+  /** @param {Record<string, unknown>} message */
+  #receive({ type, session, token, lifetime }) {
+    if (typeof session !== 'string' || session !== this.#session) return;
+    if (type === 'signed-out') this.#endHere(session, 'elsewhere');
+    if (type === 'renewed' && typeof token === 'string' && typeof lifetime === 'number')
+      this.#setAccess(session, token, lifetime, this.#now());
   }
 }
 
