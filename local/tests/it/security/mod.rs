@@ -5,4 +5,5 @@ mod privileges;
 mod properties;
 mod rotation;
 mod signing;
+mod sources;
 mod throttle;
