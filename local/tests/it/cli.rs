@@ -408,7 +408,8 @@ async fn the_name_of_a_table_in_aws_changes_nothing_here() {
     })
     .await
     .unwrap();
-    assert_eq!(local.tables, [dynamodb::TABLE]);
+    let is_ours = |name: &String| name == dynamodb::TABLE;
+    assert!(local.tables.iter().any(is_ours), "{:?}", local.tables);
     let body = registration("ada@example.com");
     let (status, _) = ask(&local, "POST", "/register", String::new(), body).await;
     assert_eq!(status, 201);
