@@ -48,7 +48,7 @@ async function showProfile() {
   showHalf('signed-in');
   const { account } = await latchkey.profile();
   const registered = new Date(account.date_joined).toLocaleDateString();
-  fill(`${account.first_name} ${account.last_name}`, account.email, registered);
+  fill(`${account.first_name} ${account.last_name}`.trim(), account.email, registered);
   element('profile', HTMLElement).focus();
 }
 
