@@ -177,6 +177,40 @@ fn is_description(path: &str) -> bool {
     path.starts_with("docs/") || path.starts_with("events/")
 }
 
+/// The words that no crate can have as its name: Rust's keywords, and the crates of its toolchain.
+const RESERVED: &str = "abstract alloc as async await become box break const continue core crate do \
+    dyn else enum extern false final fn for gen if impl in let loop macro match mod move mut override \
+    priv pub ref return self static std struct super test trait true try type typeof unsafe unsized \
+    use virtual where while yield";
+
+/// Checks that nothing else has the name.
+///
+/// # Errors
+///
+/// Returns an error if Rust, a crate of Cargo.toml, or a parameter or resource of template.yaml has
+/// it.
+fn ensure_free(root: &Path, name: &FunctionName) -> anyhow::Result<()> {
+    let FunctionName(word) = name;
+    let taken = |by: &str| format!("{word} is taken by {by}: choose another name");
+    ensure!(
+        !RESERVED.split(' ').any(|reserved| reserved == word),
+        taken("Rust")
+    );
+    let read = |file: &str| fs::read_to_string(root.join(file));
+    let is_crate = |line: &str| line.split([' ', '.']).next() == Some(word.as_str());
+    ensure!(
+        !read("Cargo.toml")?.lines().any(is_crate),
+        taken("Cargo.toml")
+    );
+    let entry = format!("  {}:", name.type_name());
+    let is_entry = |line: &str| line.trim_end() == entry;
+    ensure!(
+        !read("template.yaml")?.lines().any(is_entry),
+        taken("template.yaml")
+    );
+    Ok(())
+}
+
 /// Adds the function to the repository at `root`.
 ///
 /// # Errors
@@ -186,6 +220,7 @@ fn is_description(path: &str) -> bool {
 pub fn add(root: &Path, name: &FunctionName, private: bool) -> anyhow::Result<()> {
     let folder = root.join("functions").join(&name.0);
     ensure!(!folder.exists(), "the function {} exists already", name.0);
+    ensure_free(root, name)?;
     let mut changed = BTreeMap::new();
     let is_wanted = |path: &str| !(private && is_description(path));
     let mark = if private { MARK } else { "" };
@@ -283,6 +318,20 @@ mod tests {
         );
         for text in ["", "n", "Notes", "my-notes", "notes2", "../x", "n o"] {
             assert!(text.parse::<FunctionName>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_something_else_has_is_refused() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let is_free = |name: &str| ensure_free(root, &name.parse().unwrap()).is_ok();
+        for name in ["memos", "comments"] {
+            assert!(is_free(name), "{name}");
+        }
+        for name in [
+            "type", "test", "core", "shared", "local", "login", "tokio", "serde", "table", "issuer",
+        ] {
+            assert!(!is_free(name), "{name}");
         }
     }
 

@@ -30,7 +30,10 @@ fn others(request: &Request) -> Result<bool, Problem> {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
         Some(_) => {
-            let reason = Violation::new("invalid-others", "others is neither true nor false");
+            let reason = Violation::new(
+                "invalid-others",
+                "has a parameter others that is neither true nor false",
+            );
             Err(Problem::InvalidFields(vec![FieldError::of_body(reason)]))
         }
     }

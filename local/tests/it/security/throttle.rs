@@ -463,7 +463,7 @@ async fn strangers_who_guess_at_an_address_do_not_hold_up_its_owner_s_session() 
             .await;
     }
     // Not even in their own network.
-    ada.change_with("198.51.100.1", PASSWORD).await.expect(204);
+    ada.change_with("198.51.100.1", PASSWORD).await.expect(200);
     ada.delete_with("192.0.2.1", "another good password")
         .await
         .expect(204);
