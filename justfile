@@ -78,7 +78,11 @@ operations: tools
 watch: tools
     .ci/watch
 
-# The description of the API: schemathesis, and the page in a browser
+# The clients that OpenAPI Generator makes, compiled, and two of them against cargo run
+generators:
+    PORT=3021 DYNAMODB_PORT=8021 .ci/generators/run
+
+# The description of the API: linters, schemathesis, and the page in a browser
 openapi:
     PORT=3020 DYNAMODB_PORT=8020 .ci/openapi/run
 

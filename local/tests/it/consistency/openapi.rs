@@ -10,7 +10,9 @@ use shared::http::Media;
 use shared::http::problem::{Problem, TokenRejection};
 
 use crate::support::app::{Answer, App, options, root, template_document, text};
-use crate::support::openapi::{AnswerExample, Operation, answer_examples, described};
+use crate::support::openapi::{
+    AnswerExample, Operation, Part, RequestExample, answer_examples, cases, described,
+};
 use crate::support::private::{own_routes, without_private};
 
 /// The examples of answers that the tests cannot cause: operation, name, and reason.
@@ -30,9 +32,6 @@ pub(super) const NOT_CAUSED: [(&str, &str, &str); 2] = [
 pub(super) fn template() -> Template {
     template_document().with(&options().parameters).unwrap()
 }
-
-/// Answers that no operation has yet. They are for functions that are added.
-const UNUSED_ANSWERS: [(u16, &str); 2] = [(403, "MissingRole"), (405, "MethodNotAllowed")];
 
 /// Returns one of each problem. A new variant does not compile until it is added here.
 fn problems() -> Vec<Problem> {
@@ -150,10 +149,8 @@ fn every_problem_is_described_with_its_status_and_no_other_is() {
     let mut seen = BTreeSet::new();
     let operations = described().operations();
     let examples = operations.flat_map(|operation| operation.answer_examples());
-    let responses = &described().document["components"]["responses"];
-    let unused = UNUSED_ANSWERS
-        .iter()
-        .flat_map(|(status, name)| answer_examples(*status, &responses[*name]));
+    let unused = cases()["answers"].as_object().unwrap().iter();
+    let unused = unused.flat_map(|(status, of)| answer_examples(status.parse().unwrap(), of));
     for example in examples.chain(unused) {
         if example.media_type == "application/problem+json" {
             let code = text(example.value, "code");
@@ -203,19 +200,22 @@ fn every_request_and_every_answer_has_an_example_and_every_component_is_used() {
     for (kind, components) in described().document["components"].as_object().unwrap() {
         for name in components.as_object().unwrap().keys() {
             let reference = format!("#/components/{kind}/{name}");
-            let for_others =
-                UNUSED_ANSWERS.map(|(_, name)| format!("#/components/responses/{name}"));
-            let known = for_others.contains(&reference) || kind == "securitySchemes";
-            assert_eq!(used.contains(&reference), !known, "{reference}");
+            let is_used = used.contains(&reference);
+            assert_eq!(is_used, kind != "securitySchemes", "{reference}");
         }
     }
     for operation in described().operations() {
         let id = operation.id();
+        let examples = operation.request_examples();
         for parameter in operation.parameters() {
-            assert!(parameter["examples"].is_object(), "{id}: {parameter}");
+            let is_of = |part: &Part<'_>| matches!(part, Part::Parameter(of) if *of == parameter);
+            let has_example = examples.iter().any(|example| is_of(&example.part));
+            assert!(has_example, "{id}: {parameter}");
         }
         let has_body = operation.value["requestBody"].is_object();
-        assert_eq!(has_body, !operation.request_examples().is_empty(), "{id}");
+        let is_body = |part: &Part<'_>| matches!(part, Part::Body { .. });
+        let shows_body = examples.iter().any(|e| e.shown && is_body(&e.part));
+        assert_eq!(has_body, shows_body, "{id}");
         for (status, response) in operation.responses() {
             let examples = answer_examples(status, response);
             let media_types: BTreeSet<_> = examples.iter().map(|e| e.media_type).collect();
@@ -251,16 +251,26 @@ fn references(value: &Value, found: &mut BTreeSet<String>) {
 #[test]
 fn examples_are_what_their_schemas_say() {
     for operation in described().operations() {
-        for (_, name, value) in operation.request_examples() {
-            let method = operation.method.to_uppercase().parse().unwrap();
-            let path = operation.path;
-            let body = value.to_string();
-            let fault = described().fault_of_taken(&method, path, body.as_bytes());
+        for RequestExample {
+            name, part, value, ..
+        } in operation.request_examples()
+        {
+            let schema = match part {
+                Part::Body { media_type } => {
+                    &operation.value["requestBody"]["content"][media_type]["schema"]
+                }
+                Part::Parameter(parameter) => &parameter["schema"],
+            };
+            let schema = schema.to_string();
+            let schema = schema.replace("\"#/", "\"urn:latchkey:openapi#/");
+            let schema = serde_json::from_str(&schema).unwrap();
+            let valid = described().validator(&schema).validate(value);
             let refused = of_name(operation, name).is_some_and(|example| example.status == 422);
             assert_eq!(
-                fault.is_some(),
-                refused && !is_beyond_schemas(name),
-                "{name}: {fault:?}"
+                valid.is_err(),
+                (refused && !is_beyond_schemas(name)) || name == "no-route",
+                "{name} of {}: {valid:?}",
+                operation.id()
             );
         }
         for example in operation.answer_examples() {
@@ -272,6 +282,76 @@ fn examples_are_what_their_schemas_say() {
             let valid = described().validator(&schema).validate(example.value);
             assert!(valid.is_ok(), "{}: {valid:?}", example.name);
         }
+    }
+}
+
+/// What the document shows is copied by readers and sent by mocks, and must succeed.
+#[test]
+fn every_request_that_is_shown_succeeds_and_every_case_of_the_tests_does_not() {
+    let mut with_cases = BTreeSet::new();
+    for operation in described().operations() {
+        let succeeds = |name: &str| match of_name(operation, name) {
+            Some(answer) => answer.status < 300,
+            None => name != "not-modified",
+        };
+        for example in operation.request_examples() {
+            let (id, name) = (operation.id(), example.name);
+            assert_eq!(example.shown, succeeds(name), "{name} of {id}");
+            if !example.shown {
+                with_cases.insert(id);
+            }
+        }
+    }
+    let known = cases()["requests"].as_object().unwrap().keys();
+    assert_eq!(with_cases, known.map(String::as_str).collect());
+}
+
+/// A value of a link is text or one expression (OpenAPI 3.1.1, section 4.8.20): an object with
+/// expressions in it would be sent as it is written.
+#[test]
+fn links_lead_to_operations_and_have_one_expression_for_each_value() {
+    let document = &described().document;
+    let of = |id: &Value| described().operations().find(move |o| o.id() == *id);
+    let answers = described().operations().flat_map(|o| o.responses());
+    let links = answers.filter_map(|(_, answer)| answer["links"].as_object());
+    let links: Vec<_> = links.flat_map(|links| links.values()).collect();
+    assert!(!links.is_empty(), "{document}");
+    for link in links {
+        let target = of(&link["operationId"]).unwrap_or_else(|| panic!("{link}"));
+        let known = target.parameters().into_iter();
+        let known = known.map(|p| format!("{}.{}", text(p, "in"), text(p, "name")));
+        let known: BTreeSet<_> = known.collect();
+        let parameters = link["parameters"].as_object().into_iter().flatten();
+        for (name, value) in parameters {
+            assert!(known.contains(name), "{link}");
+            assert!(value.as_str().is_some_and(|e| e.starts_with('$')), "{link}");
+        }
+        let body = &link["requestBody"];
+        let is_expression = body.as_str().is_some_and(|body| body.starts_with('$'));
+        assert!(body.is_null() || is_expression, "{link}");
+    }
+}
+
+/// The classes that openapi-generator adds to a client, in Go, Java, PHP, Python or TypeScript. A
+/// schema with such a name does not compile, or hides the class.
+const OF_GENERATORS: [&str; 10] = [
+    "ApiClient",
+    "ApiException",
+    "ApiResponse",
+    "Configuration",
+    "ErrorContext",
+    "Middleware",
+    "Pair",
+    "RequestContext",
+    "RequestOpts",
+    "ServerConfiguration",
+];
+
+#[test]
+fn no_schema_has_the_name_of_a_class_that_generators_add() {
+    let schemas = &described().document["components"]["schemas"];
+    for name in OF_GENERATORS {
+        assert!(schemas[name].is_null(), "{name}");
     }
 }
 

@@ -1,4 +1,5 @@
-//! Runs every example of docs/openapi.yaml, and compares it with the function's answer.
+//! Runs every example of docs/openapi.yaml and every request of openapi_cases.yaml, and compares the
+//! answers with the examples.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use shared::platform::clock::Clock;
 use super::openapi::{NOT_CAUSED, of_name, template};
 use crate::support::app::bare_event;
 use crate::support::app::{Answer, App, BEGINNING, PASSWORD, claims, env, options, root, text};
-use crate::support::openapi::{Operation, answer_examples, described};
+use crate::support::openapi::{Operation, Part, answer_examples, cases, described};
 
 #[tokio::test]
 async fn every_example_of_register_and_login_is_run() {
@@ -90,9 +91,12 @@ async fn run(function: &str) {
             if NOT_CAUSED.iter().any(listed) {
                 continue;
             }
-            let media_types = operation.request_examples().into_iter();
-            let media_types = media_types.filter(|(_, of, _)| *of == name);
-            let media_types: Vec<_> = media_types.map(|(media_type, ..)| media_type).collect();
+            let examples = operation.request_examples().into_iter();
+            let media_types = examples.filter_map(|example| match example.part {
+                Part::Body { media_type } if example.name == name => Some(media_type),
+                _ => None,
+            });
+            let media_types: Vec<_> = media_types.collect();
             let media_types = match media_types.as_slice() {
                 [] => &["application/json"],
                 there => there,
@@ -169,42 +173,42 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
         _ => {}
     }
 
-    let own = operation.request_names();
-    let is_good = |name: &&&str| of_name(operation, name).is_none_or(|e| e.status < 300);
-    let sent = if own.contains(name) {
+    let examples = operation.request_examples();
+    let sent = if examples.iter().any(|example| example.name == name) {
         Some(name)
     } else if of_name(operation, name).is_some_and(|example| example.status < 300) {
         None
     } else {
-        own.iter().find(is_good).copied()
+        let shown = examples.iter().find(|example| example.shown);
+        shown.map(|example| example.name)
     };
+    let sent = || examples.iter().filter(|e| Some(e.name) == sent);
 
     let mut path = operation.path.to_owned();
     let mut headers = Vec::new();
-    for parameter in operation.parameters() {
-        let example = sent.map(|sent| &parameter["examples"][sent]["value"]);
-        let value = match example {
-            None | Some(Value::Null) => continue,
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
+    for example in sent() {
+        let Part::Parameter(parameter) = example.part else {
+            continue;
         };
-        let value = value.as_str();
+        let value = match example.value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
         match text(parameter, "in").as_str() {
-            "path" if sent == Some("ended") => {
-                let id = match access_token.is_empty() {
-                    true => value.to_owned(),
-                    false => text(&claims(&access_token), "sid"),
-                };
-                path = path.replace("{id}", &id);
+            // The session of the token, if anybody has logged in.
+            "path" if example.name == "ended" && !access_token.is_empty() => {
+                path = path.replace("{id}", &text(&claims(&access_token), "sid"));
             }
-            "path" => path = path.replace("{id}", value),
+            "path" => path = path.replace("{id}", &value),
             "query" => path = format!("{path}?{}={value}", text(parameter, "name")),
-            _ => headers.push((text(parameter, "name"), value.to_owned())),
+            _ => headers.push((text(parameter, "name"), value)),
         }
     }
-    let mut bodies = operation.request_examples().into_iter();
-    let body = bodies.find(|(media, of, _)| Some(*of) == sent && *media == media_type);
-    let body = body.map(|(_, _, body)| body.to_string().replace(EXAMPLE_TOKEN, &refresh_token));
+    let body = sent().find_map(|example| match example.part {
+        Part::Body { media_type: of } if of == media_type => Some(example.value),
+        _ => None,
+    });
+    let body = body.map(|body| body.to_string().replace(EXAMPLE_TOKEN, &refresh_token));
     let body = match name {
         "malformed-json" => Some("{".to_owned()),
         "not-an-object" => Some("[]".to_owned()),
@@ -321,7 +325,7 @@ async fn the_answer_to_a_method_that_a_function_does_not_take_is_as_described() 
         body: String::from_utf8(body.to_vec()).unwrap(),
     };
     assert_eq!(answer.status, 405);
-    let response = &described().document["components"]["responses"]["MethodNotAllowed"];
+    let response = &cases()["answers"]["405"];
     assert_eq!(described().fault_of(response, &answer), None);
     let example = answer_examples(405, response).remove(0).value;
     assert!(alike(example, &answer.json()), "{example}: {answer:?}");

@@ -45,6 +45,28 @@ pub struct AnswerExample<'a> {
     pub value: &'a Value,
 }
 
+/// An example of a part of a request.
+pub struct RequestExample<'a> {
+    pub name: &'a str,
+    pub part: Part<'a>,
+    pub value: &'a Value,
+    /// Whether docs/openapi.yaml shows it. The others are those of [`cases`].
+    pub shown: bool,
+}
+
+/// A part of a request.
+pub enum Part<'a> {
+    Body { media_type: &'a str },
+    Parameter(&'a Value),
+}
+
+/// Returns what the tests need and docs/openapi.yaml does not show.
+pub fn cases() -> &'static Value {
+    static CASES: OnceLock<Value> = OnceLock::new();
+    const TEXT: &str = include_str!("../consistency/openapi_cases.yaml");
+    CASES.get_or_init(|| local::template::document(TEXT).unwrap())
+}
+
 pub fn described() -> &'static Described {
     static DESCRIBED: OnceLock<Described> = OnceLock::new();
     DESCRIBED.get_or_init(|| {
@@ -269,13 +291,36 @@ impl<'a> Operation<'a> {
         all
     }
 
-    /// Returns the examples of requests: media type, name, value.
-    pub fn request_examples(&self) -> Vec<(&'a str, &'a str, &'a Value)> {
-        let contents = self.value["requestBody"]["content"].as_object();
+    /// Returns the examples of requests. A body that is not shown is one for each media type.
+    pub fn request_examples(&self) -> Vec<RequestExample<'a>> {
         let mut all = Vec::new();
+        let contents = self.value["requestBody"]["content"].as_object();
         for (media_type, content) in contents.into_iter().flatten() {
             for (name, example) in content["examples"].as_object().unwrap() {
-                all.push((media_type.as_str(), name.as_str(), &example["value"]));
+                let part = Part::Body { media_type };
+                all.push(RequestExample::new(name, part, &example["value"], true));
+            }
+        }
+        for parameter in self.parameters() {
+            for (name, example) in parameter["examples"].as_object().into_iter().flatten() {
+                let part = Part::Parameter(parameter);
+                all.push(RequestExample::new(name, part, &example["value"], true));
+            }
+        }
+        let of_operation = cases()["requests"][self.id()].as_object();
+        for (name, case) in of_operation.into_iter().flatten() {
+            let body = case.get("body").into_iter();
+            let bodies = body.flat_map(|body| contents.unwrap().keys().map(move |of| (of, body)));
+            for (media_type, body) in bodies {
+                let part = Part::Body { media_type };
+                all.push(RequestExample::new(name, part, body, false));
+            }
+            for (of, value) in case["parameters"].as_object().into_iter().flatten() {
+                let mut known = self.parameters().into_iter();
+                let parameter = known.find(|parameter| parameter["name"] == **of);
+                let parameter = parameter.unwrap_or_else(|| panic!("{}: no {of}", self.id()));
+                let part = Part::Parameter(parameter);
+                all.push(RequestExample::new(name, part, value, false));
             }
         }
         all
@@ -290,10 +335,19 @@ impl<'a> Operation<'a> {
 
     /// Returns the names of all examples of request bodies and parameters.
     pub fn request_names(&self) -> BTreeSet<&'a str> {
-        let of_bodies = self.request_examples().into_iter().map(|(_, name, _)| name);
-        let of_parameters = self.parameters().into_iter();
-        let of_parameters = of_parameters.flat_map(|p| p["examples"].as_object().unwrap().keys());
-        of_bodies.chain(of_parameters.map(String::as_str)).collect()
+        let examples = self.request_examples().into_iter();
+        examples.map(|example| example.name).collect()
+    }
+}
+
+impl<'a> RequestExample<'a> {
+    fn new(name: &'a str, part: Part<'a>, value: &'a Value, shown: bool) -> Self {
+        Self {
+            name,
+            part,
+            value,
+            shown,
+        }
     }
 }
 
