@@ -57,10 +57,18 @@ template: tools
     sam validate --lint --region eu-west-1
     cfn-lint --template template.yaml monitoring.yaml --regions eu-west-1 us-east-1
 
+# What checkov says of the template
+checkov:
+    .ci/checkov/run
+
 # The binaries as SAM builds them, under a Lambda runtime API
 bootstraps: sam-build
     # --workspace, so that the test is the one that `just test` builds.
     BOOTSTRAPS="$PWD/.aws-sam/build" cargo test --workspace --test it -- bootstraps
+
+# The template, deployed on MiniStack: real binaries, roles, keys and API
+stack: sam-build
+    .ci/stack/run
 
 # The example client, in Node.js and in a browser
 clients: browser

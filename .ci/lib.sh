@@ -84,3 +84,21 @@ register() {
 }
 login() { post /login "{\"email\":\"$1\",\"password\":\"$password\"}"; }
 refresh() { post /refresh "{\"refresh_token\":\"$1\"}"; }
+
+# session ADDRESS EMAIL: does what docs/tutorial.md does up to the logout, except the password change.
+session() {
+    local api=$1 email=$2 authorization refresh
+    expect "register at $api" "$(register "$email")" 201
+    expect "login at $api" "$(login "$email")" 200
+    authorization="authorization: Bearer $(member access_token)"
+    refresh=$(member refresh_token)
+    expect "profile at $api" "$(call /profile -H "$authorization")" 200
+    expect "change at $api" "$(call /profile -X PATCH -H "$authorization" \
+        -H 'content-type: application/json' -d '{"first_name":"Augusta"}')" 200
+    expect "profile without a token at $api" "$(call /profile)" 401
+    expect "refresh at $api" "$(refresh "$refresh")" 200
+    refresh=$(member refresh_token)
+    expect "sessions at $api" "$(call /sessions -H "$authorization")" 200
+    expect "logout at $api" "$(post /logout "{\"refresh_token\":\"$refresh\"}")" 204
+    expect "refresh after it at $api" "$(refresh "$refresh")" 401
+}

@@ -1,4 +1,5 @@
 mod bootstraps;
+mod encryption;
 mod events;
 mod http_file;
 mod logs;
