@@ -154,6 +154,8 @@ mod tests {
             "198.51.100.10",
             "198.51.100.10:x",
             "localhost:80",
+            // As API Gateway joins two headers of one name.
+            "198.51.100.10:46532,192.0.2.1:1",
             "[::1:80",
         ] {
             let request = request(&[SECRET, ("cloudfront-viewer-address", header)]);
@@ -172,6 +174,7 @@ mod tests {
             ("x-origin-verify", ""),
             ("x-origin-verify", "open"),
             ("x-origin-verify", HASH),
+            ("x-origin-verify", "open sesame,open sesame"),
         ] {
             assert_eq!(with.of(&request(&[secret, viewer])), "203.0.113.7");
         }

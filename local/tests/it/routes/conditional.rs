@@ -94,6 +94,9 @@ async fn a_stale_deletion_deletes_nothing() {
     for value in [&stale, "\"x\"", "nonsense", "", "\"foo,*,bar\""] {
         let refused = delete(&ada, PASSWORD).header("if-match", value).send();
         refused.await.problem(412, "precondition-failed");
+        let body = json!({"password": PASSWORD});
+        let by_post = ada.post("/profile/delete", body).header("if-match", value);
+        by_post.send().await.problem(412, "precondition-failed");
     }
     for known in ["*", &tag(&ada).await, "nonsense"] {
         let refused = delete(&ada, PASSWORD).header("if-none-match", known).send();
