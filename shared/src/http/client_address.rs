@@ -9,6 +9,7 @@ use lambda_http::Request;
 use super::authenticate::gateway_context;
 use crate::domain::throttle::Source;
 use crate::platform::config::{ConfigError, Env};
+use crate::platform::hex;
 
 /// Finds the address of the client that sent a request.
 ///
@@ -17,7 +18,7 @@ use crate::platform::config::{ConfigError, Env};
 /// anybody can send to the API as well, so it counts only beside a secret that CloudFront sends
 /// along. Without that, all clients behind CloudFront would be one source for the throttle.
 pub struct ClientAddress {
-    secret_hash: Option<[u8; 32]>,
+    secret_hash: Option<String>,
 }
 
 impl ClientAddress {
@@ -34,18 +35,14 @@ impl ClientAddress {
     ///
     /// Returns an error if it is not a SHA-256 hash.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
-        let Some(text) = env.optional("PROXY_SECRET_HASH") else {
-            return Ok(Self { secret_hash: None });
-        };
-        let secret_hash = sha256_from_hex(&text).ok_or_else(|| {
-            ConfigError::new(
+        let secret_hash = env.optional("PROXY_SECRET_HASH");
+        if secret_hash.as_deref().is_some_and(|text| !is_sha256(text)) {
+            return Err(ConfigError::new(
                 "PROXY_SECRET_HASH is not a SHA-256 hash; set it to 64 lower-case hexadecimal \
                  digits, such as sha256sum prints",
-            )
-        })?;
-        Ok(Self {
-            secret_hash: Some(secret_hash),
-        })
+            ));
+        }
+        Ok(Self { secret_hash })
     }
 
     /// Returns the address of the client, or an empty text if the gateway reports none.
@@ -65,10 +62,11 @@ impl ClientAddress {
 
     /// Returns the address that CloudFront reports, if the request proves that CloudFront sent it.
     fn viewer(&self, request: &Request) -> Option<IpAddr> {
-        let expected = self.secret_hash?;
+        let expected = self.secret_hash.as_ref()?;
         let headers = request.headers();
         let secret = headers.get(Self::SECRET_HEADER)?.as_bytes();
-        verify_slices_are_equal(digest(&SHA256, secret).as_ref(), &expected).ok()?;
+        let presented = hex(digest(&SHA256, secret).as_ref());
+        verify_slices_are_equal(presented.as_bytes(), expected.as_bytes()).ok()?;
         let viewer = headers.get(Self::VIEWER_HEADER)?.to_str().ok()?;
         // An IPv6 address stands there with or without brackets.
         let (ip, port) = viewer.rsplit_once(':')?;
@@ -81,22 +79,10 @@ impl ClientAddress {
     }
 }
 
-fn sha256_from_hex(text: &str) -> Option<[u8; 32]> {
-    let mut hash = [0; 32];
-    if text.len() != 2 * hash.len() || !text.is_ascii() {
-        return None;
-    }
-    for (place, octet) in hash.iter_mut().enumerate() {
-        let digits = text.get(2 * place..2 * place + 2)?;
-        if !digits
-            .bytes()
-            .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
-        {
-            return None;
-        }
-        *octet = u8::from_str_radix(digits, 16).ok()?;
-    }
-    Some(hash)
+/// Returns whether `text` is a SHA-256 hash as [`hex`] writes it.
+fn is_sha256(text: &str) -> bool {
+    let is_digit = |digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
+    text.len() == 64 && text.bytes().all(is_digit)
 }
 
 #[cfg(test)]
