@@ -162,21 +162,6 @@ impl Throttle {
     pub fn source(&self, request: &Request) -> Source {
         self.client_address.source(request)
     }
-
-    /// Takes an attempt of a source back because it succeeded. Sources with few attempts skip the
-    /// write. Without it, a source that many people share would be locked out by their logins.
-    async fn give_back(
-        &self,
-        store: &Store,
-        key: &AttemptKey,
-        of_source: u64,
-        now: u64,
-    ) -> Result<(), StoreError> {
-        if of_source > self.policy.of_source / 2 {
-            store.uncount_source(key, now).await?;
-        }
-        Ok(())
-    }
 }
 
 impl<'a> AdmittedAttempt<'a> {
@@ -243,7 +228,14 @@ impl ReservedAttempt<'_> {
             now,
             seen,
         } = &self.attempt;
-        let give_back = throttle.give_back(store, key, self.of_source, *now);
+        let give_back = async {
+            // A source with few attempts skips this write. A source that many people share needs it:
+            // their logins would lock it out.
+            if self.of_source > throttle.policy.of_source / 2 {
+                store.uncount_source(key, *now).await?;
+            }
+            Ok(())
+        };
         let reset = store.reset_attempts(key, seen, *now);
         tokio::try_join!(give_back, reset).map(|_| ())
     }
