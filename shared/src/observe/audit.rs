@@ -70,7 +70,7 @@ pub enum EndedBy {
     Deletion,
 }
 
-/// Where a refresh token was presented again.
+/// The network in which a refresh token was presented again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RepeatedFrom {
     /// In the network that had replaced it.
