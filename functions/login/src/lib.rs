@@ -5,11 +5,10 @@
 //! also holds after too many passwords were tried.
 
 use lambda_http::{Body, Request, Response};
-use shared::domain::session::{Device, RefreshToken, Session, SessionPolicy};
+use shared::domain::session::{RefreshToken, Session, SessionPolicy};
 use shared::domain::{Account, Email, Hasher, Password, PasswordHash, Status, UserId};
 use shared::http::{
-    Fields, Handler, Media, Problem, ReservedAttempt, Throttle, domain_name, gateway_context,
-    tokens,
+    Fields, Handler, Media, Problem, ReservedAttempt, Throttle, domain_name, tokens,
 };
 use shared::observe::{AuditEvent, LoginRefusal};
 use shared::platform::{Clock, ConfigError, Env};
@@ -142,12 +141,9 @@ impl Login {
             let hash = self.hasher.hash(&login.password).await?;
             self.store.replace_hash(&login.email, stored, &hash).await?;
         }
-        let gateway = gateway_context(request);
-        let user_agent = gateway.and_then(|gateway| gateway.http.user_agent.as_deref());
-        let ip = self.throttle.client_address(request);
-        let device = Device::new(&ip, user_agent.unwrap_or_default());
-        let (session, refresh_token) =
-            Session::begin(account, device, &self.sessions, self.clock.millis());
+        let millis = self.clock.millis();
+        let device = self.throttle.origin(request, millis).device;
+        let (session, refresh_token) = Session::begin(account, device, &self.sessions, millis);
         let access_token = self
             .issuer
             .issue(

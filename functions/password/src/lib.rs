@@ -6,7 +6,7 @@
 
 use lambda_http::{Body, Request, Response};
 use shared::domain::session::{Session, SessionPolicy};
-use shared::domain::{Account, Hasher, Password, PasswordPolicy, personal_words};
+use shared::domain::{Account, Event, Hasher, Mail, Password, PasswordPolicy, personal_words};
 use shared::http::{
     Authenticator, Fields, Handler, Identity, Media, Problem, Reauthentication, Throttle,
     TokenRejection, active, domain_name, tokens,
@@ -133,19 +133,21 @@ impl Handler for ChangePassword {
         let epoch = account.password_epoch.saturating_add(1);
         let (next, refresh_token) =
             session.with_new_token(epoch, &self.throttle.source(&request), &self.sessions, now);
-        match self.store.change_password(&account, &next, &new).await? {
+        let origin = self.throttle.origin(&request, self.clock.millis());
+        let changed = AuditEvent::PasswordChanged.of(account.id);
+        let ended = AuditEvent::SessionsEnded.of(account.id);
+        let events = [
+            Event::new(changed.session(session.id), account.id, &origin)
+                .mail(Mail::PasswordChanged),
+            Event::new(ended.by(EndedBy::PasswordChange), account.id, &origin),
+        ];
+        let changed = self.store.change_password(&account, &next, &new, &events);
+        match changed.await? {
             OwnerWrite::Done => {}
             OwnerWrite::PasswordChanged => return Err(Problem::WrongPassword),
             OwnerWrite::Gone => return Err(TokenRejection::Session.into()),
         }
-        AuditEvent::PasswordChanged
-            .of(account.id)
-            .session(session.id)
-            .log();
-        AuditEvent::SessionsEnded
-            .of(account.id)
-            .by(EndedBy::PasswordChange)
-            .log();
+        events.into_iter().for_each(Event::log);
         self.remove_others(&session).await;
         tokens(&access_token, &refresh_token, &next, now)
     }

@@ -1,4 +1,4 @@
-//! Identifiers that the server assigns: of users, sessions and roles.
+//! Identifiers that the server assigns: of users, sessions, events and roles.
 
 use std::fmt;
 use std::str::FromStr;
@@ -90,6 +90,19 @@ id! {
     /// The identifier of a session, the `sid` of its tokens.
     SessionId
 }
+id! {
+    /// The identifier of an event. It holds the time of the event.
+    EventId
+}
+
+impl EventId {
+    /// Returns the time of the event, in milliseconds since the epoch (RFC 9562 section 5.7).
+    pub fn millis(&self) -> u64 {
+        let mut millis = [0; 8];
+        millis[2..].copy_from_slice(&self.as_bytes()[..6]);
+        u64::from_be_bytes(millis)
+    }
+}
 
 /// A role that an operator has given to an account, such as `admin` or `billing:read`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -180,6 +193,13 @@ mod tests {
     #[test]
     fn identifiers_of_later_times_sort_later() {
         assert!(SessionId::new(1).to_string() < SessionId::new(2).to_string());
+    }
+
+    #[test]
+    fn an_event_s_identifier_holds_its_time() {
+        for millis in [0, 1, 1_700_000_000_123, (1 << 48) - 1] {
+            assert_eq!(EventId::new(millis).millis(), millis);
+        }
     }
 
     #[test]

@@ -8,7 +8,13 @@ pub mod account;
 #[cfg(feature = "accounts")]
 pub mod email;
 #[cfg(feature = "accounts")]
+pub mod event;
+#[cfg(feature = "accounts")]
 pub mod field_error;
+#[cfg(feature = "accounts")]
+pub mod link;
+#[cfg(feature = "accounts")]
+pub mod mail;
 #[cfg(feature = "accounts")]
 pub mod name;
 #[cfg(feature = "accounts")]
@@ -23,8 +29,14 @@ pub use account::{Account, NewAccount, ProfileChange, Status, rfc3339};
 #[cfg(feature = "accounts")]
 pub use email::Email;
 #[cfg(feature = "accounts")]
+pub use event::{Event, Origin, Subject};
+#[cfg(feature = "accounts")]
 pub use field_error::{FieldError, Violation};
-pub use id::{Role, SessionId, UserId};
+pub use id::{EventId, Role, SessionId, UserId};
+#[cfg(feature = "accounts")]
+pub use link::{Link, LinkToken, Purpose};
+#[cfg(feature = "accounts")]
+pub use mail::Mail;
 #[cfg(feature = "accounts")]
 pub use name::Name;
 #[cfg(feature = "accounts")]

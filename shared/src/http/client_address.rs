@@ -7,6 +7,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use lambda_http::Request;
 
 use super::authenticate::gateway_context;
+use crate::domain::event::Origin;
+use crate::domain::session::Device;
 use crate::domain::throttle::Source;
 use crate::platform::config::{ConfigError, Env};
 use crate::platform::hex;
@@ -58,6 +60,14 @@ impl ClientAddress {
     /// Returns the source of a request, for counting: the network of [`ClientAddress::of`].
     pub fn source(&self, request: &Request) -> Source {
         Source::of(&self.of(request))
+    }
+
+    /// Returns where the request comes from, at `millis` milliseconds since the epoch.
+    pub fn origin(&self, request: &Request, millis: u64) -> Origin {
+        let gateway = gateway_context(request);
+        let user_agent = gateway.and_then(|gateway| gateway.http.user_agent.as_deref());
+        let device = Device::new(&self.of(request), user_agent.unwrap_or_default());
+        Origin { device, millis }
     }
 
     /// Returns the address that CloudFront reports, if the request proves that CloudFront sent it.

@@ -6,6 +6,7 @@ use super::client_address::ClientAddress;
 use super::problem::Problem;
 use crate::domain::account::Account;
 use crate::domain::email::Email;
+use crate::domain::event::Origin;
 use crate::domain::id::SessionId;
 use crate::domain::session::Session;
 use crate::domain::throttle::{AttemptKey, AttemptPolicy, LastLogin, Place, Source, Wait};
@@ -153,9 +154,9 @@ impl Throttle {
         Ok(key)
     }
 
-    /// Returns the address of the client, as [`ClientAddress::of`] does.
-    pub fn client_address(&self, request: &Request) -> String {
-        self.client_address.of(request)
+    /// Returns where a request comes from, as [`ClientAddress::origin`] does.
+    pub fn origin(&self, request: &Request, millis: u64) -> Origin {
+        self.client_address.origin(request, millis)
     }
 
     /// Returns the source of a request, as [`ClientAddress::source`] does.

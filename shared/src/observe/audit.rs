@@ -89,7 +89,7 @@ pub enum RepeatedWhen {
 }
 
 /// An event and its fields, before it is written.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[must_use = "it is not in the log yet"]
 pub struct Entry {
     event: AuditEvent,
@@ -211,6 +211,26 @@ impl AuditEvent {
 }
 
 impl Entry {
+    /// Returns what happened.
+    pub fn event(&self) -> AuditEvent {
+        self.event
+    }
+
+    /// Returns the id of the session.
+    pub fn session_id(&self) -> Option<&str> {
+        self.session_id.as_deref()
+    }
+
+    /// Returns the reason.
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    /// Returns the cause of the event, or its subject.
+    pub fn cause(&self) -> Option<&str> {
+        self.by.as_deref()
+    }
+
     /// Sets the session.
     pub fn session(self, session_id: impl Display) -> Self {
         Self {

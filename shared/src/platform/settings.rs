@@ -61,4 +61,10 @@ settings! {
     LOGIN_ATTEMPTS_PER_ACCOUNT, "LoginAttemptsPerAccount", 10..=100, 50;
     /// The attempts of one source at all addresses in five minutes.
     LOGIN_ATTEMPTS_PER_SOURCE, "LoginAttemptsPerSource", 10..=1_000_000, 300;
+    /// The mails that may be asked for to one address in an hour.
+    MAILS_PER_ADDRESS, "MailsPerAddress", 1..=100, 5;
+    /// The mails that one source may ask for in an hour.
+    MAILS_PER_SOURCE, "MailsPerSource", 1..=1_000_000, 50;
+    /// How long events are stored, in days.
+    EVENT_DAYS, "EventDays", 1..=3650, 90;
 }

@@ -267,7 +267,11 @@ fn read_records(items: &[Attributes]) -> Result<LoginRecords, StoreError> {
             ItemKind::Attempts | ItemKind::SessionAttempts => records.at_place = read(item)?,
             ItemKind::SourceAttempts => records.of_source = made(item)?,
             // Read by the caller, or not asked for.
-            ItemKind::Account | ItemKind::Unknown | ItemKind::Session(_) => {}
+            ItemKind::Account
+            | ItemKind::Session(_)
+            | ItemKind::Link(_)
+            | ItemKind::Registration
+            | ItemKind::Unknown => {}
         }
     }
     Ok(records)

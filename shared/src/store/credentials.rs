@@ -12,6 +12,7 @@ use super::write::{carried_out, incomplete, reasons, refuses, retry_conflicts};
 use super::{Store, StoreError, unavailable};
 use crate::domain::account::Account;
 use crate::domain::email::Email;
+use crate::domain::event::Event;
 use crate::domain::id::UserId;
 use crate::domain::password::hash::PasswordHash;
 use crate::domain::session::Session;
@@ -68,7 +69,7 @@ impl Store {
     /// Replaces the password that was just verified with `new`, replaces the session of the request
     /// with `next`, which has another refresh token and the next epoch, and ends all other sessions
     /// of the account. They end at once, because their epoch differs from the account's from then
-    /// on; their items may be removed later.
+    /// on; their items may be removed later. `events` tell of it.
     ///
     /// # Errors
     ///
@@ -78,6 +79,7 @@ impl Store {
         account: &Account,
         next: &Session,
         new: &PasswordHash,
+        events: &[Event],
     ) -> Result<OwnerWrite, StoreError> {
         const OPERATION: &str = "change the password";
         let before = item::number(account.password_epoch);
@@ -110,6 +112,7 @@ impl Store {
                 .map_err(incomplete(OPERATION))?;
             actions.push(TransactWriteItem::builder().update(update).build());
         }
+        actions.extend(self.event_actions(events)?);
         let Err(fault) = self.transact(actions).await else {
             return Ok(OwnerWrite::Done);
         };

@@ -122,6 +122,8 @@ impl Store {
             ItemKind::Account => true,
             ItemKind::Credential
             | ItemKind::Session(_)
+            | ItemKind::Link(_)
+            | ItemKind::Registration
             | ItemKind::Attempts
             | ItemKind::SessionAttempts
             | ItemKind::SourceAttempts

@@ -9,7 +9,8 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::StoreError;
-use crate::domain::id::{SessionId, UserId};
+use crate::domain::event::Subject;
+use crate::domain::id::{EventId, SessionId, UserId};
 use crate::domain::throttle::{AttemptKey, Place};
 
 /// The attributes of an item.
@@ -30,6 +31,11 @@ const ATTEMPTS: &str = "ATTEMPTS";
 const SESSION_ATTEMPTS: &str = "THROTTLE#";
 /// The prefix of a session's sort key.
 pub(super) const SESSION: &str = "SESSION#";
+
+/// The prefix of a link's sort key. It lies behind the sessions, so lists of these do not read it.
+const LINK: &str = "TOKEN#";
+/// The sort key of a pending registration.
+const REGISTRATION: &str = "REGISTRATION";
 
 /// The key of an item.
 #[derive(Debug, Clone)]
@@ -101,7 +107,35 @@ impl Key {
         }
     }
 
-    /// The partition of an account: the account, its sessions, and the attempts in these.
+    /// The key of a link in a mail, by the event that asked for it.
+    pub(super) fn link(user: UserId, id: EventId) -> Self {
+        Self {
+            pk: Self::partition(user),
+            sk: format!("{LINK}{id}"),
+        }
+    }
+
+    /// The key of a pending registration, by the id of the account that it opens.
+    pub(super) fn registration(user: UserId) -> Self {
+        Self {
+            pk: Self::partition(user),
+            sk: REGISTRATION.to_owned(),
+        }
+    }
+
+    /// The key of an event, in the event table.
+    pub(super) fn event(subject: &Subject, id: EventId) -> Self {
+        Self {
+            pk: match subject {
+                Subject::User(user) => Self::partition(*user),
+                Subject::Address(address) => format!("EMAIL#{address}"),
+            },
+            sk: id.to_string(),
+        }
+    }
+
+    /// The partition of an account: the account, its sessions, the attempts in these, and the
+    /// links in mails to its owner.
     pub(super) fn partition(user: UserId) -> String {
         format!("USER#{user}")
     }
@@ -127,6 +161,10 @@ pub(super) enum ItemKind {
     Account,
     /// One of an account's sessions.
     Session(SessionId),
+    /// A link in a mail.
+    Link(EventId),
+    /// A registration that waits for its link.
+    Registration,
     /// The attempts at an address.
     Attempts,
     /// The attempts in a session of the account.
@@ -144,8 +182,12 @@ impl ItemKind {
             CREDENTIAL => Self::Credential,
             ACCOUNT => Self::Account,
             ATTEMPTS => Self::Attempts,
+            REGISTRATION => Self::Registration,
             sk => match sk.strip_prefix(SESSION) {
                 Some(id) => id.parse().map_or(Self::Unknown, Self::Session),
+                None if let Some(id) = sk.strip_prefix(LINK) => {
+                    id.parse().map_or(Self::Unknown, Self::Link)
+                }
                 None if sk.starts_with(SESSION_ATTEMPTS) => Self::SessionAttempts,
                 None if sk.parse::<u64>().is_ok() => Self::SourceAttempts,
                 None => Self::Unknown,
@@ -325,6 +367,20 @@ impl Reader<'_> {
             .iter()
             .map(|value| read(value).ok_or_else(|| self.corrupt(name)))
             .collect()
+    }
+
+    /// Reads a set of texts of `N` octets that may be missing.
+    pub(super) fn octet_set<const N: usize>(
+        &self,
+        name: &'static str,
+    ) -> Result<Vec<[u8; N]>, StoreError> {
+        let values = match self.attributes.get(name) {
+            None => return Ok(Vec::new()),
+            Some(AttributeValue::Bs(values)) => values,
+            Some(_) => return Err(self.corrupt(name)),
+        };
+        let read = |octets: &Blob| octets.as_ref().try_into().map_err(|_| self.corrupt(name));
+        values.iter().map(read).collect()
     }
 
     /// Returns whether the item has an attribute.

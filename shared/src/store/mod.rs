@@ -7,7 +7,9 @@ pub mod accounts;
 pub mod attempts;
 pub mod credentials;
 pub mod deletion;
+pub mod events;
 mod item;
+pub mod links;
 pub mod refreshes;
 pub mod sessions;
 mod write;
@@ -25,17 +27,19 @@ use crate::aws::{self, Stopwatch};
 use crate::observe::logging::chain;
 use crate::observe::request_log::{longest, one_more, record};
 use crate::platform::config::{ConfigError, Env};
+use events::EventTable;
 use item::{Attributes, Key};
 use write::unprocessed;
 
 pub use accounts::{Changed, Created};
 pub use credentials::{Credential, OwnerWrite};
 
-/// The table and the client that accesses it.
+/// The tables and the client that accesses them.
 #[derive(Clone)]
 pub struct Store {
     client: Client,
     table: String,
+    events: EventTable,
 }
 
 /// A failed operation of the store.
@@ -80,7 +84,8 @@ pub fn client(env: &Env<'_>) -> Result<Client, ConfigError> {
 }
 
 impl Store {
-    /// Reads `TABLE_NAME` and the settings of [`client`].
+    /// Reads `TABLE_NAME`, `EVENT_TABLE`, `EVENTS`, `EVENT_DAYS` and `MAIL_FROM`, and the settings of
+    /// [`client`].
     ///
     /// # Errors
     ///
@@ -89,6 +94,7 @@ impl Store {
         Ok(Self {
             client: client(env)?,
             table: env.required("TABLE_NAME", "the name of the DynamoDB table")?,
+            events: EventTable::from_env(env)?,
         })
     }
 

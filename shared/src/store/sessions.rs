@@ -95,6 +95,8 @@ impl Store {
                 ItemKind::Account => account = Some(read_account(user, &item)?),
                 // Not asked for.
                 ItemKind::Credential
+                | ItemKind::Link(_)
+                | ItemKind::Registration
                 | ItemKind::Attempts
                 | ItemKind::SessionAttempts
                 | ItemKind::SourceAttempts
@@ -228,6 +230,8 @@ impl Store {
                 ItemKind::Session(_) => page.sessions.push(read_session(user, item)?),
                 ItemKind::Account => page.account = Some(read_account(user, item)?),
                 ItemKind::Credential
+                | ItemKind::Link(_)
+                | ItemKind::Registration
                 | ItemKind::Attempts
                 | ItemKind::SessionAttempts
                 | ItemKind::SourceAttempts
@@ -245,6 +249,8 @@ impl Store {
                 // All sessions have been read.
                 ItemKind::Account
                 | ItemKind::Credential
+                | ItemKind::Link(_)
+                | ItemKind::Registration
                 | ItemKind::Attempts
                 | ItemKind::SessionAttempts
                 | ItemKind::SourceAttempts
@@ -273,6 +279,8 @@ impl Store {
             // Of these, only a session whose id cannot be read has this prefix.
             ItemKind::Account
             | ItemKind::Credential
+            | ItemKind::Link(_)
+            | ItemKind::Registration
             | ItemKind::Attempts
             | ItemKind::SessionAttempts
             | ItemKind::SourceAttempts

@@ -1,0 +1,204 @@
+//! The links in mails: tokens that prove that somebody reads the mail of an address.
+//!
+//! The secret of a link is made by the function `mailer` and lies in the mail alone. The table
+//! holds its hash. A link is good for one purpose, once, until it expires, and for as long as the
+//! account keeps the password that it had.
+
+use std::fmt;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::{ExposeSecret as _, SecretBox};
+
+use crate::domain::email::Email;
+use crate::domain::id::{EventId, SessionId, UserId};
+use crate::platform::random;
+
+/// What a link is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To set a new password.
+    PasswordReset,
+    /// To prove the address of an account.
+    EmailVerification,
+    /// To move an account to the address.
+    EmailChange,
+    /// To open the account of a pending registration.
+    Registration,
+}
+
+impl Purpose {
+    /// All variants.
+    pub const ALL: [Self; 4] = [
+        Self::PasswordReset,
+        Self::EmailVerification,
+        Self::EmailChange,
+        Self::Registration,
+    ];
+
+    /// Returns the name, as the table holds it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PasswordReset => "password_reset",
+            Self::EmailVerification => "email_verification",
+            Self::EmailChange => "email_change",
+            Self::Registration => "registration",
+        }
+    }
+
+    /// Returns how long a link is good after it was asked for, in seconds.
+    pub fn seconds(self) -> u64 {
+        const HOUR: u64 = 60 * 60;
+        match self {
+            Self::PasswordReset | Self::EmailChange => HOUR,
+            Self::EmailVerification | Self::Registration => 24 * HOUR,
+        }
+    }
+
+    /// Returns the purpose of a name, or `None` if there is no such purpose.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|purpose| purpose.name() == name)
+    }
+}
+
+/// A link as the table holds it. Its secret is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The account, or the account that a pending registration opens.
+    pub user_id: UserId,
+    /// The event that asked for the link.
+    pub id: EventId,
+    /// What it is good for.
+    pub purpose: Purpose,
+    /// The address that it was sent to.
+    pub email: Email,
+    /// The number of passwords that the account had had. 0 for a pending registration.
+    pub password_epoch: u64,
+    /// The session that asked for a change of address, which goes on after it.
+    pub session_id: Option<SessionId>,
+    /// When it expires, in seconds since the epoch.
+    pub expires_at: u64,
+    /// SHA-256 of each of its secrets. There is none before a mail is sent and after it was used.
+    pub hashes: Vec<[u8; 32]>,
+}
+
+impl Link {
+    /// Returns whether `token` is one of the link's, and good for `purpose` at `now`. Only a
+    /// conditional write decides whether it was used in the meantime.
+    pub fn accepts(&self, token: &LinkToken, purpose: Purpose, now: u64) -> bool {
+        let presented = token.hash();
+        let is_one = |hash: &[u8; 32]| verify_slices_are_equal(hash, &presented).is_ok();
+        self.purpose == purpose && self.expires_at > now && self.hashes.iter().any(is_one)
+    }
+}
+
+/// The token in a link: opaque to people, in one mail, never stored.
+///
+/// It contains the account, the event that asked for it, and 256 secret bits.
+pub struct LinkToken {
+    user_id: UserId,
+    id: EventId,
+    secret: SecretBox<[u8; 32]>,
+}
+
+impl LinkToken {
+    /// The prefix that marks the token for people and secret scanners.
+    const PREFIX: &str = "lkm_";
+    /// The number of octets: two identifiers, the secret.
+    const LENGTH: usize = 16 + 16 + 32;
+
+    /// Returns a new token for the event `id`.
+    pub fn new(user_id: UserId, id: EventId) -> Self {
+        Self {
+            user_id,
+            id,
+            secret: SecretBox::new(Box::new(random::octets())),
+        }
+    }
+
+    /// Returns the token's text, for the one mail that carries it.
+    pub fn expose(&self) -> String {
+        let mut octets = Vec::with_capacity(Self::LENGTH);
+        octets.extend_from_slice(self.user_id.as_bytes());
+        octets.extend_from_slice(self.id.as_bytes());
+        octets.extend_from_slice(self.secret.expose_secret());
+        format!("{}{}", Self::PREFIX, URL_SAFE_NO_PAD.encode(octets))
+    }
+
+    /// Parses a presented token. Returns `None` if it does not have the form of one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let octets = URL_SAFE_NO_PAD
+            .decode(text.strip_prefix(Self::PREFIX)?)
+            .ok()?;
+        let octets: &[u8; Self::LENGTH] = octets.as_slice().try_into().ok()?;
+        let (user_id, rest) = octets.split_first_chunk()?;
+        let (id, secret) = rest.split_first_chunk()?;
+        Some(Self {
+            user_id: UserId::from_bytes(*user_id),
+            id: EventId::from_bytes(*id),
+            secret: SecretBox::new(Box::new(secret.try_into().ok()?)),
+        })
+    }
+
+    /// Returns the account that the token claims.
+    pub fn user_id(&self) -> UserId {
+        self.user_id
+    }
+
+    /// Returns the event that the token claims.
+    pub fn id(&self) -> EventId {
+        self.id
+    }
+
+    /// Returns SHA-256 of the secret, which is stored. A fast hash is enough for 256 random bits.
+    pub fn hash(&self) -> [u8; 32] {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest(&SHA256, self.secret.expose_secret()).as_ref());
+        hash
+    }
+}
+
+impl fmt::Debug for LinkToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LinkToken")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_read_as_it_was_written_and_in_no_other_form() {
+        let token = LinkToken::new(UserId::new(1), EventId::new(2));
+        let text = token.expose();
+        let read = LinkToken::parse(&text).unwrap();
+        assert_eq!(
+            (read.user_id(), read.id(), read.hash()),
+            (token.user_id(), token.id(), token.hash())
+        );
+        for other in [
+            &text[1..],
+            &text[..text.len() - 1],
+            &format!("{text}A"),
+            &format!("{text}="),
+            &text.replace("lkm_", "lkr_"),
+            &format!(" {text}"),
+            "",
+            "lkm_",
+        ] {
+            assert!(LinkToken::parse(other).is_none(), "{other}");
+        }
+        assert_eq!(format!("{token:?}"), "LinkToken");
+    }
+
+    #[test]
+    fn each_purpose_has_a_name_of_its_own() {
+        for purpose in Purpose::ALL {
+            assert_eq!(Purpose::named(purpose.name()), Some(purpose));
+        }
+        assert_eq!(Purpose::named("other"), None);
+    }
+}

@@ -1,0 +1,87 @@
+//! The mails that events ask for.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A mail that an event asks for. The function `mailer` sends it to whom the event concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mail {
+    /// A link that sets a new password, if the address has an account.
+    PasswordReset,
+    /// A link that proves the address of an account, if it has one that is not proven yet.
+    EmailVerification,
+    /// A link that opens the account of a pending registration; or, if the address has an account,
+    /// a note that says so.
+    Registration,
+    /// A link that moves an account to a new address, and a notice to the old one.
+    EmailChange,
+    /// A notice: the password was changed.
+    PasswordChanged,
+    /// A notice to the old address: the account has a new one.
+    EmailChanged,
+    /// A notice: a login came from a source that the account does not know.
+    NewSource,
+    /// A notice: a session ended because its refresh token was used twice.
+    TokenReused,
+}
+
+/// An error: the text names no mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is not the name of a mail")]
+pub struct UnknownMail;
+
+impl Mail {
+    /// All variants.
+    pub const ALL: [Self; 8] = [
+        Self::PasswordReset,
+        Self::EmailVerification,
+        Self::Registration,
+        Self::EmailChange,
+        Self::PasswordChanged,
+        Self::EmailChanged,
+        Self::NewSource,
+        Self::TokenReused,
+    ];
+
+    /// Returns the name, as the attribute `mail` of an event holds it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PasswordReset => "password_reset",
+            Self::EmailVerification => "email_verification",
+            Self::Registration => "registration",
+            Self::EmailChange => "email_change",
+            Self::PasswordChanged => "password_changed",
+            Self::EmailChanged => "email_changed",
+            Self::NewSource => "new_source",
+            Self::TokenReused => "token_reused",
+        }
+    }
+}
+
+impl FromStr for Mail {
+    type Err = UnknownMail;
+
+    fn from_str(text: &str) -> Result<Self, UnknownMail> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|mail| mail.name() == text).ok_or(UnknownMail)
+    }
+}
+
+impl fmt::Display for Mail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_mail_has_a_name_of_its_own() {
+        for mail in Mail::ALL {
+            assert_eq!(mail.name().parse(), Ok(mail));
+        }
+        assert_eq!("other".parse::<Mail>(), Err(UnknownMail));
+    }
+}

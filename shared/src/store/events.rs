@@ -1,0 +1,196 @@
+//! Events: the rows of the event table. `mailer` is fed by its stream, which therefore shows no
+//! attribute of the main table.
+
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use tokio::task::JoinSet;
+
+use super::item::{self, Attributes, Key, Reader, SK, Writer};
+use super::write::incomplete;
+use super::{Store, StoreError, unavailable};
+use crate::domain::event::{Event, StoredEvent};
+use crate::domain::id::{EventId, UserId};
+use crate::domain::session::Device;
+use crate::observe::AuditEvent;
+use crate::platform::config::{ConfigError, Env};
+use crate::platform::settings;
+
+/// The event table, and which events it gets.
+#[derive(Clone)]
+pub(super) struct EventTable {
+    name: String,
+    recorded: Recorded,
+    seconds: u64,
+    has_mail: bool,
+}
+
+/// Which events are stored. Those that ask for a mail always are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Recorded {
+    All,
+    /// All but logins.
+    Security,
+    /// Those that ask for a mail.
+    MailOnly,
+}
+
+/// A page of an account's events.
+#[derive(Debug)]
+pub struct EventPage {
+    /// The events, latest first.
+    pub events: Vec<StoredEvent>,
+    /// The last event of this page, if others may follow.
+    pub last: Option<EventId>,
+}
+
+const RECORD: &str = "record the event";
+
+impl EventTable {
+    /// Reads `EVENT_TABLE`, `EVENTS`, `EVENT_DAYS` and `MAIL_FROM`. Without the last, nothing sends
+    /// mail, so no event asks for one.
+    pub(super) fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
+        let recorded = match env.optional("EVENTS").as_deref() {
+            None | Some("all") => Recorded::All,
+            Some("security") => Recorded::Security,
+            Some("none") => Recorded::MailOnly,
+            Some(other) => {
+                return Err(ConfigError::new(format!(
+                    "EVENTS is \"{other}\"; set it to all, security or none"
+                )));
+            }
+        };
+        Ok(Self {
+            name: env.required("EVENT_TABLE", "the name of the DynamoDB table of events")?,
+            recorded,
+            seconds: env.setting(&settings::EVENT_DAYS)? * 24 * 60 * 60,
+            has_mail: env.optional("MAIL_FROM").is_some(),
+        })
+    }
+
+    fn stores(&self, event: &Event) -> bool {
+        match self.recorded {
+            _ if self.has_mail && event.mail.is_some() => true,
+            Recorded::All => true,
+            Recorded::Security => event.kind() != AuditEvent::LoggedIn,
+            Recorded::MailOnly => false,
+        }
+    }
+
+    fn row(&self, event: &Event) -> Attributes {
+        let (entry, mail) = (event.entry(), event.mail.filter(|_| self.has_mail));
+        Writer::new(Key::event(&event.subject, event.id))
+            .text("event", event.kind().name())
+            .optional_text("session_id", entry.session_id())
+            .text("ip", &event.device.ip)
+            .text("user_agent", &event.device.user_agent)
+            .optional_text("reason", entry.reason())
+            .optional_text("by", entry.cause())
+            .optional_text("mail", mail.map(|mail| mail.name()))
+            .optional_text("pending", event.pending.map(String::from).as_deref())
+            .optional_text("link", event.link.map(String::from).as_deref())
+            .number("expires_at", event.id.millis() / 1000 + self.seconds)
+            .finish()
+    }
+}
+
+impl Store {
+    /// Stores events that no transaction tells of, each in one request, at once.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if DynamoDB does not answer. Some of the events may then be stored.
+    pub async fn record<'a>(
+        &self,
+        events: impl IntoIterator<Item = &'a Event>,
+    ) -> Result<(), StoreError> {
+        let mut puts = JoinSet::new();
+        for event in events.into_iter().filter(|event| self.events.stores(event)) {
+            let request = self.client.put_item().table_name(&self.events.name);
+            let request = request.set_item(Some(self.events.row(event)));
+            puts.spawn(request.send());
+        }
+        while let Some(answer) = puts.join_next().await {
+            if let Ok(answer) = answer {
+                answer.map_err(unavailable(RECORD))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the actions that store `events` in the transaction of the change that they tell of.
+    /// They have no condition, so they never refuse it; put them last.
+    pub(super) fn event_actions(
+        &self,
+        events: &[Event],
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let events = events.iter().filter(|event| self.events.stores(event));
+        let put = |event| {
+            let put = Put::builder()
+                .table_name(&self.events.name)
+                .set_item(Some(self.events.row(event)));
+            let put = put.build().map_err(incomplete(RECORD))?;
+            Ok(TransactWriteItem::builder().put(put).build())
+        };
+        events.map(put).collect()
+    }
+
+    /// Returns a page of at most `most` of an account's events, latest first, those before `before`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if DynamoDB does not answer or a row is unreadable.
+    pub async fn events_of(
+        &self,
+        user: UserId,
+        before: Option<EventId>,
+        most: i32,
+    ) -> Result<EventPage, StoreError> {
+        let request = self
+            .client
+            .query()
+            .table_name(&self.events.name)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", item::text(Key::partition(user)))
+            .scan_index_forward(false)
+            .limit(most);
+        let request = match before {
+            Some(before) => {
+                let start = Key::event(&user.into(), before).attributes();
+                request.set_exclusive_start_key(Some(start))
+            }
+            None => request,
+        };
+        let answer = request.send().await;
+        let answer = answer.map_err(unavailable("list the events"))?;
+        let last = answer.last_evaluated_key.as_ref();
+        let last = last.map(|key| event_id(key)).transpose()?;
+        let rows = answer.items.unwrap_or_default();
+        let events = rows.iter().map(read_event).collect::<Result<_, _>>()?;
+        Ok(EventPage { events, last })
+    }
+}
+
+fn event_id(attributes: &Attributes) -> Result<EventId, StoreError> {
+    reader(attributes).parsed(SK)
+}
+
+fn read_event(attributes: &Attributes) -> Result<StoredEvent, StoreError> {
+    let row = reader(attributes);
+    Ok(StoredEvent {
+        id: row.parsed(SK)?,
+        name: row.parsed("event")?,
+        session_id: row.optional_text("session_id")?,
+        device: Device {
+            ip: row.parsed("ip")?,
+            user_agent: row.parsed("user_agent")?,
+        },
+        reason: row.optional_text("reason")?,
+        by: row.optional_text("by")?,
+    })
+}
+
+fn reader(attributes: &Attributes) -> Reader<'_> {
+    Reader {
+        item: "event",
+        attributes,
+    }
+}
