@@ -140,6 +140,11 @@ impl Key {
         format!("USER#{user}")
     }
 
+    /// Returns the partition key.
+    pub(super) fn partition_key(self) -> String {
+        self.pk
+    }
+
     /// Returns the two attributes of the key.
     pub(super) fn attributes(self) -> Attributes {
         HashMap::from([
