@@ -53,7 +53,6 @@ pub struct EventPage {
 }
 
 const RECORD: &str = "record the event";
-const REACH: &str = "answer at the start";
 
 impl EventTable {
     /// Reads `EVENT_TABLE`, `EVENTS`, `EVENT_DAYS` and `MAIL_FROM`. Without the last, nothing sends
@@ -162,14 +161,9 @@ impl EventReader {
     /// Opens a connection to DynamoDB ahead of the first request, as
     /// [`Store::warm_up`](super::Store::warm_up) does.
     pub async fn warm_up(&self) {
-        let request = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", item::text(Key::nothing().partition_key()))
-            .limit(1);
-        if let Err(fault) = request.send().await.map_err(unavailable(REACH)) {
+        // The id of no account.
+        let nobody = UserId::from_bytes([0; 16]);
+        if let Err(fault) = self.events_of(nobody, None, 1, 0).await {
             tracing::warn!(cause = chain(&fault), "DynamoDB cannot be reached yet");
         }
     }

@@ -140,11 +140,6 @@ impl Key {
         format!("USER#{user}")
     }
 
-    /// Returns the partition key.
-    pub(super) fn partition_key(self) -> String {
-        self.pk
-    }
-
     /// Returns the two attributes of the key.
     pub(super) fn attributes(self) -> Attributes {
         HashMap::from([

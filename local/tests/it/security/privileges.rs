@@ -100,7 +100,9 @@ fn register_may_read_no_item_but_the_one_that_is_never_there() {
         "Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": table,
         "Condition": {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": "NOTHING"}},
     });
-    assert_eq!(*policies, json!([{ "Statement": [write, get] }]));
+    let events = json!({"Fn::GetAtt": "EventTable.Arn"});
+    let tell = json!({"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": events});
+    assert_eq!(*policies, json!([{ "Statement": [write, get, tell] }]));
 }
 
 #[test]
