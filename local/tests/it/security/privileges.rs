@@ -20,6 +20,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         .expect(401);
     app.login("nobody@example.com", PASSWORD).await.expect(401);
 
+    ada.get("/activity").send().await.expect(200);
     ada.get("/profile").send().await.expect(200);
     ada.patch("/profile", json!({"first_name": "Augusta"}))
         .send()
