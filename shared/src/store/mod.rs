@@ -14,6 +14,7 @@ pub mod links;
 pub mod mails;
 pub mod refreshes;
 pub mod sessions;
+mod values;
 mod write;
 
 use std::collections::HashMap;
