@@ -10,12 +10,14 @@ use authorizer::Authorizer;
 use axum::body::{Body, Bytes};
 use axum::http::{Request, Uri};
 use discovery::Discovery;
+use forgot::Forgot;
 use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use keys::Keys;
 use lambda_http::{Context, LambdaEvent};
+use links::Links;
 use login::Login;
 use password::ChangePassword;
 use profile::Profile;
@@ -52,6 +54,8 @@ functions! {
     discovery => |env, _clock| in_process(Discovery::from_env(env)?),
     keys => |env, _clock| in_process_keys(Keys::from_env(env)),
     activity => |env, clock| in_process(Activity::from_env(env, clock)?),
+    forgot => |env, clock| in_process(Forgot::from_env(env, clock)?),
+    links => |env, clock| in_process(Links::from_env(env, clock)?),
     login => |env, clock| in_process(Login::from_env(env, clock)?),
     password => |env, clock| in_process(ChangePassword::from_env(env, clock)?),
     profile => |env, clock| in_process(Profile::from_env(env, clock)?),

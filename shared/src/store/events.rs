@@ -10,6 +10,7 @@ use super::write::incomplete;
 use super::{Store, StoreError, unavailable};
 use crate::domain::event::{Event, StoredEvent};
 use crate::domain::id::{EventId, UserId};
+use crate::domain::mail::Mail;
 use crate::domain::session::Device;
 use crate::observe::AuditEvent;
 use crate::observe::audit::Kept;
@@ -72,7 +73,7 @@ impl EventTable {
             name: event_table(env)?,
             recorded,
             seconds: env.setting(&settings::EVENT_DAYS)? * 24 * 60 * 60,
-            has_mail: env.optional("MAIL_FROM").is_some(),
+            has_mail: Mail::is_sent(env),
         })
     }
 
@@ -200,7 +201,7 @@ impl EventReader {
         let answer = request.send().await;
         let answer = answer.map_err(unavailable("list the events"))?;
         let last = answer.last_evaluated_key.as_ref();
-        let last = last.map(|key| event_id(key)).transpose()?;
+        let last = last.map(event_id).transpose()?;
         let rows = answer.items.unwrap_or_default();
         let mut events = rows.iter().map(read_event).collect::<Result<Vec<_>, _>>()?;
         events.retain(|event| event.expires_at > now);

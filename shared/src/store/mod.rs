@@ -9,9 +9,12 @@ pub mod credentials;
 pub mod deletion;
 pub mod events;
 mod item;
+mod link_uses;
 pub mod links;
+pub mod mails;
 pub mod refreshes;
 pub mod sessions;
+mod values;
 mod write;
 
 use std::collections::HashMap;

@@ -100,6 +100,7 @@ impl Store {
                 | ItemKind::Attempts
                 | ItemKind::SessionAttempts
                 | ItemKind::SourceAttempts
+                | ItemKind::Mails
                 | ItemKind::Unknown => {}
             }
         }
@@ -256,6 +257,7 @@ impl Store {
                 | ItemKind::Attempts
                 | ItemKind::SessionAttempts
                 | ItemKind::SourceAttempts
+                | ItemKind::Mails
                 | ItemKind::Unknown => {}
             }
         }
@@ -275,6 +277,7 @@ impl Store {
                 | ItemKind::Attempts
                 | ItemKind::SessionAttempts
                 | ItemKind::SourceAttempts
+                | ItemKind::Mails
                 | ItemKind::Unknown => None,
             },
         };
@@ -305,6 +308,7 @@ impl Store {
             | ItemKind::Attempts
             | ItemKind::SessionAttempts
             | ItemKind::SourceAttempts
+            | ItemKind::Mails
             | ItemKind::Unknown => false,
         };
         self.delete_of_partition(user, Some(SESSION), is_spared, "end the sessions")

@@ -11,6 +11,7 @@ use local::functions::Functions;
 use local::gateway::Gateway;
 use local::template::Template;
 use serde_json::{Value, json};
+use shared::domain::Purpose;
 use shared::platform::clock::Clock;
 
 use super::openapi::{NOT_CAUSED, of_name, template};
@@ -18,6 +19,7 @@ use crate::support::app::bare_event;
 use crate::support::app::{
     Answer, App, BEGINNING, EVENT_TABLE, PASSWORD, claims, env, options, root, text,
 };
+use crate::support::links::MAIL;
 use crate::support::openapi::{Operation, Part, answer_examples, cases, described};
 
 #[tokio::test]
@@ -117,7 +119,7 @@ async fn run(function: &str) {
                             example.value
                         );
                     }
-                    None => assert!([204, 304].contains(&answer.status.as_u16()), "{shown}"),
+                    None => assert!([202, 204, 304].contains(&answer.status.as_u16()), "{shown}"),
                 }
             }
         }
@@ -126,17 +128,28 @@ async fn run(function: &str) {
 
 /// Causes the answer `name` of an operation, and returns it.
 async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer {
+    let of_mail = ["forgot", "links"]
+        .map(Value::from)
+        .contains(&operation.value["tags"][0]);
     let mut app = match name {
         "failed" => without_functions().await,
+        "too-many-attempts" if of_mail => App::with(&[MAIL, ("MailsPerAddress", "3")]).await,
         "too-many-attempts" => App::with(&[("LoginAttemptsPerSource", "10")]).await,
         "registration-closed" => App::with(&[("Registration", "closed")]).await,
+        _ if of_mail && name != "no-mail" => App::with_mail().await,
         _ => App::start().await,
     };
     let (mut access_token, mut refresh_token) = (String::new(), String::new());
+    let mut link = String::new();
     let has_people = name != "failed"
         && (operation.id() != "register" || ["email-taken", "too-many-attempts"].contains(&name));
     if has_people {
-        app.register("ada@example.com").await.expect(201);
+        let ada = app.register("ada@example.com").await.expect(201).json();
+        let purpose = match operation.id() {
+            "verifyEmail" => Purpose::EmailVerification,
+            _ => Purpose::PasswordReset,
+        };
+        link = app.mint(&text(&ada, "id"), purpose).await;
         if operation.id() == "listActivity" {
             // Events of one millisecond are in any order.
             app.clock.advance(Duration::from_secs(1));
@@ -214,7 +227,10 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
         Part::Body { media_type: of } if of == media_type => Some(example.value),
         _ => None,
     });
-    let body = body.map(|body| body.to_string().replace(EXAMPLE_TOKEN, &refresh_token));
+    let body = body.map(|body| {
+        let body = body.to_string().replace(EXAMPLE_TOKEN, &refresh_token);
+        body.replace(EXAMPLE_LINK, &link)
+    });
     let body = match name {
         "malformed-json" => Some("{".to_owned()),
         "not-an-object" => Some("[]".to_owned()),
@@ -251,16 +267,19 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
         }
     };
     if name == "too-many-attempts" {
-        if operation.id() == "register" {
+        match operation.id() {
             // The wait for a source ends with its five minutes, 30 seconds later.
-            app.clock.advance(Duration::from_secs(270));
+            "register" => app.clock.advance(Duration::from_secs(270)),
+            // That for mails ends with the hour.
+            _ if of_mail => app.clock.advance(Duration::from_secs(3570)),
+            _ => {}
         }
         for _ in 0..10 {
             let refused = call().send().await;
             if refused.status == 429 {
                 break;
             }
-            let wrong = [401, 403, 409].contains(&refused.status.as_u16());
+            let wrong = [202, 401, 403, 409].contains(&refused.status.as_u16());
             assert!(wrong, "{refused:?}");
         }
     }
@@ -269,6 +288,10 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
 
 /// The refresh token of the examples, which the tests replace by a valid one.
 const EXAMPLE_TOKEN: &str = "lkr_AaIJqiUNfASpmynRwyrz4gGiCaooBHb9gysuImuicAEAAAAA9Vw0mOFO7Jxu0mcuHKFGZK-wgZyiVFkNRTtEwpeGhcM";
+
+/// The token of a link of the examples, which the tests replace by a valid one.
+const EXAMPLE_LINK: &str =
+    "lkm_AaIJqiUNfASpmynRwyrz4gGiCaooBHb9gysuImuicAGrze-8gzG0-bS1jP2Z5dYyZ0ZpJYp2bWfjmCkN0a8xYw";
 
 /// Returns an app whose functions cannot be called: nothing listens at the discard port.
 async fn without_functions() -> App {

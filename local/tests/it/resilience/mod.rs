@@ -2,6 +2,7 @@ mod dynamodb;
 mod events;
 mod every_request;
 mod keys;
+mod links;
 mod requests;
 mod sessions;
 mod warm_up;
