@@ -1,9 +1,12 @@
-//! `GET PUT PATCH DELETE /profile`, `POST /profile/delete`: shows and changes the profile of an
-//! account, and deletes it.
+//! `GET PUT PATCH DELETE /profile`, `POST /profile/delete`, `POST /email/change`: shows and changes
+//! the profile of an account, deletes it, and asks for a link that changes its address.
+
+mod email_change;
 
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
-use shared::domain::{Account, Hasher, Name, Password, ProfileChange, Status};
+use shared::domain::session::SessionPolicy;
+use shared::domain::{Account, Hasher, Mail, Name, Password, ProfileChange, Status};
 use shared::http::{
     Authenticator, Fields, Handler, Identity, Media, Preconditions, Problem, Reauthentication,
     Throttle, TokenRejection, active, etag, json, no_content,
@@ -19,11 +22,14 @@ pub struct Profile {
     hasher: Hasher,
     throttle: Throttle,
     authenticator: Authenticator,
+    sessions: SessionPolicy,
+    sends_mail: bool,
     clock: Clock,
 }
 
 impl Profile {
-    /// Reads the same settings as [`Store`], [`Hasher`], [`Throttle`] and [`Authenticator`].
+    /// Reads the same settings as [`Store`], [`Hasher`], [`Throttle`], [`Authenticator`],
+    /// [`SessionPolicy`] and [`Mail::is_sent`].
     ///
     /// # Errors
     ///
@@ -34,6 +40,8 @@ impl Profile {
             hasher: Hasher::from_env(env)?,
             throttle: Throttle::from_env(env)?,
             authenticator: Authenticator::from_env(env, clock.clone())?,
+            sessions: SessionPolicy::from_env(env)?,
+            sends_mail: Mail::is_sent(env),
             clock,
         })
     }
@@ -149,6 +157,9 @@ impl Handler for Profile {
             Method::POST if request.uri().path().ends_with("/profile/delete") => {
                 self.delete(&owner, &request).await?;
                 return Ok(no_content());
+            }
+            Method::POST if request.uri().path().ends_with("/email/change") => {
+                return self.ask_for_email_change(&owner, &request).await;
             }
             _ => {
                 return Err(Problem::MethodNotAllowed {

@@ -36,6 +36,12 @@ pub enum AuditEvent {
     SessionsEnded,
     /// A password was changed.
     PasswordChanged,
+    /// The owner of an account asked for a link that moves it to a new address.
+    EmailChangeRequested,
+    /// An account was moved to a new address.
+    EmailChanged,
+    /// Somebody asked for a link that opens an account.
+    RegistrationRequested,
     /// An account was deleted by its owner.
     AccountDeleted,
     /// The authorizer refused a token; `reason` says why.
@@ -64,6 +70,8 @@ pub enum EndedBy {
     Owner,
     /// The password was changed.
     PasswordChange,
+    /// The address was changed.
+    EmailChange,
     /// A refresh token was reused.
     Reuse,
     /// The account was deleted.
@@ -113,7 +121,7 @@ impl LoginRefusal {
 
 impl AuditEvent {
     /// All variants.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Registered,
         Self::EmailTaken,
         Self::LoggedIn,
@@ -125,6 +133,9 @@ impl AuditEvent {
         Self::SessionEnded,
         Self::SessionsEnded,
         Self::PasswordChanged,
+        Self::EmailChangeRequested,
+        Self::EmailChanged,
+        Self::RegistrationRequested,
         Self::AccountDeleted,
         Self::TokenRefused,
     ];
@@ -163,6 +174,15 @@ impl AuditEvent {
             Self::SessionEnded => ("session_ended", "a session ended"),
             Self::SessionsEnded => ("sessions_ended", "all sessions ended, or all others"),
             Self::PasswordChanged => ("password_changed", "a password was changed"),
+            Self::EmailChangeRequested => (
+                "email_change_requested",
+                "a link was asked for that moves an account to a new address",
+            ),
+            Self::EmailChanged => ("email_changed", "an account has a new address"),
+            Self::RegistrationRequested => (
+                "registration_requested",
+                "a link was asked for that opens an account",
+            ),
             Self::AccountDeleted => ("account_deleted", "an account was deleted"),
             Self::TokenRefused => ("token_refused", "a token was refused"),
         }
@@ -204,6 +224,9 @@ impl AuditEvent {
             | Self::SessionEnded
             | Self::SessionsEnded
             | Self::PasswordChanged
+            | Self::EmailChangeRequested
+            | Self::EmailChanged
+            | Self::RegistrationRequested
             | Self::AccountDeleted
             | Self::TokenRefused => None,
         }
@@ -360,6 +383,7 @@ impl Display for EndedBy {
             Self::Logout => "logout",
             Self::Owner => "owner",
             Self::PasswordChange => "password_change",
+            Self::EmailChange => "email_change",
             Self::Reuse => "reuse",
             Self::Deletion => "deletion",
         })

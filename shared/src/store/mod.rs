@@ -7,10 +7,12 @@ pub mod accounts;
 pub mod attempts;
 pub mod credentials;
 pub mod deletion;
+pub mod email_changes;
 pub mod events;
 mod item;
 pub mod links;
 pub mod refreshes;
+pub mod registrations;
 pub mod sessions;
 mod write;
 

@@ -14,7 +14,8 @@ use crate::support::app::{App, root};
 use crate::support::private::without_private;
 
 /// The status of each outcome that is not a problem.
-const SUCCESSES: [(&str, u16); 13] = [
+const SUCCESSES: [(&str, u16); 14] = [
+    ("asked", 202),
     ("changed", 200),
     ("created", 201),
     ("deleted", 204),
