@@ -9,12 +9,14 @@ use authorizer::Authorizer;
 use axum::body::{Body, Bytes};
 use axum::http::{Request, Uri};
 use discovery::Discovery;
+use forgot::Forgot;
 use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use keys::Keys;
 use lambda_http::{Context, LambdaEvent};
+use links::Links;
 use login::Login;
 use password::ChangePassword;
 use profile::Profile;
@@ -50,6 +52,8 @@ functions! {
     authorizer => |env, clock| in_process_authorizer(Authorizer::from_env(env, clock)?),
     discovery => |env, _clock| in_process(Discovery::from_env(env)?),
     keys => |env, _clock| in_process_keys(Keys::from_env(env)),
+    forgot => |env, clock| in_process(Forgot::from_env(env, clock)?),
+    links => |env, clock| in_process(Links::from_env(env, clock)?),
     login => |env, clock| in_process(Login::from_env(env, clock)?),
     password => |env, clock| in_process(ChangePassword::from_env(env, clock)?),
     profile => |env, clock| in_process(Profile::from_env(env, clock)?),

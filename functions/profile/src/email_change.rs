@@ -61,10 +61,10 @@ impl Profile {
         .verify()
         .await?;
         // After the password: whoever does not know it uses up nobody's mails.
-        self.throttle
-            .count_mail(&self.store, &change.email, request, now)
-            .await?;
-        let origin = self.throttle.origin(request, millis);
+        let counted = self
+            .mails
+            .count(&self.store, &change.email, request, millis);
+        let origin = counted.await?;
         let requested = AuditEvent::EmailChangeRequested.of(account.id);
         let requested = Event::new(requested.session(session.id), account.id, &origin);
         let link = Link {

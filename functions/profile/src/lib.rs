@@ -8,8 +8,8 @@ use lambda_http::{Body, Request, Response};
 use shared::domain::session::SessionPolicy;
 use shared::domain::{Account, Hasher, Mail, Name, Password, ProfileChange, Status};
 use shared::http::{
-    Authenticator, Fields, Handler, Identity, Media, Preconditions, Problem, Reauthentication,
-    Throttle, TokenRejection, active, etag, json, no_content,
+    Authenticator, Fields, Handler, Identity, MailThrottle, Media, Preconditions, Problem,
+    Reauthentication, Throttle, TokenRejection, active, etag, json, no_content,
 };
 use shared::observe::{AuditEvent, EndedBy};
 use shared::platform::{Clock, ConfigError, Env};
@@ -23,13 +23,14 @@ pub struct Profile {
     throttle: Throttle,
     authenticator: Authenticator,
     sessions: SessionPolicy,
+    mails: MailThrottle,
     sends_mail: bool,
     clock: Clock,
 }
 
 impl Profile {
     /// Reads the same settings as [`Store`], [`Hasher`], [`Throttle`], [`Authenticator`],
-    /// [`SessionPolicy`] and [`Mail::is_sent`].
+    /// [`SessionPolicy`], [`MailThrottle`] and [`Mail::is_sent`].
     ///
     /// # Errors
     ///
@@ -41,6 +42,7 @@ impl Profile {
             throttle: Throttle::from_env(env)?,
             authenticator: Authenticator::from_env(env, clock.clone())?,
             sessions: SessionPolicy::from_env(env)?,
+            mails: MailThrottle::from_env(env)?,
             sends_mail: Mail::is_sent(env),
             clock,
         })

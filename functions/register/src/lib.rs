@@ -9,7 +9,7 @@ use shared::domain::{
     Account, Email, EmailVerification, Event, Hasher, Mail, Name, NewAccount, Password,
     PasswordPolicy, PendingRegistration, Purpose, Registration, Subject, UserId, personal_words,
 };
-use shared::http::{Fields, Handler, Media, Problem, Throttle, accepted, json};
+use shared::http::{Fields, Handler, MailThrottle, Media, Problem, Throttle, accepted, json};
 use shared::observe::AuditEvent;
 use shared::platform::{Clock, ConfigError, Env};
 use shared::store::{Created, Store};
@@ -22,12 +22,13 @@ pub struct Register {
     throttle: Throttle,
     registration: Registration,
     verification: EmailVerification,
+    mails: MailThrottle,
     clock: Clock,
 }
 
 impl Register {
     /// Reads the same settings as [`Store`], [`Hasher`], [`PasswordPolicy`], [`Throttle`],
-    /// [`Registration`] and [`EmailVerification`].
+    /// [`Registration`], [`EmailVerification`] and [`MailThrottle`].
     ///
     /// # Errors
     ///
@@ -43,6 +44,7 @@ impl Register {
             throttle: Throttle::from_env(env)?,
             registration: Registration::from_env(env)?,
             verification: EmailVerification::from_env(env)?,
+            mails: MailThrottle::from_env(env)?,
             clock,
         })
     }
@@ -128,17 +130,15 @@ impl Register {
         new: NewAccount,
         password: &Password,
     ) -> Result<Response<Body>, Problem> {
-        let now = self.clock.now();
+        let millis = self.clock.millis();
         let Self {
             throttle, store, ..
         } = self;
-        tokio::try_join!(
-            throttle.count_registration(store, &new.email, request, now),
-            throttle.count_mail(store, &new.email, request, now),
+        let (_, origin) = tokio::try_join!(
+            throttle.count_registration(store, &new.email, request, millis / 1000),
+            self.mails.count(store, &new.email, request, millis),
         )?;
         let password = self.hasher.hash(password).await?;
-        let millis = self.clock.millis();
-        let origin = self.throttle.origin(request, millis);
         let account_id = UserId::new(millis);
         let requested = AuditEvent::RegistrationRequested.of_nobody();
         let requested = Event::new(requested, Subject::address(&new.email), &origin)

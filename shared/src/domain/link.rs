@@ -86,13 +86,60 @@ pub struct Link {
     pub hashes: Vec<[u8; 32]>,
 }
 
+/// The reason why a link was refused. The client is not told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkRefusal {
+    /// The text does not have the form of a token.
+    Malformed,
+    /// Nobody was sent the token, or its link has expired and was removed.
+    Unknown,
+    /// The link was used.
+    Used,
+    /// The link has expired.
+    Expired,
+    /// The link is good for something else.
+    OtherPurpose,
+    /// The account is gone, disabled or being deleted.
+    AccountGone,
+    /// The account has another password or another address by now.
+    AccountChanged,
+}
+
+impl fmt::Display for LinkRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "malformed",
+            Self::Unknown => "unknown",
+            Self::Used => "used",
+            Self::Expired => "expired",
+            Self::OtherPurpose => "other_purpose",
+            Self::AccountGone => "account_gone",
+            Self::AccountChanged => "account_changed",
+        })
+    }
+}
+
 impl Link {
-    /// Returns whether `token` is one of the link's, and good for `purpose` at `now`. Only a
-    /// conditional write decides whether it was used in the meantime.
-    pub fn accepts(&self, token: &LinkToken, purpose: Purpose, now: u64) -> bool {
+    /// Checks that `token` is one of the link's, and good for `purpose` at `now`. Only a conditional
+    /// write decides whether it was used in the meantime.
+    ///
+    /// # Errors
+    ///
+    /// Returns the reason if it is not.
+    pub fn check(&self, token: &LinkToken, purpose: Purpose, now: u64) -> Result<(), LinkRefusal> {
         let presented = token.hash();
         let is_one = |hash: &[u8; 32]| verify_slices_are_equal(hash, &presented).is_ok();
-        self.purpose == purpose && self.expires_at > now && self.hashes.iter().any(is_one)
+        if self.hashes.is_empty() {
+            Err(LinkRefusal::Used)
+        } else if !self.hashes.iter().any(is_one) {
+            Err(LinkRefusal::Unknown)
+        } else if self.purpose != purpose {
+            Err(LinkRefusal::OtherPurpose)
+        } else if self.expires_at <= now {
+            Err(LinkRefusal::Expired)
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -36,9 +36,9 @@ pub use event::{Event, Origin, Subject};
 pub use field_error::{FieldError, Violation};
 pub use id::{EventId, Role, SessionId, UserId};
 #[cfg(feature = "accounts")]
-pub use link::{Link, LinkToken, Purpose};
+pub use link::{Link, LinkRefusal, LinkToken, Purpose};
 #[cfg(feature = "accounts")]
-pub use mail::Mail;
+pub use mail::{Mail, MailPolicy};
 #[cfg(feature = "accounts")]
 pub use name::Name;
 #[cfg(feature = "accounts")]

@@ -89,6 +89,7 @@ impl PendingRegistration {
     pub fn account(&self, millis: u64) -> Account {
         Account {
             id: self.account_id,
+            email_verified: true,
             ..Account::open(self.new.clone(), millis)
         }
     }

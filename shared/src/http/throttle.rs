@@ -8,6 +8,7 @@ use crate::domain::account::Account;
 use crate::domain::email::Email;
 use crate::domain::event::Origin;
 use crate::domain::id::SessionId;
+use crate::domain::link::Link;
 use crate::domain::session::Session;
 use crate::domain::throttle::{AttemptKey, AttemptPolicy, LastLogin, Place, Source, Wait};
 use crate::observe::audit::AuditEvent;
@@ -103,6 +104,26 @@ impl Throttle {
             false => key,
         };
         self.check(store, key, records, now)
+    }
+
+    /// As [`Throttle::admit`], for the password of a registration that waits for `link`. These
+    /// attempts are counted by link: whoever guesses at the address cannot make its owner wait here.
+    ///
+    /// # Errors
+    ///
+    /// Returns 429 if the attempt has to wait.
+    pub async fn admit_with_link<'a>(
+        &'a self,
+        store: &'a Store,
+        link: &Link,
+        request: &Request,
+        now: u64,
+    ) -> Result<AdmittedAttempt<'a>, Problem> {
+        let place = Place::Link(link.user_id, link.id);
+        let key = AttemptKey::new(&link.email, place, &self.source(request));
+        let records = store.login_records(&key, now).await?;
+        let (admitted, _) = self.check(store, key, records, now)?;
+        Ok(admitted)
     }
 
     fn check<'a>(

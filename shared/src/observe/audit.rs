@@ -4,7 +4,11 @@
 //! No line contains an e-mail address, an IP address or a secret. Accounts and sessions are named
 //! by their ids.
 
-use std::fmt::{self, Display};
+mod reasons;
+
+use std::fmt::Display;
+
+pub use reasons::{EndedBy, LoginRefusal, RepeatedFrom, RepeatedWhen};
 
 use crate::observe::request_log::{RequestLog, one_more, record, request};
 
@@ -42,58 +46,20 @@ pub enum AuditEvent {
     EmailChanged,
     /// Somebody asked for a link that opens an account.
     RegistrationRequested,
+    /// A link that sets a new password was asked for, at an address that may have no account.
+    PasswordResetRequested,
+    /// A password was set with a link.
+    PasswordReset,
+    /// A link that proves an address was asked for, at an address that may have no account.
+    EmailVerificationRequested,
+    /// An address was proven with a link.
+    EmailVerified,
+    /// A link was refused; `reason` is a `LinkRefusal`.
+    LinkRefused,
     /// An account was deleted by its owner.
     AccountDeleted,
     /// The authorizer refused a token; `reason` says why.
     TokenRefused,
-}
-
-/// The reason why a login was refused. The client is not told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LoginRefusal {
-    /// No account has the address.
-    UnknownAddress,
-    /// The account has another password.
-    WrongPassword,
-    /// The password was right, but the account is disabled or being deleted.
-    AccountDisabled,
-    /// The account was deleted, or its password was changed, during the login.
-    AccountChanged,
-}
-
-/// The cause of a session's end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EndedBy {
-    /// The session's refresh token was sent to `POST /logout`.
-    Logout,
-    /// The account's owner ended it.
-    Owner,
-    /// The password was changed.
-    PasswordChange,
-    /// The address was changed.
-    EmailChange,
-    /// A refresh token was reused.
-    Reuse,
-    /// The account was deleted.
-    Deletion,
-}
-
-/// The network in which a refresh token was presented again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RepeatedFrom {
-    /// In the network that had replaced it.
-    SameNetwork,
-    /// In another network.
-    OtherNetwork,
-}
-
-/// When a refresh token was presented again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RepeatedWhen {
-    /// Within the grace time.
-    WithinGrace,
-    /// After the grace time.
-    AfterGrace,
 }
 
 /// An event and its fields, before it is written.
@@ -109,19 +75,9 @@ pub struct Entry {
     seconds: Option<u64>,
 }
 
-impl LoginRefusal {
-    /// All variants.
-    pub const ALL: [Self; 4] = [
-        Self::UnknownAddress,
-        Self::WrongPassword,
-        Self::AccountDisabled,
-        Self::AccountChanged,
-    ];
-}
-
 impl AuditEvent {
     /// All variants.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 21] = [
         Self::Registered,
         Self::EmailTaken,
         Self::LoggedIn,
@@ -136,6 +92,11 @@ impl AuditEvent {
         Self::EmailChangeRequested,
         Self::EmailChanged,
         Self::RegistrationRequested,
+        Self::PasswordResetRequested,
+        Self::PasswordReset,
+        Self::EmailVerificationRequested,
+        Self::EmailVerified,
+        Self::LinkRefused,
         Self::AccountDeleted,
         Self::TokenRefused,
     ];
@@ -183,6 +144,17 @@ impl AuditEvent {
                 "registration_requested",
                 "a link was asked for that opens an account",
             ),
+            Self::PasswordResetRequested => (
+                "password_reset_requested",
+                "a link that sets a new password was asked for",
+            ),
+            Self::PasswordReset => ("password_reset", "a password was set with a link"),
+            Self::EmailVerificationRequested => (
+                "email_verification_requested",
+                "a link that proves an address was asked for",
+            ),
+            Self::EmailVerified => ("email_verified", "an address was proven"),
+            Self::LinkRefused => ("link_refused", "a link was refused"),
             Self::AccountDeleted => ("account_deleted", "an account was deleted"),
             Self::TokenRefused => ("token_refused", "a token was refused"),
         }
@@ -227,6 +199,11 @@ impl AuditEvent {
             | Self::EmailChangeRequested
             | Self::EmailChanged
             | Self::RegistrationRequested
+            | Self::PasswordResetRequested
+            | Self::PasswordReset
+            | Self::EmailVerificationRequested
+            | Self::EmailVerified
+            | Self::LinkRefused
             | Self::AccountDeleted
             | Self::TokenRefused => None,
         }
@@ -345,47 +322,5 @@ impl Entry {
                 log.user_id = self.user_id;
             }
         });
-    }
-}
-
-impl Display for LoginRefusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::UnknownAddress => "unknown_address",
-            Self::WrongPassword => "wrong_password",
-            Self::AccountDisabled => "account_disabled",
-            Self::AccountChanged => "account_changed",
-        })
-    }
-}
-
-impl Display for RepeatedFrom {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::SameNetwork => "same_network",
-            Self::OtherNetwork => "other_network",
-        })
-    }
-}
-
-impl Display for RepeatedWhen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::WithinGrace => "within_grace",
-            Self::AfterGrace => "after_grace",
-        })
-    }
-}
-
-impl Display for EndedBy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Logout => "logout",
-            Self::Owner => "owner",
-            Self::PasswordChange => "password_change",
-            Self::EmailChange => "email_change",
-            Self::Reuse => "reuse",
-            Self::Deletion => "deletion",
-        })
     }
 }

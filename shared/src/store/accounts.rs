@@ -244,13 +244,14 @@ pub(super) struct Unchanged {
 
 impl Unchanged {
     /// The attributes that [`Account::view`] shows and that can change.
-    const SHOWN: [&str; 6] = [
+    const SHOWN: [&str; 7] = [
         "version",
         "email",
         "first_name",
         "last_name",
         "last_login",
         "roles",
+        "email_verified",
     ];
 
     pub(super) fn since(read: &Account) -> Self {
@@ -284,6 +285,7 @@ fn write_account(account: &Account) -> Attributes {
     Writer::new(Key::account(account.id))
         .text("email", account.email.ascii())
         .optional_text("email_typed", account.email.unicode())
+        .truth("email_verified", account.email_verified)
         .text("first_name", account.first_name.as_str())
         .text("last_name", account.last_name.as_str())
         .number("date_joined", account.date_joined)
@@ -323,6 +325,7 @@ fn parse_account(id: UserId, attributes: &Attributes) -> Result<Account, StoreEr
             let typed = item.optional_text::<String>("email_typed");
             Email::stored(ascii, typed.map_err(drop)?).map_err(drop)
         })?,
+        email_verified: item.truth("email_verified")?,
         first_name: item.text("first_name", Name::stored)?,
         last_name: item.text("last_name", Name::stored)?,
         date_joined: item.number("date_joined")?,

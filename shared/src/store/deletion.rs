@@ -127,6 +127,7 @@ impl Store {
             | ItemKind::Attempts
             | ItemKind::SessionAttempts
             | ItemKind::SourceAttempts
+            | ItemKind::Mails
             | ItemKind::Unknown => false,
         };
         self.delete_of_partition(user, None, is_account, OPERATION)

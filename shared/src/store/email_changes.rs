@@ -1,8 +1,7 @@
 //! Changes of an account's address: the request, and the move of the credential by a link.
 
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure,
-    TransactWriteItem, Update,
+    ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 
 use super::accounts::ACTIVE;
@@ -16,7 +15,7 @@ use crate::domain::account::Account;
 use crate::domain::email::Email;
 use crate::domain::event::Event;
 use crate::domain::id::SessionId;
-use crate::domain::link::{Link, LinkToken, Purpose};
+use crate::domain::link::{Link, LinkRefusal, LinkToken, Purpose};
 use crate::domain::throttle::{AttemptKey, Attempts};
 use crate::platform::random;
 
@@ -39,8 +38,6 @@ pub enum Moved {
     Done(Option<SessionId>),
     /// The new address has an account, and nothing was written.
     EmailTaken,
-    /// The link is not good, or no longer, and nothing was written.
-    Void,
 }
 
 /// A move of an account to a new address.
@@ -125,7 +122,8 @@ impl Store {
     /// Moves an account to the address of a link, if the account still has the address and the
     /// password with which the link was asked for. The credential goes to the new address with the
     /// next epoch, so all sessions end but the one that asked for the link; their items may be
-    /// removed later. The address counts as verified. `events` tell of it.
+    /// removed later. The address counts as proven. `events` tell of it. If the link or the account
+    /// is not as it was read, nothing is written, and the reason is the inner error.
     ///
     /// # Errors
     ///
@@ -135,14 +133,14 @@ impl Store {
         &self,
         change: &EmailChange<'_>,
         events: &[Event],
-    ) -> Result<Moved, StoreError> {
+    ) -> Result<Result<Moved, LinkRefusal>, StoreError> {
         let EmailChange { link, account, .. } = change;
         let is_current = |found: &Credential| {
             found.user_id == account.id && found.password_epoch == link.password_epoch
         };
         let found = self.credential(&account.email).await?;
         let Some(mut credential) = found.filter(is_current) else {
-            return Ok(Moved::Void);
+            return Ok(Err(LinkRefusal::AccountChanged));
         };
         let mut session = link.session_id;
         let use_id = random::octets();
@@ -151,7 +149,7 @@ impl Store {
             let conditions = actions.len();
             let actions = actions.into_iter().chain(self.event_actions(events)?);
             let Err(fault) = self.transact(actions.collect()).await else {
-                return Ok(Moved::Done(session));
+                return Ok(Ok(Moved::Done(session)));
             };
             let Some([used, old, new, owner, rest @ ..]) = fault.as_service_error().map(reasons)
             else {
@@ -159,19 +157,22 @@ impl Store {
             };
             if refuses(used) && is_use(used.item(), &use_id) {
                 // An earlier try succeeded, and its answer was lost.
-                return Ok(Moved::Done(session));
+                return Ok(Ok(Moved::Done(session)));
             }
-            if refuses(used) || refuses(owner) {
-                return Ok(Moved::Void);
+            if refuses(used) {
+                return Ok(Err(LinkRefusal::Used));
+            }
+            if refuses(owner) {
+                return Ok(Err(LinkRefusal::AccountChanged));
             }
             if refuses(old) {
                 // A login may have replaced the hash by another one of the same password.
                 match old.item().map(read_credential).transpose()? {
                     Some(found) if is_current(&found) => credential = found,
-                    _ => return Ok(Moved::Void),
+                    _ => return Ok(Err(LinkRefusal::AccountChanged)),
                 }
             } else if refuses(new) {
-                return Ok(Moved::EmailTaken);
+                return Ok(Ok(Moved::EmailTaken));
             } else if conditions > Self::MOVED && rest.iter().any(refuses) {
                 // The session has ended.
                 session = None;
@@ -180,7 +181,7 @@ impl Store {
             }
         }
         // Nothing changes so often.
-        Ok(Moved::Void)
+        Ok(Err(LinkRefusal::AccountChanged))
     }
 
     /// The number of actions of [`Store::moving`] without a session.
@@ -240,9 +241,9 @@ impl Store {
             .expression_attribute_values(":before", before.clone())
             .expression_attribute_values(":after", after.clone())
             .expression_attribute_values(":email", item::text(link.email.ascii()))
-            .expression_attribute_values(":true", AttributeValue::Bool(true))
+            .expression_attribute_values(":proven", item::boolean(true))
             .expression_attribute_values(":one", item::number(1));
-        let sets = "SET email = :email, email_verified = :true, version = version + :one, \
+        let sets = "SET email = :email, email_verified = :proven, version = version + :one, \
                     password_epoch = :after";
         // Mails to the new address have not come back.
         let owner = match link.email.unicode() {

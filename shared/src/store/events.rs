@@ -9,6 +9,7 @@ use super::write::incomplete;
 use super::{Store, StoreError, unavailable};
 use crate::domain::event::{Event, StoredEvent};
 use crate::domain::id::{EventId, UserId};
+use crate::domain::mail::Mail;
 use crate::domain::session::Device;
 use crate::observe::AuditEvent;
 use crate::platform::config::{ConfigError, Env};
@@ -62,7 +63,7 @@ impl EventTable {
             name: env.required("EVENT_TABLE", "the name of the DynamoDB table of events")?,
             recorded,
             seconds: env.setting(&settings::EVENT_DAYS)? * 24 * 60 * 60,
-            has_mail: env.optional("MAIL_FROM").is_some(),
+            has_mail: Mail::is_sent(env),
         })
     }
 

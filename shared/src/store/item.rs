@@ -27,7 +27,9 @@ pub(super) const ACCOUNT: &str = "ACCOUNT";
 const CREDENTIAL: &str = "CREDENTIAL";
 /// The sort key of the attempts at an address.
 const ATTEMPTS: &str = "ATTEMPTS";
-/// The prefix of the sort key of the attempts in a session.
+/// The prefix of the sort key of the mails that were asked for in a window.
+const MAILS: &str = "MAILS#";
+/// The prefix of the sort key of the attempts in a session or with a link.
 const SESSION_ATTEMPTS: &str = "THROTTLE#";
 /// The prefix of a session's sort key.
 pub(super) const SESSION: &str = "SESSION#";
@@ -78,7 +80,8 @@ impl Key {
         }
     }
 
-    /// The key of the attempts at an address, whether it has an account or not, or in a session.
+    /// The key of the attempts at an address, whether it has an account or not, in a session, or
+    /// with a link.
     pub(super) fn attempts(key: &AttemptKey) -> Self {
         match key.place() {
             Place::Address => Self::attempts_at(key.address()),
@@ -86,6 +89,10 @@ impl Key {
             Place::Session(user, session) => Self {
                 pk: Self::partition(user),
                 sk: format!("{SESSION_ATTEMPTS}{session}"),
+            },
+            Place::Link(user, link) => Self {
+                pk: Self::partition(user),
+                sk: format!("{SESSION_ATTEMPTS}{link}"),
             },
         }
     }
@@ -104,6 +111,23 @@ impl Key {
         Self {
             pk: format!("LIMIT#SOURCE#{}", key.source()),
             sk: window.to_string(),
+        }
+    }
+
+    /// The key of the mails that were asked for to an address, from its fingerprint, in the window
+    /// that begins at `window`. The template names the prefix of its partition and the next one.
+    pub(super) fn mails_to(address: &str, window: u64) -> Self {
+        Self {
+            pk: format!("LIMIT#MAIL#EMAIL#{address}"),
+            sk: format!("{MAILS}{window}"),
+        }
+    }
+
+    /// The key of the mails that a source asked for in the window that begins at `window`.
+    pub(super) fn mails_of(source: &str, window: u64) -> Self {
+        Self {
+            pk: format!("LIMIT#MAIL#SOURCE#{source}"),
+            sk: format!("{MAILS}{window}"),
         }
     }
 
@@ -167,10 +191,12 @@ pub(super) enum ItemKind {
     Registration,
     /// The attempts at an address.
     Attempts,
-    /// The attempts in a session of the account.
+    /// The attempts in a session of the account, or with a link.
     SessionAttempts,
     /// The attempts of a source in one window.
     SourceAttempts,
+    /// The mails that were asked for in one window, to an address or by a source.
+    Mails,
     /// None of these: written by another version of Latchkey, or by someone else.
     Unknown,
 }
@@ -189,6 +215,7 @@ impl ItemKind {
                     id.parse().map_or(Self::Unknown, Self::Link)
                 }
                 None if sk.starts_with(SESSION_ATTEMPTS) => Self::SessionAttempts,
+                None if sk.starts_with(MAILS) => Self::Mails,
                 None if sk.parse::<u64>().is_ok() => Self::SourceAttempts,
                 None => Self::Unknown,
             },
@@ -244,6 +271,14 @@ impl Writer {
     /// Adds octets.
     pub(super) fn octets(self, name: &str, value: &[u8]) -> Self {
         self.attribute(name, octets(value))
+    }
+
+    /// Adds a truth value. One that is false is left out.
+    pub(super) fn truth(self, name: &str, value: bool) -> Self {
+        match value {
+            true => self.attribute(name, boolean(value)),
+            false => self,
+        }
     }
 
     /// Adds a list of strings.
@@ -383,6 +418,15 @@ impl Reader<'_> {
         values.iter().map(read).collect()
     }
 
+    /// Reads a truth value, which is false if it is missing.
+    pub(super) fn truth(&self, name: &'static str) -> Result<bool, StoreError> {
+        match self.attributes.get(name) {
+            None => Ok(false),
+            Some(AttributeValue::Bool(value)) => Ok(*value),
+            Some(_) => Err(self.corrupt(name)),
+        }
+    }
+
     /// Returns whether the item has an attribute.
     pub(super) fn has(&self, name: &str) -> bool {
         self.attributes.contains_key(name)
@@ -399,6 +443,11 @@ impl Reader<'_> {
 /// Returns octets as an attribute.
 pub(super) fn octets(value: &[u8]) -> AttributeValue {
     AttributeValue::B(Blob::new(value))
+}
+
+/// Returns a truth value as an attribute.
+pub(super) fn boolean(value: bool) -> AttributeValue {
+    AttributeValue::Bool(value)
 }
 
 /// Returns a string as an attribute.

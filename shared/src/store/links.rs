@@ -111,6 +111,7 @@ impl Store {
                 | ItemKind::Attempts
                 | ItemKind::SessionAttempts
                 | ItemKind::SourceAttempts
+                | ItemKind::Mails
                 | ItemKind::Unknown => {}
             }
         }

@@ -10,7 +10,7 @@ use crate::domain::account::{Account, NewAccount};
 use crate::domain::email::Email;
 use crate::domain::event::Event;
 use crate::domain::id::UserId;
-use crate::domain::link::{Link, LinkToken, Purpose};
+use crate::domain::link::{Link, LinkRefusal, LinkToken, Purpose};
 use crate::domain::name::Name;
 use crate::domain::password::hash::PasswordHash;
 use crate::domain::registration::PendingRegistration;
@@ -25,8 +25,6 @@ pub enum Opened {
     Done,
     /// The address has an account by now, and nothing was written.
     EmailTaken,
-    /// The link is not good, or no longer, and nothing was written.
-    Void,
 }
 
 impl Store {
@@ -78,6 +76,7 @@ impl Store {
                 | ItemKind::Attempts
                 | ItemKind::SessionAttempts
                 | ItemKind::SourceAttempts
+                | ItemKind::Mails
                 | ItemKind::Unknown => {}
             }
         }
@@ -85,7 +84,8 @@ impl Store {
     }
 
     /// Opens `account`, which `pending` waited for, with its link, as [`Store::create_account`]
-    /// does. `events` tell of it.
+    /// does. `events` tell of it. If the link is not as it was read, nothing is written, and the
+    /// reason is the inner error.
     ///
     /// # Errors
     ///
@@ -97,7 +97,7 @@ impl Store {
         attempts: (&AttemptKey, &Attempts),
         now: u64,
         events: &[Event],
-    ) -> Result<Opened, StoreError> {
+    ) -> Result<Result<Opened, LinkRefusal>, StoreError> {
         const OPERATION: &str = "open the account";
         let use_id = random::octets();
         let waited = Delete::builder()
@@ -115,13 +115,17 @@ impl Store {
         actions.extend(self.creation(account, &pending.password, attempts)?);
         actions.extend(self.event_actions(events)?);
         let Err(fault) = self.transact(actions).await else {
-            return Ok(Opened::Done);
+            return Ok(Ok(Opened::Done));
         };
         match fault.as_service_error().map(reasons) {
             // An earlier try succeeded, and its answer was lost.
-            Some([used, ..]) if refuses(used) && is_use(used.item(), &use_id) => Ok(Opened::Done),
-            Some([used, waited, ..]) if refuses(used) || refuses(waited) => Ok(Opened::Void),
-            Some(reasons) if reasons.iter().any(refuses) => Ok(Opened::EmailTaken),
+            Some([used, ..]) if refuses(used) && is_use(used.item(), &use_id) => {
+                Ok(Ok(Opened::Done))
+            }
+            Some([used, waited, ..]) if refuses(used) || refuses(waited) => {
+                Ok(Err(LinkRefusal::Used))
+            }
+            Some(reasons) if reasons.iter().any(refuses) => Ok(Ok(Opened::EmailTaken)),
             _ => Err(unavailable(OPERATION)(fault)),
         }
     }

@@ -100,6 +100,7 @@ impl Store {
                 | ItemKind::Attempts
                 | ItemKind::SessionAttempts
                 | ItemKind::SourceAttempts
+                | ItemKind::Mails
                 | ItemKind::Unknown => {}
             }
         }
@@ -235,6 +236,7 @@ impl Store {
                 | ItemKind::Attempts
                 | ItemKind::SessionAttempts
                 | ItemKind::SourceAttempts
+                | ItemKind::Mails
                 | ItemKind::Unknown => {}
             }
         }
@@ -254,6 +256,7 @@ impl Store {
                 | ItemKind::Attempts
                 | ItemKind::SessionAttempts
                 | ItemKind::SourceAttempts
+                | ItemKind::Mails
                 | ItemKind::Unknown => None,
             },
         };
@@ -284,6 +287,7 @@ impl Store {
             | ItemKind::Attempts
             | ItemKind::SessionAttempts
             | ItemKind::SourceAttempts
+            | ItemKind::Mails
             | ItemKind::Unknown => false,
         };
         self.delete_of_partition(user, Some(SESSION), is_spared, "end the sessions")

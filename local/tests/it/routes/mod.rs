@@ -1,7 +1,9 @@
 mod authorizer;
 mod conditional;
 mod discovery;
+mod forgot;
 mod gateway;
+mod links;
 mod login;
 mod password;
 mod profile;
