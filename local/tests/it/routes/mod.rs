@@ -1,6 +1,7 @@
 mod authorizer;
 mod conditional;
 mod discovery;
+mod email_change;
 mod forgot;
 mod gateway;
 mod links;
@@ -9,4 +10,5 @@ mod password;
 mod profile;
 mod refresh;
 mod register;
+mod registration;
 mod sessions;

@@ -1,6 +1,8 @@
 mod corpora;
 mod hostile_claims;
 mod hostile_tokens;
+mod ownership;
+mod pre_hijacking;
 mod privileges;
 mod properties;
 mod rotation;

@@ -27,8 +27,6 @@ use crate::support::openapi::described;
 pub const BEGINNING: u64 = 1_800_000_000;
 /// A password that the policy accepts.
 pub const PASSWORD: &str = "correct horse battery staple";
-/// The address that mails come from.
-pub const MAIL_FROM: &str = "no-reply@latchkey.example";
 /// The address that requests come from, unless a test sets another.
 pub const SOURCE_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
 
@@ -414,7 +412,7 @@ pub fn registration(email: &str) -> Value {
 pub fn options() -> Options {
     Options {
         template: template_document(),
-        parameters: [("MailFrom".to_owned(), MAIL_FROM.to_owned())].into(),
+        parameters: BTreeMap::new(),
         host: IpAddr::V4(Ipv4Addr::LOCALHOST),
         port: 0,
         dynamodb_port: 0,
@@ -432,10 +430,11 @@ pub fn options() -> Options {
 pub fn options_of_processes() -> Options {
     let hashes = [("Argon2MemoryKib", "7168"), ("Argon2Iterations", "5")];
     let hashes = hashes.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let mut options = options();
-    options.parameters.extend(hashes);
-    options.weak_hashes = false;
-    options
+    Options {
+        parameters: hashes.into(),
+        weak_hashes: false,
+        ..options()
+    }
 }
 
 /// Returns the environment of a function that is made outside [`App`], with hashes as weak as
