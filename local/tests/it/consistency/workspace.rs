@@ -11,6 +11,7 @@ use local::dynamodb;
 use local::functions::{self, Functions};
 use local::template::{Route, Template, document};
 use serde_json::{Value, json};
+use shared::domain::Purpose;
 use shared::observe::logging::NAMESPACE_VARIABLE;
 use shared::platform::clock::Clock;
 use shared::platform::config::Env;
@@ -22,13 +23,19 @@ use crate::support::app::{App, root, template_document, text};
 use crate::support::private::{is_marked, own_routes};
 
 /// The routes that need no token. All others must be closed.
-const PUBLIC: [&str; 6] = [
+const PUBLIC: [&str; 12] = [
     "GET /.well-known/jwks.json",
     "GET /.well-known/openid-configuration",
+    "POST /email/change/confirm",
+    "POST /email/verify",
+    "POST /email/verify/resend",
     "POST /login",
     "POST /logout",
+    "POST /password/forgot",
+    "POST /password/reset",
     "POST /refresh",
     "POST /register",
+    "POST /register/confirm",
 ];
 
 /// The variables that functions read only in AWS: a role's credentials have a token, there is neither
@@ -108,7 +115,7 @@ fn cargo_lambda_watch_has_the_routes_of_the_template() {
 
 #[tokio::test]
 async fn every_route_of_the_template_is_one_that_its_handler_knows() {
-    let app = App::start().await;
+    let app = App::with_mail().await;
     for (n, route) in own_routes(&template()).enumerate() {
         let ada = app.user(&format!("ada{n}@example.com")).await;
         let method: Method = route.method.parse().unwrap();
@@ -502,7 +509,7 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 
 #[tokio::test]
 async fn the_page_on_the_architecture_lists_the_items_of_the_table() {
-    let app = App::start().await;
+    let app = App::with_mail().await;
     let ada = app.user("ada@bücher.example").await;
     app.refresh(&ada.refresh_token).await.expect(200);
     let wrong = json!({"password": "not the password"});
@@ -511,6 +518,13 @@ async fn the_page_on_the_architecture_lists_the_items_of_the_table() {
     // A repeat that counts.
     app.clock.advance(Duration::from_secs(60));
     app.refresh(&ada.refresh_token).await.expect(200);
+    let asked = json!({ "email": ada.email });
+    let asked = app.post("/email/verify/resend", asked);
+    asked.send().await.expect(202);
+    let token = app.mint(&ada.id(), Purpose::EmailVerification).await;
+    let verify = app.post("/email/verify", json!({ "token": token }));
+    verify.send().await.expect(204);
+    app.mint(&ada.id(), Purpose::PasswordReset).await;
     let mut there: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
     for item in app.all_items().await {
         let prefix = |name: &str| {

@@ -1,6 +1,7 @@
 //! Every fault, at every request of every operation.
 
 use serde_json::{Value, json};
+use shared::domain::Purpose;
 use testkit::dynamodb::Fault;
 
 use crate::support::app::{App, PASSWORD, event, registration, text};
@@ -18,7 +19,15 @@ struct Operation {
 }
 
 /// Returns one operation of each kind, for an account with two sessions.
-fn operations(token: &str, refresh_token: &str, other: &str) -> Vec<Operation> {
+fn operations(
+    token: &str,
+    refresh_token: &str,
+    other: &str,
+    [reset, verify]: &[String; 2],
+) -> Vec<Operation> {
+    let reset = json!({"token": reset, "new_password": "another good password"});
+    let verify = json!({ "token": verify });
+    let address = json!({"email": "ada@example.com"});
     let token = Some(token);
     let login = json!({"email": "ada@example.com", "password": PASSWORD});
     let change = json!({"current_password": PASSWORD, "new_password": "another good password"});
@@ -96,6 +105,27 @@ fn operations(token: &str, refresh_token: &str, other: &str) -> Vec<Operation> {
             &["BatchGetItem", "PutItem", "TransactWriteItems"],
         ),
         operation(
+            "ask for a link",
+            "forgot",
+            event("POST", "/password/forgot", &address, None),
+            202,
+            &["UpdateItem", "PutItem"],
+        ),
+        operation(
+            "prove the address",
+            "links",
+            event("POST", "/email/verify", &verify, None),
+            204,
+            &["BatchGetItem", "TransactWriteItems"],
+        ),
+        operation(
+            "reset the password",
+            "links",
+            event("POST", "/password/reset", &reset, None),
+            204,
+            &["BatchGetItem", "TransactWriteItems"],
+        ),
+        operation(
             "end all",
             "session",
             event("DELETE", "/sessions", &Value::Null, token),
@@ -147,7 +177,7 @@ async fn after_a_fault_at_any_request_a_call_is_done_or_not_and_a_retry_complete
             Fault::Cut,
             Fault::WriteConflict,
         ] {
-            let faulty = FaultyStore::start().await;
+            let faulty = FaultyStore::before(App::with_mail().await).await;
             let ada = faulty.app.user("ada@example.com").await;
             let other = faulty
                 .app
@@ -159,7 +189,11 @@ async fn after_a_fault_at_any_request_a_call_is_done_or_not_and_a_retry_complete
                 &crate::support::app::claims(&text(&other, "access_token")),
                 "sid",
             );
-            let operations = operations(&ada.access_token, &ada.refresh_token, &other);
+            let links = [
+                faulty.app.mint(&ada.id(), Purpose::PasswordReset).await,
+                faulty.app.mint(&ada.id(), Purpose::EmailVerification).await,
+            ];
+            let operations = operations(&ada.access_token, &ada.refresh_token, &other, &links);
             let Some(operation) = operations.into_iter().nth(place) else {
                 continue;
             };

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use shared::domain::Purpose;
 
-use crate::support::app::{PASSWORD, event, text};
+use crate::support::app::{App, PASSWORD, event, text};
 use crate::support::faulty_store::{FaultyStore, ask, call};
 
 #[tokio::test]
@@ -163,6 +164,41 @@ async fn operations_that_need_the_password_cost_the_requests_of_the_design() {
         "PutItem 1", // its success: it was the second in this session
         "Query 1",
         "TransactWriteItems 6",
+    ];
+    assert_eq!(faulty.seen(), expected);
+}
+
+#[tokio::test]
+async fn links_cost_the_requests_of_the_design() {
+    let faulty = FaultyStore::before(App::with_mail().await).await;
+    let ada = faulty.app.user("ada@example.com").await;
+    let ask = async |function, path, body: Value| {
+        let event = event("POST", path, &body, None);
+        call(&faulty.functions, function, event).await.0
+    };
+    let address = json!({ "email": ada.email });
+    assert_eq!(ask("forgot", "/password/forgot", address).await, 202);
+    let counted_and_told = ["PutItem 1", "UpdateItem 1", "UpdateItem 1"];
+    assert_eq!(faulty.seen(), counted_and_told);
+
+    let token = faulty.app.mint(&ada.id(), Purpose::EmailVerification).await;
+    let verify = json!({ "token": token });
+    assert_eq!(ask("links", "/email/verify", verify.clone()).await, 204);
+    assert_eq!(faulty.seen(), ["BatchGetItem 2", "TransactWriteItems 4"]);
+    assert_eq!(ask("links", "/email/verify", verify).await, 400);
+    assert_eq!(faulty.seen(), ["BatchGetItem 2"]);
+    let malformed = json!({"token": "lkm_AAAA"});
+    assert_eq!(ask("links", "/email/verify", malformed).await, 400);
+    assert!(faulty.seen().is_empty());
+
+    let token = faulty.app.mint(&ada.id(), Purpose::PasswordReset).await;
+    let reset = json!({"token": token, "new_password": "another good password"});
+    assert_eq!(ask("links", "/password/reset", reset).await, 204);
+    let expected = [
+        "BatchGetItem 2",
+        "BatchWriteItem 1", // the session
+        "Query 1",
+        "TransactWriteItems 8",
     ];
     assert_eq!(faulty.seen(), expected);
 }

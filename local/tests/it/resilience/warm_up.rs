@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use forgot::Forgot;
 use login::Login;
 use profile::Profile;
 use serde_json::{Value, json};
@@ -49,6 +50,24 @@ async fn the_first_request_finds_the_connection_to_dynamodb_open() {
     assert_eq!(proxy.connections(), 1);
     let event = bare_event(Some(&format!("Bearer {}", ada.access_token)));
     assert_eq!(ask(&profile, event).await, 200);
+    assert_eq!(proxy.connections(), 1, "the same one");
+}
+
+#[tokio::test]
+async fn a_function_that_may_not_read_opens_its_connection_by_a_write_that_changes_nothing() {
+    let app = App::with_mail().await;
+    let proxy = Proxy::start(&app.local.dynamodb_url).await;
+    let clock = Clock::Manual(app.clock.clone());
+    let forgot = with(&app, "forgot", &proxy.url, |env| {
+        Forgot::from_env(env, clock)
+    })
+    .unwrap();
+    warm_up(&forgot).await;
+    assert_eq!(proxy.connections(), 1);
+    assert_eq!(app.all_items().await, []);
+    let body = json!({"email": "ada@example.com"});
+    let event = event("POST", "/password/forgot", &body, None);
+    assert_eq!(ask(&forgot, event).await, 202);
     assert_eq!(proxy.connections(), 1, "the same one");
 }
 

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use axum::http::Method;
 use serde_json::json;
+use shared::domain::Purpose;
 use testkit::dynamodb::Fault;
 
-use crate::support::app::{PASSWORD, root, text};
+use crate::support::app::{App, PASSWORD, root, text};
 use crate::support::private::without_private;
 use crate::support::privileges::{allowed, behind_proxies, used};
 
@@ -74,6 +75,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     proxies["login"].inject_at("UpdateItem", "ACCOUNT", Fault::ItemGone);
     app.login("bob@example.com", PASSWORD).await.expect(401);
     app.get("/.well-known/jwks.json").send().await.expect(200);
+    use_links(&app).await;
 
     let mut actions = BTreeMap::new();
     for (function, proxy) in &proxies {
@@ -83,10 +85,48 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
                 // Its role may read only this item.
                 assert_eq!(request.body["Key"]["pk"]["S"], "NOTHING");
             }
+            if function == "forgot" && request.operation == "UpdateItem" {
+                // Its role may write only these, and read nothing.
+                let key = request.body["Key"]["pk"]["S"].as_str().unwrap();
+                assert!(key.starts_with("LIMIT#MAIL#"), "{key}");
+            }
         }
         actions.insert(function.clone(), used(&requests));
     }
     assert_eq!(without_private(actions), without_private(allowed()));
+}
+
+/// Asks for links and uses them.
+async fn use_links(app: &App) {
+    let grace = app.user("grace@example.com").await;
+    for path in ["/password/forgot", "/email/verify/resend"] {
+        let asked = app.post(path, json!({"email": grace.email}));
+        asked.send().await.expect(202);
+    }
+    let token = app.mint(&grace.id(), Purpose::EmailVerification).await;
+    let body = json!({ "token": token });
+    let verify = app.post("/email/verify", body);
+    verify.send().await.expect(204);
+    let token = app.mint(&grace.id(), Purpose::PasswordReset).await;
+    let body = json!({"token": token, "new_password": "another good password"});
+    let reset = app.post("/password/reset", body);
+    reset.send().await.expect(204);
+}
+
+#[test]
+fn forgot_may_read_nothing_and_write_no_item_but_counters_of_mails_and_events() {
+    let template = crate::support::app::template([]);
+    let policies = &template.resources()["Forgot"]["Properties"]["Policies"];
+    let count = json!({
+        "Effect": "Allow", "Action": "dynamodb:UpdateItem",
+        "Resource": {"Fn::GetAtt": "Table.Arn"},
+        "Condition": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "LIMIT#MAIL#*"}},
+    });
+    let tell = json!({
+        "Effect": "Allow", "Action": "dynamodb:PutItem",
+        "Resource": {"Fn::GetAtt": "EventTable.Arn"},
+    });
+    assert_eq!(*policies, json!([{ "Statement": [count, tell] }]));
 }
 
 #[test]

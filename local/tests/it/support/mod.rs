@@ -1,6 +1,7 @@
 pub mod app;
 pub mod emf;
 pub mod faulty_store;
+pub mod links;
 pub mod log;
 pub mod mailing;
 pub mod openapi;

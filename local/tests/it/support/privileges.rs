@@ -12,7 +12,7 @@ use crate::support::app::{App, env, root};
 
 /// Returns the app with a proxy in front of each function's DynamoDB, and the proxies by function.
 pub async fn behind_proxies() -> (App, BTreeMap<String, Arc<Proxy>>) {
-    let mut app = App::start().await;
+    let mut app = App::with_mail().await;
     let mut proxies = BTreeMap::new();
     let clock = Clock::Manual(app.clock.clone());
     let mut functions = Functions::default();
