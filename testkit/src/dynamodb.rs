@@ -171,7 +171,13 @@ impl Proxy {
         let answer: Value = shared::platform::json::parse(&body).unwrap();
         // One object, or one per table.
         let consumed = &answer["ConsumedCapacity"];
-        let units = consumed.get(0).unwrap_or(consumed)["CapacityUnits"].as_f64();
+        let units = match consumed.as_array() {
+            Some(tables) => tables
+                .iter()
+                .map(|table| table["CapacityUnits"].as_f64())
+                .sum(),
+            None => consumed["CapacityUnits"].as_f64(),
+        };
         let seen = match units {
             Some(units) => format!("{operation} {units}"),
             None => operation.to_owned(),

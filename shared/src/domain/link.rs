@@ -244,6 +244,39 @@ mod tests {
     }
 
     #[test]
+    fn a_link_is_good_for_its_tokens_and_its_purpose_until_it_expires_or_is_used() {
+        let (user_id, id) = (UserId::new(1), EventId::new(2));
+        let tokens = [LinkToken::new(user_id, id), LinkToken::new(user_id, id)];
+        let purpose = Purpose::PasswordReset;
+        let mut link = Link {
+            user_id,
+            id,
+            purpose,
+            email: Email::parse("ada@example.com").unwrap(),
+            password_epoch: 1,
+            session_id: None,
+            expires_at: 1_000,
+            hashes: tokens.iter().map(LinkToken::hash).collect(),
+        };
+        for token in &tokens {
+            assert_eq!(link.check(token, purpose, 999), Ok(()));
+            assert_eq!(link.check(token, purpose, 1_000), Err(LinkRefusal::Expired));
+            for other in Purpose::ALL.into_iter().filter(|other| *other != purpose) {
+                let refused = link.check(token, other, 999);
+                assert_eq!(refused, Err(LinkRefusal::OtherPurpose));
+            }
+        }
+        // What is known of a link by its owner is not told to others: an unknown secret is unknown,
+        // whatever else is wrong.
+        let guessed = LinkToken::new(user_id, id);
+        let refused = link.check(&guessed, Purpose::Registration, 2_000);
+        assert_eq!(refused, Err(LinkRefusal::Unknown));
+        link.hashes.clear();
+        let refused = link.check(&tokens[0], purpose, 999);
+        assert_eq!(refused, Err(LinkRefusal::Used));
+    }
+
+    #[test]
     fn each_purpose_has_a_name_of_its_own() {
         for purpose in Purpose::ALL {
             assert_eq!(Purpose::named(purpose.name()), Some(purpose));

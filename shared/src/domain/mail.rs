@@ -119,6 +119,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn mails_are_counted_by_the_hour() {
+        assert_eq!(MailPolicy::window(7_199), (3_600, 7_200));
+        assert_eq!(MailPolicy::window(7_200), (7_200, 10_800));
+    }
+
+    #[test]
     fn each_mail_has_a_name_of_its_own() {
         for mail in Mail::ALL {
             assert_eq!(mail.name().parse(), Ok(mail));

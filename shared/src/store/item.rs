@@ -2,13 +2,11 @@
 //!
 //! Keys hold no personal data: they show up in CloudTrail and Contributor Insights.
 
-mod values;
-
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-pub(super) use values::{Reader, Writer, boolean, number, numbers, octets, text};
+pub(super) use super::values::{Reader, Writer, boolean, number, numbers, octets, text};
 
 use crate::domain::event::Subject;
 use crate::domain::id::{EventId, SessionId, UserId};

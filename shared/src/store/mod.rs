@@ -16,6 +16,7 @@ pub mod mails;
 pub mod refreshes;
 pub mod registrations;
 pub mod sessions;
+mod values;
 mod write;
 
 use std::collections::HashMap;

@@ -149,7 +149,7 @@ async fn operations_that_need_the_password_cost_the_requests_of_the_design() {
             "BatchGetItem 4", // credential, session, attempts in it, attempts of the source
             "PutItem 1",      // the attempt
             "Query 1",
-            "TransactWriteItems 6",
+            "TransactWriteItems 10", // credential, account, session; two events
         ]
     );
 
@@ -184,7 +184,7 @@ async fn links_cost_the_requests_of_the_design() {
     let token = faulty.app.mint(&ada.id(), Purpose::EmailVerification).await;
     let verify = json!({ "token": token });
     assert_eq!(ask("links", "/email/verify", verify.clone()).await, 204);
-    assert_eq!(faulty.seen(), ["BatchGetItem 2", "TransactWriteItems 4"]);
+    assert_eq!(faulty.seen(), ["BatchGetItem 2", "TransactWriteItems 6"]);
     assert_eq!(ask("links", "/email/verify", verify).await, 400);
     assert_eq!(faulty.seen(), ["BatchGetItem 2"]);
     let malformed = json!({"token": "lkm_AAAA"});
@@ -198,7 +198,7 @@ async fn links_cost_the_requests_of_the_design() {
         "BatchGetItem 2",
         "BatchWriteItem 1", // the session
         "Query 1",
-        "TransactWriteItems 8",
+        "TransactWriteItems 12", // link, credential, account, attempts at the address; two events
     ];
     assert_eq!(faulty.seen(), expected);
 }

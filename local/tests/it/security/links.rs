@@ -27,7 +27,7 @@ fn use_link(app: &App, path: &str, token: &str) -> impl Future<Output = Answer> 
 }
 
 /// Returns all octets of a refusal but those of the request's id.
-fn octets(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
+fn octets(answer: &Answer) -> String {
     let headers = answer.headers.iter().map(|(name, value)| {
         let value = match name.as_str() {
             "apigw-requestid" | "date" => String::new(),
@@ -37,7 +37,8 @@ fn octets(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
     });
     let id = text(&answer.json(), "request_id");
     let body = answer.body.replace(&id, "");
-    (answer.status.as_u16(), headers.collect(), body)
+    let headers: Vec<_> = headers.collect();
+    format!("{} {headers:?} {body}", answer.status)
 }
 
 /// Returns `token` with other octets at a place: 0 for the account, 16 for the event, 32 for the
@@ -60,7 +61,7 @@ async fn every_link_that_is_not_good_is_refused_with_the_same_octets() {
         let app = App::with_mail().await;
         let ada = app.user("ada@example.com").await;
         let eve = app.user("eve@example.com").await;
-        let mut seen: Vec<(&str, (u16, Vec<(String, String)>, String))> = Vec::new();
+        let mut seen: Vec<(&str, String)> = Vec::new();
         let mut refused = async |why: &'static str, token: &str, reason: &str| {
             logged_events();
             let answer = use_link(&app, path, token).await;
@@ -137,7 +138,7 @@ async fn every_link_that_is_not_good_is_refused_with_the_same_octets() {
         refused("of a deleted account", &left, "unknown").await;
 
         let (_, first) = &seen[0];
-        assert_eq!(first.0, 400);
+        assert!(first.contains("invalid-link"), "{first}");
         for (why, octets) in &seen {
             assert_eq!(octets, first, "{path}: {why}");
         }

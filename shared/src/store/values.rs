@@ -5,30 +5,30 @@ use std::str::FromStr;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{Attributes, Key};
-use crate::store::StoreError;
+use super::StoreError;
+use super::item::{Attributes, Key};
 
 /// Writes an item, attribute by attribute.
-pub(in crate::store) struct Writer(Attributes);
+pub(super) struct Writer(Attributes);
 
 impl Writer {
     /// Starts an item with its key.
-    pub(in crate::store) fn new(key: Key) -> Self {
+    pub(super) fn new(key: Key) -> Self {
         Self(key.attributes())
     }
 
     /// Adds a string.
-    pub(in crate::store) fn text(self, name: &str, value: impl Into<String>) -> Self {
+    pub(super) fn text(self, name: &str, value: impl Into<String>) -> Self {
         self.attribute(name, text(value))
     }
 
     /// Adds a number.
-    pub(in crate::store) fn number(self, name: &str, value: u64) -> Self {
+    pub(super) fn number(self, name: &str, value: u64) -> Self {
         self.attribute(name, number(value))
     }
 
     /// Adds a text if there is one.
-    pub(in crate::store) fn optional_text(self, name: &str, value: Option<&str>) -> Self {
+    pub(super) fn optional_text(self, name: &str, value: Option<&str>) -> Self {
         match value {
             Some(value) => self.text(name, value),
             None => self,
@@ -36,7 +36,7 @@ impl Writer {
     }
 
     /// Adds a number if there is one.
-    pub(in crate::store) fn optional_number(self, name: &str, value: Option<u64>) -> Self {
+    pub(super) fn optional_number(self, name: &str, value: Option<u64>) -> Self {
         match value {
             Some(value) => self.number(name, value),
             None => self,
@@ -44,12 +44,12 @@ impl Writer {
     }
 
     /// Adds octets.
-    pub(in crate::store) fn octets(self, name: &str, value: &[u8]) -> Self {
+    pub(super) fn octets(self, name: &str, value: &[u8]) -> Self {
         self.attribute(name, octets(value))
     }
 
     /// Adds a truth value. One that is false is left out.
-    pub(in crate::store) fn truth(self, name: &str, value: bool) -> Self {
+    pub(super) fn truth(self, name: &str, value: bool) -> Self {
         match value {
             true => self.attribute(name, boolean(value)),
             false => self,
@@ -57,7 +57,7 @@ impl Writer {
     }
 
     /// Adds a list of strings.
-    pub(in crate::store) fn texts(self, name: &str, values: impl Iterator<Item = String>) -> Self {
+    pub(super) fn texts(self, name: &str, values: impl Iterator<Item = String>) -> Self {
         self.attribute(
             name,
             AttributeValue::L(values.map(AttributeValue::S).collect()),
@@ -65,7 +65,7 @@ impl Writer {
     }
 
     /// Returns the item.
-    pub(in crate::store) fn finish(self) -> Attributes {
+    pub(super) fn finish(self) -> Attributes {
         self.0
     }
 
@@ -77,16 +77,16 @@ impl Writer {
 
 /// Reads an item, attribute by attribute. An error names the attribute that cannot be read and
 /// never shows its value.
-pub(in crate::store) struct Reader<'a> {
+pub(super) struct Reader<'a> {
     /// The kind of item, for the error.
-    pub(in crate::store) item: &'static str,
+    pub(super) item: &'static str,
     /// Its attributes.
-    pub(in crate::store) attributes: &'a Attributes,
+    pub(super) attributes: &'a Attributes,
 }
 
 impl Reader<'_> {
     /// Reads a string with `parse`.
-    pub(in crate::store) fn text<T, E>(
+    pub(super) fn text<T, E>(
         &self,
         name: &'static str,
         parse: impl FnOnce(&str) -> Result<T, E>,
@@ -98,12 +98,12 @@ impl Reader<'_> {
     }
 
     /// Reads a string in the canonical form of its type.
-    pub(in crate::store) fn parsed<T: FromStr>(&self, name: &'static str) -> Result<T, StoreError> {
+    pub(super) fn parsed<T: FromStr>(&self, name: &'static str) -> Result<T, StoreError> {
         self.text(name, str::parse)
     }
 
     /// Reads a string that may be missing, in the canonical form of its type.
-    pub(in crate::store) fn optional_text<T: FromStr>(
+    pub(super) fn optional_text<T: FromStr>(
         &self,
         name: &'static str,
     ) -> Result<Option<T>, StoreError> {
@@ -114,16 +114,13 @@ impl Reader<'_> {
     }
 
     /// Reads a number.
-    pub(in crate::store) fn number(&self, name: &'static str) -> Result<u64, StoreError> {
+    pub(super) fn number(&self, name: &'static str) -> Result<u64, StoreError> {
         self.optional_number(name)?
             .ok_or_else(|| self.corrupt(name))
     }
 
     /// Reads a number that may be missing.
-    pub(in crate::store) fn optional_number(
-        &self,
-        name: &'static str,
-    ) -> Result<Option<u64>, StoreError> {
+    pub(super) fn optional_number(&self, name: &'static str) -> Result<Option<u64>, StoreError> {
         match self.attributes.get(name) {
             None => Ok(None),
             Some(AttributeValue::N(digits)) => match digits.parse() {
@@ -135,10 +132,7 @@ impl Reader<'_> {
     }
 
     /// Reads exactly `N` octets.
-    pub(in crate::store) fn octets<const N: usize>(
-        &self,
-        name: &'static str,
-    ) -> Result<[u8; N], StoreError> {
+    pub(super) fn octets<const N: usize>(&self, name: &'static str) -> Result<[u8; N], StoreError> {
         let octets = match self.attributes.get(name) {
             Some(AttributeValue::B(octets)) => octets.as_ref().try_into().ok(),
             _ => None,
@@ -147,7 +141,7 @@ impl Reader<'_> {
     }
 
     /// Reads exactly `N` octets that may be missing.
-    pub(in crate::store) fn optional_octets<const N: usize>(
+    pub(super) fn optional_octets<const N: usize>(
         &self,
         name: &'static str,
     ) -> Result<Option<[u8; N]>, StoreError> {
@@ -158,7 +152,7 @@ impl Reader<'_> {
     }
 
     /// Reads a list of exactly `N` numbers that may be missing.
-    pub(in crate::store) fn optional_numbers<const N: usize>(
+    pub(super) fn optional_numbers<const N: usize>(
         &self,
         name: &'static str,
     ) -> Result<Option<[u64; N]>, StoreError> {
@@ -174,10 +168,7 @@ impl Reader<'_> {
     }
 
     /// Reads a list of strings in the canonical form of their type.
-    pub(in crate::store) fn list<T: FromStr>(
-        &self,
-        name: &'static str,
-    ) -> Result<Vec<T>, StoreError> {
+    pub(super) fn list<T: FromStr>(&self, name: &'static str) -> Result<Vec<T>, StoreError> {
         let Some(AttributeValue::L(values)) = self.attributes.get(name) else {
             return Err(self.corrupt(name));
         };
@@ -189,7 +180,7 @@ impl Reader<'_> {
     }
 
     /// Reads a set of texts of `N` octets that may be missing.
-    pub(in crate::store) fn octet_set<const N: usize>(
+    pub(super) fn octet_set<const N: usize>(
         &self,
         name: &'static str,
     ) -> Result<Vec<[u8; N]>, StoreError> {
@@ -203,7 +194,7 @@ impl Reader<'_> {
     }
 
     /// Reads a truth value, which is false if it is missing.
-    pub(in crate::store) fn truth(&self, name: &'static str) -> Result<bool, StoreError> {
+    pub(super) fn truth(&self, name: &'static str) -> Result<bool, StoreError> {
         match self.attributes.get(name) {
             None => Ok(false),
             Some(AttributeValue::Bool(value)) => Ok(*value),
@@ -212,11 +203,11 @@ impl Reader<'_> {
     }
 
     /// Returns whether the item has an attribute.
-    pub(in crate::store) fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         self.attributes.contains_key(name)
     }
 
-    pub(in crate::store) fn corrupt(&self, attribute: &'static str) -> StoreError {
+    pub(super) fn corrupt(&self, attribute: &'static str) -> StoreError {
         StoreError::Corrupt {
             item: self.item,
             attribute,
@@ -225,26 +216,26 @@ impl Reader<'_> {
 }
 
 /// Returns octets as an attribute.
-pub(in crate::store) fn octets(value: &[u8]) -> AttributeValue {
+pub(super) fn octets(value: &[u8]) -> AttributeValue {
     AttributeValue::B(Blob::new(value))
 }
 
 /// Returns a truth value as an attribute.
-pub(in crate::store) fn boolean(value: bool) -> AttributeValue {
+pub(super) fn boolean(value: bool) -> AttributeValue {
     AttributeValue::Bool(value)
 }
 
 /// Returns a string as an attribute.
-pub(in crate::store) fn text(value: impl Into<String>) -> AttributeValue {
+pub(super) fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }
 
 /// Returns a list of numbers as an attribute.
-pub(in crate::store) fn numbers<const N: usize>(values: [u64; N]) -> AttributeValue {
+pub(super) fn numbers<const N: usize>(values: [u64; N]) -> AttributeValue {
     AttributeValue::L(values.map(number).into())
 }
 
 /// Returns a number as an attribute.
-pub(in crate::store) fn number(value: u64) -> AttributeValue {
+pub(super) fn number(value: u64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
