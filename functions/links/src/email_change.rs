@@ -16,8 +16,8 @@ impl Links {
         let mut fields = Fields::read(request, Media::Json)?;
         let token = fields.required("token", |text| Ok(LinkToken::parse(text)));
         let token = fields.finish(|| token)?;
-        let millis = self.clock.millis();
-        let now = millis / 1000;
+        let origin = self.throttle.origin(request, self.clock.millis());
+        let now = origin.now();
         let found = self.find(token, Purpose::EmailChange, now).await?;
         let Found {
             token,
@@ -33,10 +33,9 @@ impl Links {
         if link.from.as_ref() != Some(&account.email) {
             return Err(refused(LinkRefusal::AccountChanged));
         }
-        let key = AttemptKey::new(&link.email, Place::Address, &self.throttle.source(request));
+        let key = AttemptKey::new(&link.email, Place::Address, &origin.source());
         // The owner can log in from here, however often somebody guessed at the address before.
         let attempts = Attempts::of_new_account(&key, now);
-        let origin = self.throttle.origin(request, millis);
         let changed = AuditEvent::EmailChanged.of(user);
         let ended = AuditEvent::SessionsEnded.of(user);
         let events = [

@@ -124,8 +124,9 @@ impl Links {
     async fn email_taken(&self, email: &Email, origin: &Origin) -> Result<Problem, StoreError> {
         let taken = AuditEvent::EmailTaken.of_nobody();
         let taken = Event::new(taken, Subject::address(email), origin);
-        self.store.record([&taken]).await?;
+        let stored = self.store.record([&taken]).await;
         taken.log();
+        stored?;
         Ok(Problem::EmailTaken)
     }
 }

@@ -8,8 +8,8 @@ use lambda_http::http::{HeaderValue, StatusCode};
 use lambda_http::{Body, Request, Response};
 use shared::domain::throttle::{AttemptKey, Attempts, Place};
 use shared::domain::{
-    Event, Link, LinkRefusal, LinkToken, Password, PendingRegistration, Purpose, Registration,
-    Subject,
+    Event, Link, LinkRefusal, LinkToken, Origin, Password, PendingRegistration, Purpose,
+    Registration, Subject,
 };
 use shared::http::{Fields, Media, Problem, ReservedAttempt, json};
 use shared::observe::AuditEvent;
@@ -35,10 +35,11 @@ impl Links {
         let token = fields.required("token", |text| Ok(LinkToken::parse(text)));
         let password = fields.required("password", Password::presented);
         let (token, password) = fields.finish(|| Some((token?, password?)))?;
-        let waiting = self.waiting(token, self.clock.now()).await?;
+        let origin = self.throttle.origin(request, self.clock.millis());
+        let waiting = self.waiting(token, origin.now()).await?;
         let waiting = waiting.map_err(Refused::answer)?;
-        let attempt = self.verify_password(&waiting, &password, request).await?;
-        let opened = self.open(&waiting, request).await;
+        let attempt = self.verify_password(&waiting, &password, &origin).await?;
+        let opened = self.open(&waiting, &origin).await;
         if opened.is_err() {
             attempt.refund().await;
         }
@@ -86,24 +87,21 @@ impl Links {
         &'a self,
         Waiting { link, pending, .. }: &Waiting,
         password: &Password,
-        request: &Request,
+        origin: &'a Origin,
     ) -> Result<ReservedAttempt<'a>, Problem> {
-        let millis = self.clock.millis();
-        let admitted = self
-            .throttle
-            .admit_with_link(&self.store, link, request, millis / 1000)
-            .await?;
+        let admitted = self.throttle.admit_with_link(&self.store, link, origin);
+        let admitted = admitted.await?;
         let (matches, reserved) = tokio::join!(
             self.hasher.verify(password, &pending.password),
             admitted.reserve(None)
         );
         let reserved = reserved?;
         if !matches? {
-            let origin = self.throttle.origin(request, millis);
             let refused = AuditEvent::PasswordRefused.of_nobody();
-            let refused = Event::new(refused, Subject::address(&link.email), &origin);
-            self.store.record([&refused]).await?;
+            let refused = Event::new(refused, Subject::address(&link.email), origin);
+            let stored = self.store.record([&refused]).await;
             refused.log();
+            stored?;
             return Err(Problem::WrongPassword);
         }
         Ok(reserved)
@@ -121,17 +119,15 @@ impl Links {
             link,
             pending,
         }: &Waiting,
-        request: &Request,
+        origin: &Origin,
     ) -> Result<Response<Body>, Problem> {
-        let millis = self.clock.millis();
-        let now = millis / 1000;
-        let account = pending.account(millis);
-        let key = AttemptKey::new(&link.email, Place::Address, &self.throttle.source(request));
+        let now = origin.now();
+        let account = pending.account(origin.millis);
+        let key = AttemptKey::new(&link.email, Place::Address, &origin.source());
         // The owner can log in from here, however often somebody guessed at the address before.
         let attempts = Attempts::of_new_account(&key, now);
-        let origin = self.throttle.origin(request, millis);
         let registered = AuditEvent::Registered.of(account.id);
-        let events = [Event::new(registered, account.id, &origin)];
+        let events = [Event::new(registered, account.id, origin)];
         let opened = self.store.open_registration(
             (token, pending),
             &account,
@@ -149,7 +145,7 @@ impl Links {
                     .insert(LOCATION, HeaderValue::from_static("../profile"));
                 Ok(response)
             }
-            Ok(Opened::EmailTaken) => Err(self.email_taken(&link.email, &origin).await?),
+            Ok(Opened::EmailTaken) => Err(self.email_taken(&link.email, origin).await?),
             Err(reason) => Err(Refused { reason, user: None }.answer()),
         }
     }

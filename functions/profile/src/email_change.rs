@@ -36,8 +36,8 @@ impl Profile {
         if !self.sends_mail {
             return Err(Problem::NotFound);
         }
-        let millis = self.clock.millis();
-        let now = millis / 1000;
+        let origin = self.throttle.origin(request, self.clock.millis());
+        let now = origin.now();
         let (session, account) = self
             .store
             .session_and_account(owner.user_id, owner.session_id)
@@ -55,16 +55,15 @@ impl Profile {
             account: &account,
             session_id: session.id,
             password: &change.password,
-            request,
-            now,
+            origin: &origin,
         }
         .verify()
         .await?;
         // After the password: whoever does not know it uses up nobody's mails.
         let counted = self
             .mails
-            .count(&self.store, &change.email, request, millis);
-        let origin = counted.await?;
+            .count(&self.store, &change.email, request, origin.millis);
+        counted.await?;
         let requested = AuditEvent::EmailChangeRequested.of(account.id);
         let requested = Event::new(requested.session(session.id), account.id, &origin);
         let link = Link {

@@ -6,7 +6,7 @@ use lambda_http::http::header::LOCATION;
 use lambda_http::{Body, Request, Response};
 use shared::domain::throttle::Attempts;
 use shared::domain::{
-    Account, Email, EmailVerification, Event, Hasher, Mail, Name, NewAccount, Password,
+    Account, Email, EmailVerification, Event, Hasher, Mail, Name, NewAccount, Origin, Password,
     PasswordPolicy, PendingRegistration, Purpose, Registration, Subject, UserId, personal_words,
 };
 use shared::http::{Fields, Handler, MailThrottle, Media, Problem, Throttle, accepted, json};
@@ -80,33 +80,33 @@ impl Register {
     /// Returns 409 if the address has an account.
     async fn open(
         &self,
-        request: &Request,
+        origin: &Origin,
         new: NewAccount,
         password: &Password,
     ) -> Result<Response<Body>, Problem> {
-        let now = self.clock.now();
         let key = self
             .throttle
-            .count_registration(&self.store, &new.email, request, now);
+            .count_registration(&self.store, &new.email, origin);
         let key = key.await?;
         let hash = self.hasher.hash(password).await?;
-        let millis = self.clock.millis();
-        let account = Account::open(new, millis);
-        // The owner can log in from here, however often somebody guessed at the address before.
-        let attempts = Attempts::of_new_account(&key, now);
-        let origin = self.throttle.origin(request, millis);
-        let registered = AuditEvent::Registered.of(account.id);
-        let registered = Event::new(registered, account.id, &origin);
+        let account = Account::open(new, self.clock.millis());
+        let opened = Event::new(AuditEvent::Registered.of(account.id), account.id, origin);
         let events = [match self.verification {
-            EmailVerification::Later => registered.mail(Mail::EmailVerification),
-            EmailVerification::Off | EmailVerification::First => registered,
+            EmailVerification::Later => opened.mail(Mail::EmailVerification),
+            EmailVerification::Off | EmailVerification::First => opened,
         }];
+        // The owner can log in from here, however often somebody guessed at the address before.
+        let attempts = Attempts::of_new_account(&key, origin.now());
         let created = self
             .store
             .create_account(&account, &hash, (&key, &attempts), &events);
         match created.await? {
             Created::EmailTaken => {
-                AuditEvent::EmailTaken.of_nobody().log();
+                let taken = AuditEvent::EmailTaken.of_nobody();
+                let event = Event::new(taken, Subject::address(&account.email), origin);
+                let stored = self.store.record([&event]).await;
+                event.log();
+                stored?;
                 Err(Problem::EmailTaken)
             }
             Created::Done => {
@@ -126,23 +126,21 @@ impl Register {
     /// and the answer are the same for every address.
     async fn ask_for_link(
         &self,
-        request: &Request,
+        (request, origin): (&Request, &Origin),
         new: NewAccount,
         password: &Password,
     ) -> Result<Response<Body>, Problem> {
-        let millis = self.clock.millis();
-        let Self {
-            throttle, store, ..
-        } = self;
-        let (_, origin) = tokio::try_join!(
-            throttle.count_registration(store, &new.email, request, millis / 1000),
+        let Self { store, .. } = self;
+        let millis = origin.millis;
+        tokio::try_join!(
+            self.throttle.count_registration(store, &new.email, origin),
             self.mails.count(store, &new.email, request, millis),
         )?;
         let password = self.hasher.hash(password).await?;
         let account_id = UserId::new(millis);
         let requested = AuditEvent::RegistrationRequested.of_nobody();
-        let requested = Event::new(requested, Subject::address(&new.email), &origin)
-            .of_registration(account_id);
+        let requested =
+            Event::new(requested, Subject::address(&new.email), origin).of_registration(account_id);
         let events = [requested.mail(Mail::Registration)];
         let pending = PendingRegistration {
             account_id,
@@ -162,11 +160,15 @@ impl Handler for Register {
             return Err(Problem::RegistrationClosed);
         }
         let (new, password) = self.read(&request)?;
+        let origin = self.throttle.origin(&request, self.clock.millis());
         match self.verification {
             EmailVerification::Off | EmailVerification::Later => {
-                self.open(&request, new, &password).await
+                self.open(&origin, new, &password).await
             }
-            EmailVerification::First => self.ask_for_link(&request, new, &password).await,
+            EmailVerification::First => {
+                let of = (&request, &origin);
+                self.ask_for_link(of, new, &password).await
+            }
         }
     }
 

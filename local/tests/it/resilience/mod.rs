@@ -1,5 +1,6 @@
 mod dynamodb;
 mod email_changes;
+mod events;
 mod every_request;
 mod keys;
 mod links;
