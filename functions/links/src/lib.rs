@@ -1,15 +1,19 @@
-//! `POST /password/reset`, `POST /email/verify`: does what the links in mails are good for.
+//! `POST /password/reset`, `POST /email/verify`, `POST /email/change/confirm`, `POST
+//! /register/confirm`: does what the links in mails are good for.
 //!
 //! A link is used in the transaction of the change that it is good for. Whatever is wrong with it,
 //! the answer is the same. Refusals are in the log only: anybody can send tokens of any account.
 
+mod email_change;
+mod registration;
 mod reset;
 mod verify;
 
 use lambda_http::http::Method;
 use lambda_http::{Body, Request, Response};
 use shared::domain::{
-    Account, Hasher, LinkRefusal, LinkToken, Mail, PasswordPolicy, Purpose, Status, UserId,
+    Account, Email, Event, Hasher, Link, LinkRefusal, LinkToken, Mail, Origin, PasswordPolicy,
+    Purpose, Registration, Status, Subject, UserId,
 };
 use shared::http::{Handler, Problem, Throttle};
 use shared::observe::AuditEvent;
@@ -22,13 +26,14 @@ pub struct Links {
     hasher: Hasher,
     policy: PasswordPolicy,
     throttle: Throttle,
+    registration: Registration,
     sends_mail: bool,
     clock: Clock,
 }
 
 impl Links {
-    /// Reads the same settings as [`Store`], [`Hasher`], [`PasswordPolicy`], [`Throttle`] and
-    /// [`Mail::is_sent`].
+    /// Reads the same settings as [`Store`], [`Hasher`], [`PasswordPolicy`], [`Throttle`],
+    /// [`Registration`] and [`Mail::is_sent`].
     ///
     /// # Errors
     ///
@@ -42,6 +47,7 @@ impl Links {
             hasher,
             policy: PasswordPolicy::from_env(env)?,
             throttle: Throttle::from_env(env)?,
+            registration: Registration::from_env(env)?,
             sends_mail: Mail::is_sent(env),
             clock,
         })
@@ -70,6 +76,7 @@ impl Refused {
 /// A link that is good, of an active account.
 struct Found {
     token: LinkToken,
+    link: Link,
     account: Account,
 }
 
@@ -101,7 +108,26 @@ impl Links {
         if link.password_epoch != account.password_epoch {
             return refused(LinkRefusal::AccountChanged, user);
         }
-        Ok(Ok(Found { token, account }))
+        Ok(Ok(Found {
+            token,
+            link,
+            account,
+        }))
+    }
+
+    /// Records that the address of a link has another account by now, and returns the answer. The
+    /// link stays good.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if DynamoDB does not answer.
+    async fn email_taken(&self, email: &Email, origin: &Origin) -> Result<Problem, StoreError> {
+        let taken = AuditEvent::EmailTaken.of_nobody();
+        let taken = Event::new(taken, Subject::address(email), origin);
+        let stored = self.store.record([&taken]).await;
+        taken.log();
+        stored?;
+        Ok(Problem::EmailTaken)
     }
 }
 
@@ -115,6 +141,10 @@ impl Handler for Links {
         match *request.method() {
             Method::POST if path.ends_with("/password/reset") => self.reset(&request).await,
             Method::POST if path.ends_with("/email/verify") => self.verify(&request).await,
+            Method::POST if path.ends_with("/email/change/confirm") => {
+                self.change_email(&request).await
+            }
+            Method::POST if path.ends_with("/register/confirm") => self.register(&request).await,
             _ => Err(Problem::NotFound),
         }
     }

@@ -31,7 +31,7 @@ impl Links {
             self.policy.choose(text, &personal_words)
         });
         let (found, new) = fields.finish(|| Some((found?, new?)))?;
-        let Found { token, account } = found.map_err(Refused::answer)?;
+        let Found { token, account, .. } = found.map_err(Refused::answer)?;
         let new = self.hasher.hash(&new).await?;
         let source = self.throttle.source(request);
         let key = AttemptKey::new(&account.email, Place::Address, &source);
@@ -50,19 +50,8 @@ impl Links {
             return Err(Refused { reason, user }.answer());
         }
         events.into_iter().for_each(Event::log);
-        self.remove_sessions(&account).await;
+        self.remove_sessions(account.id, None).await;
         Ok(no_content())
-    }
-
-    /// Removes the items of the sessions that have ended. If this fails, their time to live removes
-    /// them.
-    async fn remove_sessions(&self, account: &Account) {
-        if let Err(error) = self.store.end_sessions(account.id, None).await {
-            tracing::warn!(
-                error = shared::observe::logging::chain(&error),
-                "the items of ended sessions were not removed"
-            );
-        }
     }
 }
 

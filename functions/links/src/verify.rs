@@ -14,7 +14,7 @@ impl Links {
         let token = fields.finish(|| token)?;
         let now = self.clock.now();
         let found = self.find(token, Purpose::EmailVerification, now).await?;
-        let Found { token, account } = found.map_err(Refused::answer)?;
+        let Found { token, account, .. } = found.map_err(Refused::answer)?;
         let origin = self.throttle.origin(request, self.clock.millis());
         let verified = AuditEvent::EmailVerified.of(account.id);
         let events = [Event::new(verified, account.id, &origin)];

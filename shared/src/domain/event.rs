@@ -107,6 +107,22 @@ impl Event {
         }
     }
 
+    /// Names the account that a pending registration opens.
+    pub fn of_registration(self, account: UserId) -> Self {
+        Self {
+            pending: Some(account),
+            ..self
+        }
+    }
+
+    /// Names the request for a link.
+    pub fn of_link(self, link: EventId) -> Self {
+        Self {
+            link: Some(link),
+            ..self
+        }
+    }
+
     /// Returns what happened.
     pub fn kind(&self) -> AuditEvent {
         self.entry.event()

@@ -20,6 +20,8 @@ pub mod name;
 #[cfg(feature = "accounts")]
 pub mod password;
 #[cfg(feature = "accounts")]
+pub mod registration;
+#[cfg(feature = "accounts")]
 pub mod session;
 #[cfg(feature = "accounts")]
 pub mod throttle;
@@ -45,3 +47,5 @@ pub use password::hash::PasswordHash;
 pub use password::hasher::Hasher;
 #[cfg(feature = "accounts")]
 pub use password::{Password, PasswordPolicy, personal_words};
+#[cfg(feature = "accounts")]
+pub use registration::{EmailVerification, PendingRegistration, Registration};

@@ -8,6 +8,7 @@ use crate::domain::account::Account;
 use crate::domain::email::Email;
 use crate::domain::event::{Event, Origin, Subject};
 use crate::domain::id::SessionId;
+use crate::domain::link::Link;
 use crate::domain::session::Session;
 use crate::domain::throttle::{AttemptKey, AttemptPolicy, LastLogin, Place, Source, Wait};
 use crate::observe::audit::AuditEvent;
@@ -101,6 +102,25 @@ impl Throttle {
             false => key,
         };
         self.check(store, key, records, origin).await
+    }
+
+    /// As [`Throttle::admit`], for the password of a registration that waits for `link`. These
+    /// attempts are counted by link: whoever guesses at the address cannot make its owner wait here.
+    ///
+    /// # Errors
+    ///
+    /// Returns 429 if the attempt has to wait.
+    pub async fn admit_with_link<'a>(
+        &'a self,
+        store: &'a Store,
+        link: &Link,
+        origin: &'a Origin,
+    ) -> Result<AdmittedAttempt<'a>, Problem> {
+        let place = Place::Link(link.user_id, link.id);
+        let key = AttemptKey::new(&link.email, place, &origin.source());
+        let records = store.login_records(&key, origin.now()).await?;
+        let (admitted, _) = self.check(store, key, records, origin).await?;
+        Ok(admitted)
     }
 
     async fn check<'a>(
@@ -289,7 +309,8 @@ async fn refused(
 ) -> Problem {
     const REFUSED: AuditEvent = AuditEvent::AttemptRefused;
     let (entry, subject) = match key.place() {
-        Place::Address => (
+        // There is no account yet.
+        Place::Address | Place::Link(..) => (
             REFUSED.of_nobody(),
             Subject::Address(key.address().to_owned()),
         ),

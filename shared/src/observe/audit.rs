@@ -40,6 +40,12 @@ pub enum AuditEvent {
     SessionsEnded,
     /// A password was changed.
     PasswordChanged,
+    /// The owner of an account asked for a link that moves it to a new address.
+    EmailChangeRequested,
+    /// An account was moved to a new address.
+    EmailChanged,
+    /// Somebody asked for a link that opens an account.
+    RegistrationRequested,
     /// A link that sets a new password was asked for, at an address that may have no account.
     PasswordResetRequested,
     /// A password was set with a link.
@@ -86,7 +92,7 @@ pub struct Entry {
 
 impl AuditEvent {
     /// All variants.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::Registered,
         Self::EmailTaken,
         Self::LoggedIn,
@@ -98,6 +104,9 @@ impl AuditEvent {
         Self::SessionEnded,
         Self::SessionsEnded,
         Self::PasswordChanged,
+        Self::EmailChangeRequested,
+        Self::EmailChanged,
+        Self::RegistrationRequested,
         Self::PasswordResetRequested,
         Self::PasswordReset,
         Self::EmailVerificationRequested,
@@ -122,7 +131,6 @@ impl AuditEvent {
         match self {
             Self::Registered
             | Self::LoggedIn
-            | Self::PasswordRefused
             | Self::RefreshTokenRepeated
             | Self::RefreshTokenReused
             | Self::SessionEnded
@@ -130,15 +138,18 @@ impl AuditEvent {
             | Self::PasswordChanged
             | Self::PasswordReset
             | Self::EmailVerified
-            | Self::LinkRefused
+            | Self::EmailChangeRequested
+            | Self::EmailChanged
             | Self::AccountDeleted => Kept::UnderAccount,
             Self::EmailTaken
             | Self::LoginRefused
             | Self::PasswordResetRequested
-            | Self::EmailVerificationRequested => Kept::UnderAddress,
-            Self::AttemptRefused => Kept::UnderEither,
-            // The authorizer has no table.
-            Self::TokenRefused => Kept::InLogOnly,
+            | Self::EmailVerificationRequested
+            | Self::RegistrationRequested => Kept::UnderAddress,
+            // A registration that waits for its link has no account yet.
+            Self::AttemptRefused | Self::PasswordRefused => Kept::UnderEither,
+            // The authorizer has no table. Anybody can present tokens of any account.
+            Self::TokenRefused | Self::LinkRefused => Kept::InLogOnly,
         }
     }
 
@@ -166,6 +177,15 @@ impl AuditEvent {
             Self::SessionEnded => ("session_ended", "a session ended"),
             Self::SessionsEnded => ("sessions_ended", "all sessions ended, or all others"),
             Self::PasswordChanged => ("password_changed", "a password was changed"),
+            Self::EmailChangeRequested => (
+                "email_change_requested",
+                "a link was asked for that moves an account to a new address",
+            ),
+            Self::EmailChanged => ("email_changed", "an account has a new address"),
+            Self::RegistrationRequested => (
+                "registration_requested",
+                "a link was asked for that opens an account",
+            ),
             Self::PasswordResetRequested => (
                 "password_reset_requested",
                 "a link that sets a new password was asked for",
@@ -218,6 +238,9 @@ impl AuditEvent {
             | Self::SessionEnded
             | Self::SessionsEnded
             | Self::PasswordChanged
+            | Self::EmailChangeRequested
+            | Self::EmailChanged
+            | Self::RegistrationRequested
             | Self::PasswordResetRequested
             | Self::PasswordReset
             | Self::EmailVerificationRequested

@@ -28,7 +28,7 @@ const CREDENTIAL: &str = "CREDENTIAL";
 const ATTEMPTS: &str = "ATTEMPTS";
 /// The prefix of the sort key of the mails that were asked for in a window.
 const MAILS: &str = "MAILS#";
-/// The prefix of the sort key of the attempts in a session.
+/// The prefix of the sort key of the attempts in a session or with a link.
 const SESSION_ATTEMPTS: &str = "THROTTLE#";
 /// The prefix of a session's sort key.
 pub(super) const SESSION: &str = "SESSION#";
@@ -79,7 +79,8 @@ impl Key {
         }
     }
 
-    /// The key of the attempts at an address, whether it has an account or not, or in a session.
+    /// The key of the attempts at an address, whether it has an account or not, in a session, or
+    /// with a link.
     pub(super) fn attempts(key: &AttemptKey) -> Self {
         match key.place() {
             Place::Address => Self::attempts_at(key.address()),
@@ -87,6 +88,10 @@ impl Key {
             Place::Session(user, session) => Self {
                 pk: Self::partition(user),
                 sk: format!("{SESSION_ATTEMPTS}{session}"),
+            },
+            Place::Link(user, link) => Self {
+                pk: Self::partition(user),
+                sk: format!("{SESSION_ATTEMPTS}{link}"),
             },
         }
     }
@@ -185,7 +190,7 @@ pub(super) enum ItemKind {
     Registration,
     /// The attempts at an address.
     Attempts,
-    /// The attempts in a session of the account.
+    /// The attempts in a session of the account, or with a link.
     SessionAttempts,
     /// The attempts of a source in one window.
     SourceAttempts,

@@ -19,13 +19,15 @@ use shared::platform::settings;
 use testkit::cloudformation::CloudFormation;
 use testkit::kms::Kms;
 
-use crate::support::app::{App, root, template_document, text};
+use crate::support::app::{App, PASSWORD, root, template_document, text};
+use crate::support::links::MAIL;
 use crate::support::private::{is_marked, own_routes};
 
 /// The routes that need no token. All others must be closed.
-const PUBLIC: [&str; 10] = [
+const PUBLIC: [&str; 12] = [
     "GET /.well-known/jwks.json",
     "GET /.well-known/openid-configuration",
+    "POST /email/change/confirm",
     "POST /email/verify",
     "POST /email/verify/resend",
     "POST /login",
@@ -34,6 +36,7 @@ const PUBLIC: [&str; 10] = [
     "POST /password/reset",
     "POST /refresh",
     "POST /register",
+    "POST /register/confirm",
 ];
 
 /// The variables that functions read only in AWS: a role's credentials have a token, there is neither
@@ -523,8 +526,15 @@ async fn the_page_on_the_architecture_lists_the_items_of_the_table() {
     let verify = app.post("/email/verify", json!({ "token": token }));
     verify.send().await.expect(204);
     app.mint(&ada.id(), Purpose::PasswordReset).await;
+    let body = json!({"email": "ada@straße.example", "password": PASSWORD});
+    let change = ada.post("/email/change", body);
+    change.send().await.expect(202);
+    // A registration that waits.
+    let first = App::with(&[MAIL, ("EmailVerification", "first")]).await;
+    first.register("ada@bücher.example").await.expect(202);
+    let items = [app.all_items().await, first.all_items().await].concat();
     let mut there: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
-    for item in app.all_items().await {
+    for item in items {
         let prefix = |name: &str| {
             let key = item[name].as_s().unwrap();
             match key.rsplit_once('#') {

@@ -1,4 +1,5 @@
 mod dynamodb;
+mod email_changes;
 mod events;
 mod every_request;
 mod keys;

@@ -108,6 +108,12 @@ async fn use_links(app: &App) {
     let body = json!({ "token": token });
     let verify = app.post("/email/verify", body);
     verify.send().await.expect(204);
+    let body = json!({"email": "grace@example.org", "password": PASSWORD});
+    let change = grace.post("/email/change", body);
+    change.send().await.expect(202);
+    let token = app.mailed("email_change").await.unwrap();
+    let moved = app.post("/email/change/confirm", json!({ "token": token }));
+    moved.send().await.expect(204);
     let token = app.mint(&grace.id(), Purpose::PasswordReset).await;
     let body = json!({"token": token, "new_password": "another good password"});
     let reset = app.post("/password/reset", body);

@@ -41,6 +41,7 @@ impl App {
             id: event,
             purpose,
             email: account.email,
+            from: None,
             password_epoch: account.password_epoch,
             session_id: None,
             expires_at: event.millis() / 1000 + purpose.seconds(),

@@ -3,6 +3,7 @@ pub mod emf;
 pub mod faulty_store;
 pub mod links;
 pub mod log;
+pub mod mailing;
 pub mod openapi;
 pub mod private;
 pub mod privileges;

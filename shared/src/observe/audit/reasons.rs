@@ -26,6 +26,8 @@ pub enum EndedBy {
     PasswordChange,
     /// The password was reset.
     PasswordReset,
+    /// The address was changed.
+    EmailChange,
     /// A refresh token was reused.
     Reuse,
     /// The account was deleted.
@@ -96,6 +98,7 @@ impl Display for EndedBy {
             Self::Owner => "owner",
             Self::PasswordChange => "password_change",
             Self::PasswordReset => "password_reset",
+            Self::EmailChange => "email_change",
             Self::Reuse => "reuse",
             Self::Deletion => "deletion",
         })
