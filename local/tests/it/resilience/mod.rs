@@ -3,4 +3,5 @@ mod every_request;
 mod keys;
 mod requests;
 mod sessions;
+mod streams;
 mod warm_up;

@@ -2,6 +2,7 @@ pub mod app;
 pub mod emf;
 pub mod faulty_store;
 pub mod log;
+pub mod mails;
 pub mod openapi;
 pub mod private;
 pub mod privileges;
