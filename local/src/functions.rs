@@ -27,6 +27,7 @@ use session::Sessions;
 use shared::http::handler::{Handler, answer, warm_up};
 use shared::platform::clock::Clock;
 use shared::platform::config::Env;
+use tokio::sync::watch;
 
 use crate::under_way::UnderWay;
 
@@ -68,6 +69,8 @@ pub struct Functions {
     by_name: BTreeMap<String, Function>,
     client: Client<HttpConnector, Body>,
     under_way: UnderWay,
+    /// Changes whenever a call has ended.
+    ended: watch::Sender<()>,
 }
 
 type Answer = Pin<Box<dyn Future<Output = anyhow::Result<Value>> + Send>>;
@@ -88,6 +91,7 @@ impl Default for Functions {
             by_name: BTreeMap::new(),
             client: Client::builder(TokioExecutor::new()).build_http(),
             under_way: UnderWay::default(),
+            ended: watch::Sender::default(),
         }
     }
 }
@@ -132,6 +136,21 @@ impl Functions {
         &self.under_way
     }
 
+    /// Returns a receiver that changes whenever a call has ended, which may have written something.
+    pub(crate) fn ended(&self) -> watch::Receiver<()> {
+        self.ended.subscribe()
+    }
+
+    /// Returns whether there is a function `name`, in this process or elsewhere.
+    pub fn has(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    /// Returns whether the function `name` runs elsewhere.
+    pub(crate) fn is_remote(&self, name: &str) -> bool {
+        matches!(self.by_name.get(name), Some(Function::Remote(_)))
+    }
+
     /// Warms up a function of this process, as Lambda does before its first request.
     pub async fn warm_up(&self, name: &str) {
         if let Some(Function::InProcess { warm_up, .. }) = self.by_name.get(name) {
@@ -145,6 +164,12 @@ impl Functions {
     ///
     /// Returns an error if the function fails. API Gateway then answers 500.
     pub async fn invoke(&self, name: &str, event: Value) -> anyhow::Result<Value> {
+        let answer = self.call(name, event).await;
+        self.ended.send_replace(());
+        answer
+    }
+
+    async fn call(&self, name: &str, event: Value) -> anyhow::Result<Value> {
         match self.by_name.get(name) {
             // Runs in its own task: as in Lambda, a panic ends the function but not the gateway,
             // and work continues if the client disconnects.

@@ -254,6 +254,7 @@ mod tests {
             purpose,
             email: Email::parse("ada@example.com").unwrap(),
             password_epoch: 1,
+            from: None,
             session_id: None,
             expires_at: 1_000,
             hashes: tokens.iter().map(LinkToken::hash).collect(),

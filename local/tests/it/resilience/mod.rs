@@ -6,4 +6,5 @@ mod keys;
 mod links;
 mod requests;
 mod sessions;
+mod streams;
 mod warm_up;

@@ -7,6 +7,7 @@ mod forgot;
 mod gateway;
 mod links;
 mod login;
+mod mailbox;
 mod password;
 mod profile;
 mod refresh;

@@ -430,6 +430,8 @@ pub fn options() -> Options {
         host: IpAddr::V4(Ipv4Addr::LOCALHOST),
         port: 0,
         dynamodb_port: 0,
+        mail_port: 0,
+        mail_fault: None,
         data_dir: data_dir(),
         ephemeral: true,
         functions: None,

@@ -4,6 +4,7 @@ pub mod faulty_store;
 pub mod links;
 pub mod log;
 pub mod mailing;
+pub mod mails;
 pub mod openapi;
 pub mod private;
 pub mod privileges;
