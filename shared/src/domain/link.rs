@@ -74,6 +74,8 @@ pub struct Link {
     pub purpose: Purpose,
     /// The address that it was sent to.
     pub email: Email,
+    /// The address that a change of address leaves. Other links have none.
+    pub from: Option<Email>,
     /// The number of passwords that the account had had. 0 for a pending registration.
     pub password_epoch: u64,
     /// The session that asked for a change of address, which goes on after it.

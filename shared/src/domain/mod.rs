@@ -20,6 +20,8 @@ pub mod name;
 #[cfg(feature = "accounts")]
 pub mod password;
 #[cfg(feature = "accounts")]
+pub mod recipient;
+#[cfg(feature = "accounts")]
 pub mod session;
 #[cfg(feature = "accounts")]
 pub mod throttle;
@@ -36,7 +38,7 @@ pub use id::{EventId, Role, SessionId, UserId};
 #[cfg(feature = "accounts")]
 pub use link::{Link, LinkToken, Purpose};
 #[cfg(feature = "accounts")]
-pub use mail::Mail;
+pub use mail::{Mail, MailRequest};
 #[cfg(feature = "accounts")]
 pub use name::Name;
 #[cfg(feature = "accounts")]
@@ -45,3 +47,5 @@ pub use password::hash::PasswordHash;
 pub use password::hasher::Hasher;
 #[cfg(feature = "accounts")]
 pub use password::{Password, PasswordPolicy, personal_words};
+#[cfg(feature = "accounts")]
+pub use recipient::{EmailState, Recipient};

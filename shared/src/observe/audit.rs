@@ -40,6 +40,18 @@ pub enum AuditEvent {
     AccountDeleted,
     /// The authorizer refused a token; `reason` says why.
     TokenRefused,
+    /// A mail was passed to SES; `by` names the mail.
+    MailSent,
+    /// An event asked for the mail `by`, and none was sent; `reason` says why.
+    MailSkipped,
+    /// SES refused the mail `by` for good; `reason` says why.
+    MailRejected,
+    /// The mail `by` was not sent yet, and Lambda will try again; `reason` says why.
+    MailFailed,
+    /// The mail `by` came back: its address does not take mail.
+    MailBounced,
+    /// The mail `by` was called spam by whoever got it.
+    MailComplained,
 }
 
 /// The reason why a login was refused. The client is not told.
@@ -113,7 +125,7 @@ impl LoginRefusal {
 
 impl AuditEvent {
     /// All variants.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 19] = [
         Self::Registered,
         Self::EmailTaken,
         Self::LoggedIn,
@@ -127,6 +139,12 @@ impl AuditEvent {
         Self::PasswordChanged,
         Self::AccountDeleted,
         Self::TokenRefused,
+        Self::MailSent,
+        Self::MailSkipped,
+        Self::MailRejected,
+        Self::MailFailed,
+        Self::MailBounced,
+        Self::MailComplained,
     ];
 
     /// Returns the name in the log. It is stable, since queries and alarms use it.
@@ -134,9 +152,17 @@ impl AuditEvent {
         self.words().0
     }
 
-    /// Returns whether the event is a sign of an attack, and therefore logged as a warning.
+    /// Returns whether the event is a sign of an attack or of a failure, and therefore logged as a
+    /// warning.
     pub fn is_warning(self) -> bool {
-        matches!(self, Self::AttemptRefused | Self::RefreshTokenReused)
+        matches!(
+            self,
+            Self::AttemptRefused
+                | Self::RefreshTokenReused
+                | Self::MailRejected
+                | Self::MailFailed
+                | Self::MailComplained
+        )
     }
 
     /// Returns the name, and the message for people.
@@ -165,6 +191,12 @@ impl AuditEvent {
             Self::PasswordChanged => ("password_changed", "a password was changed"),
             Self::AccountDeleted => ("account_deleted", "an account was deleted"),
             Self::TokenRefused => ("token_refused", "a token was refused"),
+            Self::MailSent => ("mail_sent", "a mail was sent"),
+            Self::MailSkipped => ("mail_skipped", "no mail was sent"),
+            Self::MailRejected => ("mail_rejected", "SES refused a mail"),
+            Self::MailFailed => ("mail_failed", "a mail was not sent yet"),
+            Self::MailBounced => ("mail_bounced", "a mail came back"),
+            Self::MailComplained => ("mail_complained", "a mail was called spam"),
         }
     }
 
@@ -205,7 +237,13 @@ impl AuditEvent {
             | Self::SessionsEnded
             | Self::PasswordChanged
             | Self::AccountDeleted
-            | Self::TokenRefused => None,
+            | Self::TokenRefused
+            | Self::MailSkipped => None,
+            Self::MailSent => Some(&mut log.mails_sent),
+            Self::MailRejected => Some(&mut log.mails_rejected),
+            Self::MailFailed => Some(&mut log.mails_failed),
+            Self::MailBounced => Some(&mut log.mails_bounced),
+            Self::MailComplained => Some(&mut log.mails_complained),
         }
     }
 }
