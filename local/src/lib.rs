@@ -138,11 +138,15 @@ impl Local {
 
         // Local values for variables that the template gives a function. A function to which the
         // template does not give one does not start here either.
-        let of_template = BTreeMap::from([
+        let mut of_template = BTreeMap::from([
             ("SIGNING_KEY", signing_key.display().to_string()),
             ("SIGNING_KID", String::new()),
             ("JWKS", jwks.display().to_string()),
         ]);
+        // In AWS it would be below the API's domain.
+        if parameters.get("LinkBase").is_none_or(String::is_empty) {
+            of_template.insert("LINK_BASE", format!("{url}/pages"));
+        }
         // Lambda sets these.
         let of_lambda = dynamodb::environment(&dynamodb_url);
         let mut environment = BTreeMap::new();

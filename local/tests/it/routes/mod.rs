@@ -3,6 +3,7 @@ mod conditional;
 mod discovery;
 mod gateway;
 mod login;
+mod mails;
 mod password;
 mod profile;
 mod refresh;

@@ -3,6 +3,7 @@ pub mod emf;
 pub mod faulty_store;
 pub mod log;
 pub mod openapi;
+pub mod post;
 pub mod private;
 pub mod privileges;
 pub mod stack;
