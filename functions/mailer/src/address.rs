@@ -1,7 +1,6 @@
 //! The address that mails come from, as the header `From` has it.
 
 use aws_smithy_types::base64;
-use shared::domain::Email;
 use shared::platform::{ConfigError, Env};
 
 /// Returns the name of the application, `APP_NAME`.
@@ -13,7 +12,7 @@ pub fn app_name(env: &Env<'_>) -> Result<String, ConfigError> {
     const MAX_LENGTH: usize = 64;
     let name = env.optional("APP_NAME");
     let name = name.unwrap_or_else(|| "Latchkey".to_owned());
-    if name.chars().any(char::is_control) || name.chars().count() > MAX_LENGTH {
+    if name.chars().any(|c| c.is_ascii_control()) || name.chars().count() > MAX_LENGTH {
         return Err(ConfigError::new(format!(
             "APP_NAME has control characters or more than {MAX_LENGTH} characters; set it to the \
              name of the application"
@@ -31,13 +30,23 @@ pub fn from(env: &Env<'_>) -> Result<Option<String>, ConfigError> {
     let Some(address) = env.optional("MAIL_FROM") else {
         return Ok(None);
     };
-    let email = Email::parse(&address).map_err(|_| {
-        ConfigError::new(format!(
+    if !is_plain(&address) {
+        return Err(ConfigError::new(format!(
             "MAIL_FROM is \"{address}\"; set it to an e-mail address such as no-reply@example.com"
-        ))
-    })?;
+        )));
+    }
     let name = display_name(&app_name(env)?);
-    Ok(Some(format!("{name} <{}>", email.ascii())))
+    Ok(Some(format!("{name} <{address}>")))
+}
+
+/// Returns whether `address` is one address without a name, whatever SES may say of it.
+fn is_plain(address: &str) -> bool {
+    let plain = |c: char| c.is_ascii_graphic() && !r#"<>()[],;:\""#.contains(c);
+    let parts = address.split_once('@');
+    parts.is_some_and(|(local, domain)| {
+        let is_part = |part: &str| !part.is_empty() && part.chars().all(plain);
+        is_part(local) && is_part(domain) && !domain.contains('@')
+    })
 }
 
 /// Returns a display name (RFC 5322 section 3.4): a quoted string, or encoded words (RFC 2047
@@ -105,8 +114,13 @@ mod tests {
         }
         for address in [
             "no-reply",
+            "@b.example",
+            "a@",
+            "a@b@c.example",
+            "A <a@b.example>",
             "a@b.example\r\nBcc: c@d.example",
             "a@b.example, c@d.example",
+            "a@b.example>",
         ] {
             let refused = of("Latchkey", address).unwrap_err();
             assert!(refused.starts_with("MAIL_FROM "), "{refused}");

@@ -89,13 +89,13 @@ impl Store {
         Ok(Minted::Used)
     }
 
-    /// Returns a link, if it exists, whether it was used or not.
+    /// Returns a link without the hashes of its secrets, if it exists, whether it was used or not.
     ///
     /// # Errors
     ///
     /// Returns an error if DynamoDB does not answer or the item is unreadable.
     pub async fn link(&self, user: UserId, id: EventId) -> Result<Option<Link>, StoreError> {
-        const ATTRIBUTES: [&str; 9] = [
+        const ATTRIBUTES: [&str; 8] = [
             "purpose",
             "email",
             "email_typed",
@@ -104,7 +104,6 @@ impl Store {
             "password_epoch",
             "session_id",
             "expires_at",
-            "hashes",
         ];
         let item = self.get_some(Key::link(user, id), &ATTRIBUTES, "read the link");
         let item = item.await?;

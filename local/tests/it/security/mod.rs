@@ -1,6 +1,7 @@
 mod corpora;
 mod hostile_claims;
 mod hostile_tokens;
+mod mailer;
 mod privileges;
 mod properties;
 mod rotation;

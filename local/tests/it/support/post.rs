@@ -149,7 +149,7 @@ impl Post {
         let token = LinkToken::parse(taken.token.as_ref().unwrap()).unwrap();
         let store = self.store();
         async move {
-            let link = store.link(token.user_id(), token.id()).await.unwrap();
+            let (link, _) = store.link_and_account(&token).await.unwrap();
             let link = link.unwrap();
             assert!(link.hashes.contains(&token.hash()));
             link

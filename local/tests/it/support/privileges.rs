@@ -67,8 +67,9 @@ pub fn allowed() -> BTreeMap<String, BTreeSet<String>> {
             let action = rest.split(|letter: char| !letter.is_alphanumeric() && letter != '*');
             action.into_iter().next().unwrap().to_owned()
         });
-        // The first is a condition's key, which the proxy checks; the second is in an ARN.
-        let actions = actions.filter(|action| action != "LeadingKeys" && !action.is_empty());
+        // The first are keys of conditions, which tests of their own check; the last is in an ARN.
+        let keys = ["Attributes", "LeadingKeys", "ReturnValues", "Select", ""];
+        let actions = actions.filter(|action| !keys.contains(&action.as_str()));
         allowed.insert(function, actions.collect());
     }
     allowed
