@@ -35,10 +35,11 @@ impl Mailer {
         records: &[Value],
         invocation: &Invocation,
     ) -> Result<BatchAnswer, MailerError> {
-        for record in records {
+        for (n, record) in records.iter().enumerate() {
             let number = record["dynamodb"]["SequenceNumber"].as_str();
             let number = number.ok_or(MailerError::NoSequenceNumber)?;
-            let outcome = match invocation.is_over() {
+            // The first one is tried in any case, or no call would get any further.
+            let outcome = match n > 0 && invocation.is_over() {
                 true => Outcome::Again,
                 false => self.fulfil(&record["dynamodb"]["NewImage"]).await,
             };

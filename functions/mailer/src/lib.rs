@@ -87,18 +87,18 @@ pub enum MailerError {
 }
 
 impl Invocation {
-    /// The time that is kept for the answer, and for the work on one record.
-    const RESERVE: Duration = Duration::from_secs(30);
+    /// The longest time that the work on one record takes, which is kept for a record that begins
+    /// late. The function's timeout must be longer.
+    pub const RESERVE: Duration = Duration::from_secs(30);
 
     /// Returns a call of Lambda. `deadline` is when Lambda ends the function, in milliseconds since
-    /// the epoch.
+    /// the epoch. Under `cargo lambda watch` it has passed.
     pub fn in_lambda(request_id: String, deadline: u64) -> Self {
-        let left = deadline.saturating_sub(Clock::System.millis());
-        let left = Duration::from_millis(left).saturating_sub(Self::RESERVE);
-        Self {
-            request_id,
-            ends: Instant::now().checked_add(left),
-        }
+        let left = deadline.checked_sub(Clock::System.millis());
+        let left = left.filter(|left| *left > 0).map(Duration::from_millis);
+        let ends =
+            left.and_then(|left| Instant::now().checked_add(left.saturating_sub(Self::RESERVE)));
+        Self { request_id, ends }
     }
 
     /// Returns whether there is no time to begin another record.

@@ -17,7 +17,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let answer = |event: LambdaEvent<Value>| async move {
         let (event, context) = event.into_parts();
         let invocation = Invocation::in_lambda(context.request_id, context.deadline);
-        mailer.handle(&event, invocation).await
+        let answer = mailer.handle(&event, invocation).await;
+        answer.map_err(lambda_runtime::Error::from)
     };
     let runtime = Runtime::new(service_fn(answer)).layer(AfterResponse);
     runtime.run().await

@@ -3,6 +3,7 @@ mod encryption;
 mod events;
 mod http_file;
 mod logs;
+mod mail;
 mod monitoring;
 mod openapi;
 mod openapi_examples;

@@ -4,6 +4,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use mailer::{Invocation, MailerError};
 use serde_json::{Value, json};
+use shared::platform::Clock;
 use testkit::dynamodb::Fault as StoreFault;
 use testkit::ses::Fault;
 
@@ -281,17 +282,22 @@ async fn a_mail_that_ses_refuses_and_a_record_that_is_unreadable_block_no_other(
 #[tokio::test]
 async fn without_time_for_another_record_the_rest_is_left_to_the_next_call() {
     let (post, _) = with_ada().await;
-    let record = post.record(&of_address(ADA), "password_reset", &[]);
-    let event = json!({"Records": [record]});
-    // Lambda ends the function soon.
-    let soon = Invocation::in_lambda("r-1".to_owned(), 1);
-    let answer = post.mailer.handle(&event, soon).await.unwrap();
-    let number = text(&record["dynamodb"], "SequenceNumber");
-    assert_eq!(
-        answer,
-        json!({"batchItemFailures": [{"itemIdentifier": number}]})
-    );
-    assert_eq!(post.ses.asked(), 0);
+    let records = [1, 2].map(|_| post.record(&of_address(ADA), "password_reset", &[]));
+    let event = json!({ "Records": records });
+    let number = text(&records[1]["dynamodb"], "SequenceNumber");
+    let second = json!({"batchItemFailures": [{"itemIdentifier": number}]});
+    let now = Clock::System.millis();
+    // Lambda ends the function soon, or in a minute; or nobody does.
+    for (deadline, left, sent) in [
+        (now + 20_000, second, 1),
+        (now + 60_000, json!({"batchItemFailures": []}), 2),
+        (0, json!({"batchItemFailures": []}), 2),
+    ] {
+        let call = Invocation::in_lambda("r-1".to_owned(), deadline);
+        let answer = post.mailer.handle(&event, call).await.unwrap();
+        assert_eq!(answer, left);
+        assert_eq!(post.taken().len(), sent);
+    }
 }
 
 #[tokio::test]
