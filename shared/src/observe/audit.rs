@@ -60,6 +60,18 @@ pub enum AuditEvent {
     AccountDeleted,
     /// The authorizer refused a token; `reason` says why.
     TokenRefused,
+    /// A mail was passed to SES; `by` names the mail.
+    MailSent,
+    /// An event asked for the mail `by`, and none was sent; `reason` says why.
+    MailSkipped,
+    /// SES refused the mail `by` for good; `reason` says why.
+    MailRejected,
+    /// The mail `by` was not sent yet, and Lambda will try again; `reason` says why.
+    MailFailed,
+    /// The mail `by` came back: its address does not take mail.
+    MailBounced,
+    /// The mail `by` was called spam by whoever got it.
+    MailComplained,
 }
 
 /// Where an event is kept, besides the log.
@@ -92,7 +104,7 @@ pub struct Entry {
 
 impl AuditEvent {
     /// All variants.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 27] = [
         Self::Registered,
         Self::EmailTaken,
         Self::LoggedIn,
@@ -114,6 +126,12 @@ impl AuditEvent {
         Self::LinkRefused,
         Self::AccountDeleted,
         Self::TokenRefused,
+        Self::MailSent,
+        Self::MailSkipped,
+        Self::MailRejected,
+        Self::MailFailed,
+        Self::MailBounced,
+        Self::MailComplained,
     ];
 
     /// Returns the name in the log. It is stable, since queries and alarms use it.
@@ -121,9 +139,17 @@ impl AuditEvent {
         self.words().0
     }
 
-    /// Returns whether the event is a sign of an attack, and therefore logged as a warning.
+    /// Returns whether the event is a sign of an attack or of a failure, and therefore logged as a
+    /// warning.
     pub fn is_warning(self) -> bool {
-        matches!(self, Self::AttemptRefused | Self::RefreshTokenReused)
+        matches!(
+            self,
+            Self::AttemptRefused
+                | Self::RefreshTokenReused
+                | Self::MailRejected
+                | Self::MailFailed
+                | Self::MailComplained
+        )
     }
 
     /// Returns where the event is kept. `Events` and the time to live of rows can leave it out.
@@ -140,7 +166,9 @@ impl AuditEvent {
             | Self::EmailVerified
             | Self::EmailChangeRequested
             | Self::EmailChanged
-            | Self::AccountDeleted => Kept::UnderAccount,
+            | Self::AccountDeleted
+            | Self::MailBounced
+            | Self::MailComplained => Kept::UnderAccount,
             Self::EmailTaken
             | Self::LoginRefused
             | Self::PasswordResetRequested
@@ -150,6 +178,10 @@ impl AuditEvent {
             Self::AttemptRefused | Self::PasswordRefused => Kept::UnderEither,
             // The authorizer has no table. Anybody can present tokens of any account.
             Self::TokenRefused | Self::LinkRefused => Kept::InLogOnly,
+            // Their rows would be records of the stream that caused them.
+            Self::MailSent | Self::MailSkipped | Self::MailRejected | Self::MailFailed => {
+                Kept::InLogOnly
+            }
         }
     }
 
@@ -199,6 +231,12 @@ impl AuditEvent {
             Self::LinkRefused => ("link_refused", "a link was refused"),
             Self::AccountDeleted => ("account_deleted", "an account was deleted"),
             Self::TokenRefused => ("token_refused", "a token was refused"),
+            Self::MailSent => ("mail_sent", "a mail was sent"),
+            Self::MailSkipped => ("mail_skipped", "no mail was sent"),
+            Self::MailRejected => ("mail_rejected", "SES refused a mail"),
+            Self::MailFailed => ("mail_failed", "a mail was not sent yet"),
+            Self::MailBounced => ("mail_bounced", "a mail came back"),
+            Self::MailComplained => ("mail_complained", "a mail was called spam"),
         }
     }
 
@@ -247,7 +285,13 @@ impl AuditEvent {
             | Self::EmailVerified
             | Self::LinkRefused
             | Self::AccountDeleted
-            | Self::TokenRefused => None,
+            | Self::TokenRefused
+            | Self::MailSkipped => None,
+            Self::MailSent => Some(&mut log.mails_sent),
+            Self::MailRejected => Some(&mut log.mails_rejected),
+            Self::MailFailed => Some(&mut log.mails_failed),
+            Self::MailBounced => Some(&mut log.mails_bounced),
+            Self::MailComplained => Some(&mut log.mails_complained),
         }
     }
 }

@@ -8,6 +8,7 @@ mod gateway;
 mod links;
 mod login;
 mod mailbox;
+mod mails;
 mod password;
 mod profile;
 mod refresh;
