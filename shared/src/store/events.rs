@@ -200,7 +200,7 @@ impl EventReader {
         let answer = request.send().await;
         let answer = answer.map_err(unavailable("list the events"))?;
         let last = answer.last_evaluated_key.as_ref();
-        let last = last.map(|key| event_id(key)).transpose()?;
+        let last = last.map(event_id).transpose()?;
         let rows = answer.items.unwrap_or_default();
         let mut events = rows.iter().map(read_event).collect::<Result<Vec<_>, _>>()?;
         events.retain(|event| event.expires_at > now);
