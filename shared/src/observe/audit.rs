@@ -4,6 +4,7 @@
 //! No line contains an e-mail address, an IP address or a secret. Accounts and sessions are named
 //! by their ids.
 
+mod kept;
 mod reasons;
 
 use std::fmt::Display;
@@ -11,6 +12,8 @@ use std::fmt::Display;
 pub use reasons::{EndedBy, LoginRefusal, RepeatedFrom, RepeatedWhen};
 
 use crate::observe::request_log::{RequestLog, one_more, record, request};
+
+pub use kept::Kept;
 
 /// A security event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,21 +77,6 @@ pub enum AuditEvent {
     MailComplained,
 }
 
-/// Where an event is kept, besides the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
-    /// Nowhere.
-    InLogOnly,
-    /// In the event table, under the account.
-    UnderAccount,
-    /// In the event table, under the address: a stranger can cause it, or the request does not know
-    /// or must not tell whether the address has an account.
-    UnderAddress,
-    /// In the event table: under the account if somebody with its token caused the event, else under
-    /// the address.
-    UnderEither,
-}
-
 /// An event and its fields, before it is written.
 #[derive(Debug, Clone)]
 #[must_use = "it is not in the log yet"]
@@ -150,39 +138,6 @@ impl AuditEvent {
                 | Self::MailFailed
                 | Self::MailComplained
         )
-    }
-
-    /// Returns where the event is kept. `Events` and the time to live of rows can leave it out.
-    pub fn kept(self) -> Kept {
-        match self {
-            Self::Registered
-            | Self::LoggedIn
-            | Self::RefreshTokenRepeated
-            | Self::RefreshTokenReused
-            | Self::SessionEnded
-            | Self::SessionsEnded
-            | Self::PasswordChanged
-            | Self::PasswordReset
-            | Self::EmailVerified
-            | Self::EmailChangeRequested
-            | Self::EmailChanged
-            | Self::AccountDeleted
-            | Self::MailBounced
-            | Self::MailComplained => Kept::UnderAccount,
-            Self::EmailTaken
-            | Self::LoginRefused
-            | Self::PasswordResetRequested
-            | Self::EmailVerificationRequested
-            | Self::RegistrationRequested => Kept::UnderAddress,
-            // A registration that waits for its link has no account yet.
-            Self::AttemptRefused | Self::PasswordRefused => Kept::UnderEither,
-            // The authorizer has no table. Anybody can present tokens of any account.
-            Self::TokenRefused | Self::LinkRefused => Kept::InLogOnly,
-            // Their rows would be records of the stream that caused them.
-            Self::MailSent | Self::MailSkipped | Self::MailRejected | Self::MailFailed => {
-                Kept::InLogOnly
-            }
-        }
     }
 
     /// Returns the name, and the message for people.
