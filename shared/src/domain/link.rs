@@ -253,6 +253,7 @@ mod tests {
             id,
             purpose,
             email: Email::parse("ada@example.com").unwrap(),
+            from: None,
             password_epoch: 1,
             session_id: None,
             expires_at: 1_000,
