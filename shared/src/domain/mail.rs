@@ -31,7 +31,7 @@ pub enum Mail {
 /// The limits on the mails that requests ask for, whether their addresses have accounts or not.
 #[derive(Debug, Clone, Copy)]
 pub struct MailPolicy {
-    /// The number of mails to one address in a window.
+    /// The number of mails of each kind to one address in a window.
     pub of_address: u64,
     /// The number of mails that one source asks for in a window.
     pub of_source: u64,
