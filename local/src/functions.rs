@@ -16,6 +16,7 @@ use hyper_util::rt::TokioExecutor;
 use keys::Keys;
 use lambda_http::{Context, LambdaEvent};
 use login::Login;
+use pages::Pages;
 use password::ChangePassword;
 use profile::Profile;
 use register::Register;
@@ -51,6 +52,7 @@ functions! {
     discovery => |env, _clock| in_process(Discovery::from_env(env)?),
     keys => |env, _clock| in_process_keys(Keys::from_env(env)),
     login => |env, clock| in_process(Login::from_env(env, clock)?),
+    pages => |env, _clock| in_process(Pages::from_env(env)?),
     password => |env, clock| in_process(ChangePassword::from_env(env, clock)?),
     profile => |env, clock| in_process(Profile::from_env(env, clock)?),
     register => |env, clock| in_process(Register::from_env(env, clock)?),

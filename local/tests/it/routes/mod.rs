@@ -3,6 +3,7 @@ mod conditional;
 mod discovery;
 mod gateway;
 mod login;
+mod pages;
 mod password;
 mod profile;
 mod refresh;

@@ -412,7 +412,11 @@ pub fn registration(email: &str) -> Value {
 pub fn options() -> Options {
     Options {
         template: template_document(),
-        parameters: BTreeMap::new(),
+        parameters: [(
+            "MailFrom".to_owned(),
+            "no-reply@latchkey.example".to_owned(),
+        )]
+        .into(),
         host: IpAddr::V4(Ipv4Addr::LOCALHOST),
         port: 0,
         dynamodb_port: 0,
