@@ -145,8 +145,7 @@ const GERMAN = {
   closed: 'Hier kann sich zurzeit niemand registrieren.',
   attempts: (wait) => `Zu viele Versuche. Versuchen Sie es ${wait} noch einmal.`,
   unavailable: 'Der Dienst ist gerade nicht erreichbar. Versuchen Sie es gleich noch einmal.',
-  noAnswer:
-    'Es kam keine Antwort. Prüfen Sie Ihre Verbindung und versuchen Sie es noch einmal.',
+  noAnswer: 'Es kam keine Antwort. Prüfen Sie Ihre Verbindung und versuchen Sie es noch einmal.',
   failed: (request) => `Etwas ist schiefgegangen. Versuchen Sie es später noch einmal. ${request}`,
   request: (id) => `(Anfrage ${id})`,
   soon: 'gleich',

@@ -76,8 +76,10 @@ impl Pages {
         let pages = PAGES.into_iter().map(|(name, password)| {
             let field = password.map_or(String::new(), |(member, autocomplete)| {
                 let field = PASSWORD.replace("{{member}}", member);
+                let is_new = autocomplete == "new-password";
                 let field = field.replace("{{autocomplete}}", autocomplete);
-                field.replace("{{least}}", &least)
+                // A password that is there already may be of an earlier policy.
+                field.replace("{{least}}", if is_new { &least } else { "1" })
             });
             let page = PAGE.replace("{{page}}", name);
             let page = page.replace("<!-- password -->", field.trim());
