@@ -7,7 +7,6 @@ import { join } from 'node:path';
 
 const binary = process.env.LATCHKEY ?? 'target/debug/latchkey';
 const dynamodbPort = Number(process.env.CLIENTS_DYNAMODB_PORT ?? 8010);
-const mailPort = process.env.CLIENTS_MAIL_PORT;
 
 export const port = Number(process.env.CLIENTS_PORT ?? 3010);
 /** For what stands beside it: the proxy, or the pages. */
@@ -20,8 +19,7 @@ export const otherPort = Number(process.env.CLIENTS_OTHER_PORT ?? 3011);
 export async function start(...parameters) {
   const data = mkdtempSync(join(tmpdir(), 'latchkey-'));
   const flags = parameters.flatMap((parameter) => ['--parameter', parameter]);
-  const ports = ['--port', port, '--dynamodb-port', dynamodbPort];
-  if (mailPort) ports.push('--mail-port', mailPort);
+  const ports = ['--port', port, '--dynamodb-port', dynamodbPort, '--mail-port', 0];
   const server = spawn(binary, ['--ephemeral', '--data-dir', data, ...ports, ...flags]);
   const ended = new Promise((resolve) => server.on('exit', resolve));
   const stop = () => {

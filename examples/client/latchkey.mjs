@@ -13,6 +13,7 @@
  * @property {string} last_name
  * @property {string} date_joined
  * @property {string | null} last_login
+ * @property {boolean} email_verified
  * @property {string[]} roles
  */
 
@@ -34,8 +35,8 @@
  * @property {string} event what happened, such as "logged_in"
  * @property {string} at
  * @property {string} [session_id]
- * @property {string} [ip]
- * @property {string} [user_agent]
+ * @property {string} ip
+ * @property {string} user_agent
  * @property {string} [reason]
  * @property {string} [by]
  */
@@ -504,15 +505,13 @@ export class Latchkey {
   }
 
   /**
-   * Returns one part of the account's security events, latest first. If there are more, the part has a
-   * `next_cursor`, with which the next one is asked for.
-   * @param {{ limit?: number, cursor?: string }} [part]
+   * Returns a part of the account's security events, latest first. It may be short or empty: there are
+   * more as long as it has a `next_cursor`.
+   * @param {string} [cursor] the `next_cursor` of the part before
    * @returns {Promise<{ events: SecurityEvent[], next_cursor?: string }>}
    */
-  async activity({ limit, cursor } = {}) {
-    const given = Object.entries({ limit, cursor }).filter(([, value]) => value !== undefined);
-    const query = given.map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`);
-    const path = `/activity${query.length ? '?' : ''}${query.join('&')}`;
+  async activity(cursor) {
+    const path = cursor ? `/activity?cursor=${encodeURIComponent(cursor)}` : '/activity';
     return /** @type {any} */ (await body(await this.#call(await this.#begin(), path)));
   }
 

@@ -20,6 +20,8 @@ pub mod name;
 #[cfg(feature = "accounts")]
 pub mod password;
 #[cfg(feature = "accounts")]
+pub mod registration;
+#[cfg(feature = "accounts")]
 pub mod session;
 #[cfg(feature = "accounts")]
 pub mod throttle;
@@ -34,9 +36,9 @@ pub use event::{Event, Origin, Subject};
 pub use field_error::{FieldError, Violation};
 pub use id::{EventId, Role, SessionId, UserId};
 #[cfg(feature = "accounts")]
-pub use link::{Link, LinkToken, Purpose};
+pub use link::{Link, LinkRefusal, LinkToken, Purpose};
 #[cfg(feature = "accounts")]
-pub use mail::Mail;
+pub use mail::{Mail, MailPolicy};
 #[cfg(feature = "accounts")]
 pub use name::Name;
 #[cfg(feature = "accounts")]
@@ -45,3 +47,5 @@ pub use password::hash::PasswordHash;
 pub use password::hasher::Hasher;
 #[cfg(feature = "accounts")]
 pub use password::{Password, PasswordPolicy, personal_words};
+#[cfg(feature = "accounts")]
+pub use registration::{EmailVerification, PendingRegistration, Registration};

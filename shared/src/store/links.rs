@@ -111,11 +111,16 @@ impl Store {
                 | ItemKind::Attempts
                 | ItemKind::SessionAttempts
                 | ItemKind::SourceAttempts
+                | ItemKind::Mails
                 | ItemKind::Unknown => {}
             }
         }
         Ok((link, account))
     }
+
+    /// How long a used link stays, in seconds: a late delivery must find it used, and the notice of
+    /// a change of address must find the old one.
+    const USED_SECONDS: u64 = 24 * 60 * 60;
 
     /// Returns the action that uses a link for `purpose`. Its condition lets one use succeed. `use_id`
     /// tells an earlier try of this very use, whose answer was lost, from another use: see
@@ -130,7 +135,7 @@ impl Store {
         let update = Update::builder()
             .table_name(&self.table)
             .set_key(Some(Key::link(token.user_id(), token.id()).attributes()))
-            .update_expression("SET used = :use REMOVE hashes")
+            .update_expression("SET used = :use, expires_at = :end REMOVE hashes")
             .condition_expression(
                 "contains(hashes, :secret) AND purpose = :purpose AND expires_at > :now",
             )
@@ -138,6 +143,7 @@ impl Store {
             .expression_attribute_values(":secret", item::octets(&token.hash()))
             .expression_attribute_values(":purpose", item::text(purpose.name()))
             .expression_attribute_values(":now", item::number(now))
+            .expression_attribute_values(":end", item::number(now + Self::USED_SECONDS))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .map_err(incomplete("use the link"))?;
@@ -159,14 +165,21 @@ pub(super) fn read_link(
         item: "link",
         attributes,
     };
+    let email = |name, name_typed| {
+        item.text(name, |ascii| {
+            let typed = item.optional_text::<String>(name_typed);
+            Email::stored(ascii, typed.map_err(drop)?).map_err(drop)
+        })
+    };
     Ok(Link {
         user_id,
         id,
         purpose: item.text("purpose", |name| Purpose::named(name).ok_or(()))?,
-        email: item.text("email", |ascii| {
-            let typed = item.optional_text::<String>("email_typed");
-            Email::stored(ascii, typed.map_err(drop)?).map_err(drop)
-        })?,
+        email: email("email", "email_typed")?,
+        from: match item.has("from") {
+            true => Some(email("from", "from_typed")?),
+            false => None,
+        },
         password_epoch: item.number("password_epoch")?,
         session_id: item.optional_text("session_id")?,
         expires_at: item.number("expires_at")?,

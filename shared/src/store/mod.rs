@@ -7,11 +7,16 @@ pub mod accounts;
 pub mod attempts;
 pub mod credentials;
 pub mod deletion;
+pub mod email_changes;
 pub mod events;
 mod item;
+mod link_uses;
 pub mod links;
+pub mod mails;
 pub mod refreshes;
+pub mod registrations;
 pub mod sessions;
+mod values;
 mod write;
 
 use std::collections::HashMap;
@@ -33,6 +38,7 @@ use write::unprocessed;
 
 pub use accounts::{Changed, Created};
 pub use credentials::{Credential, OwnerWrite};
+pub use events::{EventPage, EventReader};
 
 /// The tables and the client that accesses them.
 #[derive(Clone)]

@@ -1,6 +1,10 @@
 mod dynamodb;
+mod email_changes;
+mod events;
 mod every_request;
 mod keys;
+mod links;
 mod requests;
 mod sessions;
+mod streams;
 mod warm_up;

@@ -1,6 +1,9 @@
 mod corpora;
 mod hostile_claims;
 mod hostile_tokens;
+mod links;
+mod ownership;
+mod pre_hijacking;
 mod privileges;
 mod properties;
 mod rotation;

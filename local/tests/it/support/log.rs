@@ -24,12 +24,13 @@ thread_local! {
 
 /// Texts that no log line may contain: the passwords and addresses of the tests, the beginnings of
 /// tokens, hashes and private keys, and the URL that answers for a stack.
-const SECRET: [&str; 9] = [
+const SECRET: [&str; 10] = [
     PASSWORD,
     "not the password",
     "another good password",
     "@example.com",
     "lkr_",
+    "lkm_",
     "eyJ",
     "$argon2",
     "PRIVATE KEY",
