@@ -8,7 +8,6 @@
  * @typedef {object} Account
  * @property {string} id
  * @property {string} email
- * @property {boolean} email_verified whether a mail to the address has arrived
  * @property {string} first_name
  * @property {string} last_name
  * @property {string} date_joined
