@@ -20,6 +20,7 @@ use lambda_http::{Context, LambdaEvent};
 use links::Links;
 use login::Login;
 use mailer::{Invocation, Mailer};
+use pages::Pages;
 use password::ChangePassword;
 use profile::Profile;
 use register::Register;
@@ -60,6 +61,7 @@ functions! {
     links => |env, clock| in_process(Links::from_env(env, clock)?),
     login => |env, clock| in_process(Login::from_env(env, clock)?),
     mailer => |env, clock| in_process_mailer(Mailer::from_env(env, clock)?),
+    pages => |env, _clock| in_process(Pages::from_env(env)?),
     password => |env, clock| in_process(ChangePassword::from_env(env, clock)?),
     profile => |env, clock| in_process(Profile::from_env(env, clock)?),
     register => |env, clock| in_process(Register::from_env(env, clock)?),

@@ -9,6 +9,7 @@ mod links;
 mod login;
 mod mailbox;
 mod mails;
+mod pages;
 mod password;
 mod profile;
 mod refresh;
