@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use activity::Activity;
 use anyhow::{Context as _, anyhow, bail};
 use authorizer::Authorizer;
 use axum::body::{Body, Bytes};
@@ -50,6 +51,7 @@ functions! {
     authorizer => |env, clock| in_process_authorizer(Authorizer::from_env(env, clock)?),
     discovery => |env, _clock| in_process(Discovery::from_env(env)?),
     keys => |env, _clock| in_process_keys(Keys::from_env(env)),
+    activity => |env, clock| in_process(Activity::from_env(env, clock)?),
     login => |env, clock| in_process(Login::from_env(env, clock)?),
     password => |env, clock| in_process(ChangePassword::from_env(env, clock)?),
     profile => |env, clock| in_process(Profile::from_env(env, clock)?),

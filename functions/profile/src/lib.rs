@@ -3,7 +3,7 @@
 
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
-use shared::domain::{Account, Hasher, Name, Password, ProfileChange, Status};
+use shared::domain::{Account, Event, Hasher, Name, Password, ProfileChange, Status};
 use shared::http::{
     Authenticator, Fields, Handler, Identity, Media, Preconditions, Problem, Reauthentication,
     Throttle, TokenRejection, active, etag, json, no_content,
@@ -97,7 +97,7 @@ impl Profile {
             Status::Active => {
                 preconditions.check(&tag(&account)?)?;
                 let unchanged = !preconditions.hold_for_any();
-                let now = self.clock.now();
+                let origin = self.throttle.origin(request, self.clock.millis());
                 Reauthentication {
                     store: &self.store,
                     hasher: &self.hasher,
@@ -105,26 +105,29 @@ impl Profile {
                     account: &account,
                     session_id: owner.session_id,
                     password: &password,
-                    request,
-                    now,
+                    origin: &origin,
                 }
                 .verify()
                 .await?;
-                let begun = self.store.begin_deletion(&account, unchanged, now);
+                let deleted = AuditEvent::AccountDeleted.of(account.id);
+                // None can be refreshed any more. Their items are removed below.
+                let ended = AuditEvent::SessionsEnded.of(account.id);
+                let events = [
+                    Event::new(deleted.session(owner.session_id), account.id, &origin),
+                    Event::new(ended.by(EndedBy::Deletion), account.id, &origin),
+                ];
+                let begun = self
+                    .store
+                    .begin_deletion(&account, unchanged, origin.now(), &events);
                 match begun.await? {
-                    Deletion::Begun => AuditEvent::AccountDeleted.of(account.id).log(),
+                    Deletion::Begun => events.into_iter().for_each(Event::log),
                     Deletion::PasswordChanged => return Err(Problem::WrongPassword),
                     Deletion::Stale => return Err(Problem::PreconditionFailed),
                     Deletion::Gone => return Err(TokenRejection::Account.into()),
                 }
             }
         }
-        self.store.finish_deletion(account.id).await?;
-        AuditEvent::SessionsEnded
-            .of(account.id)
-            .by(EndedBy::Deletion)
-            .log();
-        Ok(())
+        Ok(self.store.finish_deletion(account.id).await?)
     }
 }
 

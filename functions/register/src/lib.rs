@@ -6,7 +6,8 @@ use lambda_http::http::header::LOCATION;
 use lambda_http::{Body, Request, Response};
 use shared::domain::throttle::Attempts;
 use shared::domain::{
-    Account, Email, Hasher, Name, NewAccount, Password, PasswordPolicy, personal_words,
+    Account, Email, Event, Hasher, Name, NewAccount, Password, PasswordPolicy, Subject,
+    personal_words,
 };
 use shared::http::{Fields, Handler, Media, Problem, Throttle, json};
 use shared::observe::AuditEvent;
@@ -93,25 +94,31 @@ impl Handler for Register {
             return Err(Problem::RegistrationClosed);
         }
         let (new, password) = self.read(&request)?;
-        let now = self.clock.now();
+        let origin = self.throttle.origin(&request, self.clock.millis());
         let key = self
             .throttle
-            .count_registration(&self.store, &new.email, &request, now);
+            .count_registration(&self.store, &new.email, &origin);
         let key = key.await?;
         let hash = self.hasher.hash(&password).await?;
         let account = Account::open(new, self.clock.millis());
+        let opened = Event::new(AuditEvent::Registered.of(account.id), account.id, &origin);
+        let events = [opened];
         // The owner can log in from here, however often somebody guessed at the address before.
-        let attempts = Attempts::of_new_account(&key, now);
+        let attempts = Attempts::of_new_account(&key, origin.now());
         let created = self
             .store
-            .create_account(&account, &hash, (&key, &attempts));
+            .create_account(&account, &hash, (&key, &attempts), &events);
         match created.await? {
             Created::EmailTaken => {
-                AuditEvent::EmailTaken.of_nobody().log();
+                let taken = AuditEvent::EmailTaken.of_nobody();
+                let event = Event::new(taken, Subject::address(&account.email), &origin);
+                let stored = self.store.record([&event]).await;
+                event.log();
+                stored?;
                 Err(Problem::EmailTaken)
             }
             Created::Done => {
-                AuditEvent::Registered.of(account.id).log();
+                events.into_iter().for_each(Event::log);
                 let mut response = json(StatusCode::CREATED, &account.view())?;
                 // Relative to the path of this request (RFC 9110 section 10.2.2): a custom domain may
                 // add a base path, which functions do not see.

@@ -2,6 +2,7 @@
 
 pub mod authenticate;
 pub mod client_address;
+pub mod cursor;
 pub mod etag;
 pub mod fields;
 pub mod handler;
@@ -16,6 +17,7 @@ pub mod token_response;
 
 pub use authenticate::{Authenticator, Identity, active, domain_name, gateway_context};
 pub use client_address::ClientAddress;
+pub use cursor::cursor;
 pub use fields::{Fields, Media};
 pub use handler::{Handler, json, no_content, serve};
 pub use preconditions::Preconditions;

@@ -88,6 +88,21 @@ pub enum RepeatedWhen {
     AfterGrace,
 }
 
+/// Where an event is kept, besides the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// Nowhere.
+    InLogOnly,
+    /// In the event table, under the account.
+    UnderAccount,
+    /// In the event table, under the address: a stranger can cause it, or the request does not know
+    /// or must not tell whether the address has an account.
+    UnderAddress,
+    /// In the event table: under the account if somebody with its token caused the event, else under
+    /// the address.
+    UnderEither,
+}
+
 /// An event and its fields, before it is written.
 #[derive(Debug, Clone)]
 #[must_use = "it is not in the log yet"]
@@ -137,6 +152,25 @@ impl AuditEvent {
     /// Returns whether the event is a sign of an attack, and therefore logged as a warning.
     pub fn is_warning(self) -> bool {
         matches!(self, Self::AttemptRefused | Self::RefreshTokenReused)
+    }
+
+    /// Returns where the event is kept. `Events` and the time to live of rows can leave it out.
+    pub fn kept(self) -> Kept {
+        match self {
+            Self::Registered
+            | Self::LoggedIn
+            | Self::PasswordRefused
+            | Self::RefreshTokenRepeated
+            | Self::RefreshTokenReused
+            | Self::SessionEnded
+            | Self::SessionsEnded
+            | Self::PasswordChanged
+            | Self::AccountDeleted => Kept::UnderAccount,
+            Self::EmailTaken | Self::LoginRefused => Kept::UnderAddress,
+            Self::AttemptRefused => Kept::UnderEither,
+            // The authorizer has no table.
+            Self::TokenRefused => Kept::InLogOnly,
+        }
     }
 
     /// Returns the name, and the message for people.

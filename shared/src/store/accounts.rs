@@ -15,6 +15,7 @@ use super::write::{carried_out, incomplete, reasons, refused_by_condition, retry
 use super::{Store, StoreError, unavailable};
 use crate::domain::account::{Account, ProfileChange, Status};
 use crate::domain::email::Email;
+use crate::domain::event::Event;
 use crate::domain::id::{Role, UserId};
 use crate::domain::name::Name;
 use crate::domain::password::hash::PasswordHash;
@@ -46,7 +47,7 @@ pub enum Changed {
 
 impl Store {
     /// Creates an account and its credential, both or neither. The attempts at the address begin
-    /// anew with `attempts`. If an address is registered several times at once, only one
+    /// anew with `attempts`. `events` tell of it. If an address is registered several times at once, only one
     /// registration succeeds: the condition is on the key of the credential.
     ///
     /// # Errors
@@ -58,6 +59,7 @@ impl Store {
         account: &Account,
         password: &PasswordHash,
         (key, attempts): (&AttemptKey, &Attempts),
+        events: &[Event],
     ) -> Result<Created, StoreError> {
         const OPERATION: &str = "create the account";
         let credential = Writer::new(Key::credential(&account.email.fingerprint()))
@@ -81,6 +83,7 @@ impl Store {
             let put = put.build().map_err(incomplete(OPERATION))?;
             actions.push(TransactWriteItem::builder().put(put).build());
         }
+        actions.extend(self.event_actions(events)?);
         match self.transact(actions).await {
             Ok(_) => Ok(Created::Done),
             Err(fault) => match fault.as_service_error() {

@@ -33,6 +33,7 @@ use write::unprocessed;
 
 pub use accounts::{Changed, Created};
 pub use credentials::{Credential, OwnerWrite};
+pub use events::{EventPage, EventReader};
 
 /// The tables and the client that accesses them.
 #[derive(Clone)]

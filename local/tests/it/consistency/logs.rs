@@ -77,7 +77,7 @@ async fn an_account_from_its_registration_to_its_deletion_is_in_the_log() {
     one_event(
         "password_refused",
         "POST /password/change",
-        json!({"user_id": id}),
+        of_session.clone(),
     );
 
     let body = json!({"current_password": PASSWORD, "new_password": "another good password"});
@@ -91,7 +91,7 @@ async fn an_account_from_its_registration_to_its_deletion_is_in_the_log() {
         changed,
         "password_changed",
         "POST /password/change",
-        of_session,
+        of_session.clone(),
     );
     let by = json!({"user_id": id, "by": "password_change"});
     assert_event(ended, "sessions_ended", "POST /password/change", by);
@@ -103,12 +103,7 @@ async fn an_account_from_its_registration_to_its_deletion_is_in_the_log() {
     let [deleted, ended] = &events[..] else {
         panic!("{events:?}")
     };
-    assert_event(
-        deleted,
-        "account_deleted",
-        "DELETE /profile",
-        json!({"user_id": id}),
-    );
+    assert_event(deleted, "account_deleted", "DELETE /profile", of_session);
     let by = json!({"user_id": id, "by": "deletion"});
     assert_event(ended, "sessions_ended", "DELETE /profile", by);
 }

@@ -534,18 +534,21 @@ async fn the_page_on_the_architecture_lists_the_items_of_the_table() {
         .unwrap()
         .insert("expires_at".to_owned());
 
+    assert_eq!(rows_of("## The table"), there);
+}
+
+/// Returns the attributes of the items in a section of the page on the architecture, by their keys.
+pub(super) fn rows_of(section: &str) -> BTreeMap<(String, String), BTreeSet<String>> {
     let page = std::fs::read_to_string(root().join("docs/architecture.md")).unwrap();
-    let (_, page) = page.split_once("\n## The table\n").unwrap();
-    let (page, _) = page.split_once("\n## ").unwrap();
+    let (_, page) = page.split_once(&format!("\n{section}\n")).unwrap();
+    let page = page.split("\n## ").next().unwrap();
+    let page = page.split("\n### ").next().unwrap();
     let rows = page.lines().filter(|line| line.starts_with("| "));
-    let named: BTreeMap<_, _> = rows
-        .filter_map(|row| {
-            let cells: Vec<_> = row.trim_matches('|').split(" | ").collect();
-            let key = |n: usize| quoted(cells[n]).next().map(str::to_owned);
-            let names = quoted(cells[3]).map(str::to_owned).collect();
-            Some(((key(1)?, key(2)?), names))
-        })
-        .filter(|((pk, _), _)| pk != "pk")
-        .collect();
-    assert_eq!(named, there);
+    let named = rows.filter_map(|row| {
+        let cells: Vec<_> = row.trim_matches('|').split(" | ").collect();
+        let key = |n: usize| quoted(cells[n]).next().map(str::to_owned);
+        let names = quoted(cells[3]).map(str::to_owned).collect();
+        Some(((key(1)?, key(2)?), names))
+    });
+    named.filter(|((pk, _), _)| pk != "pk").collect()
 }

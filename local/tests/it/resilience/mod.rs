@@ -1,4 +1,5 @@
 mod dynamodb;
+mod events;
 mod every_request;
 mod keys;
 mod requests;

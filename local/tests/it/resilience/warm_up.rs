@@ -60,11 +60,11 @@ async fn a_login_from_a_new_source_finds_as_many_connections_open_as_it_asks_ove
     let clock = Clock::Manual(app.clock.clone());
     let login = with(&app, "login", &proxy.url, |env| Login::from_env(env, clock)).unwrap();
     warm_up(&login).await;
-    assert_eq!(proxy.connections(), 3);
+    assert_eq!(proxy.connections(), 4);
     let body = json!({"email": "ada@example.com", "password": PASSWORD});
     let event = event("POST", "/login", &body, None);
     assert_eq!(ask(&login, event).await, 200);
-    assert_eq!(proxy.connections(), 3, "the same ones");
+    assert_eq!(proxy.connections(), 4, "the same ones");
 }
 
 #[tokio::test]

@@ -1,3 +1,4 @@
+mod activity;
 mod authorizer;
 mod conditional;
 mod discovery;

@@ -20,6 +20,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         .expect(401);
     app.login("nobody@example.com", PASSWORD).await.expect(401);
 
+    ada.get("/activity").send().await.expect(200);
     ada.get("/profile").send().await.expect(200);
     ada.patch("/profile", json!({"first_name": "Augusta"}))
         .send()
@@ -100,7 +101,9 @@ fn register_may_read_no_item_but_the_one_that_is_never_there() {
         "Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": table,
         "Condition": {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": "NOTHING"}},
     });
-    assert_eq!(*policies, json!([{ "Statement": [write, get] }]));
+    let events = json!({"Fn::GetAtt": "EventTable.Arn"});
+    let tell = json!({"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": events});
+    assert_eq!(*policies, json!([{ "Statement": [write, get, tell] }]));
 }
 
 #[test]
