@@ -6,6 +6,7 @@ use authorizer::{Authorizer, Event};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Body, Request, http};
 use shared::domain::email::Email;
+use shared::domain::link::LinkToken;
 use shared::domain::name::Name;
 use shared::domain::password::{Password, PasswordPolicy, personal_words};
 use shared::domain::session::RefreshToken;
@@ -44,6 +45,9 @@ pub fn verify_token(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
         let _ = bearer::token(text);
         let _ = RefreshToken::parse(text);
+        if let Some(token) = LinkToken::parse(text) {
+            assert_eq!(token.expose(), text, "a token has one text");
+        }
         for domain_name in [None, Some("auth.example.com")] {
             let verdict = VERIFIER.verify(text, domain_name, 1_800_000_000);
             assert!(verdict.is_err(), "accepted {text}");

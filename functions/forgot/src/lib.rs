@@ -54,9 +54,9 @@ impl Handler for Forgot {
             _ => return Err(Problem::NotFound),
         };
         let email = read(&request)?;
-        let counted = self
-            .throttle
-            .count(&self.store, &email, &request, self.clock.millis());
+        let counted =
+            self.throttle
+                .count(&self.store, (mail, &email), &request, self.clock.millis());
         let origin = counted.await?;
         let event = Event::new(requested.of_nobody(), Subject::address(&email), &origin);
         let event = event.mail(mail);

@@ -60,9 +60,12 @@ impl Profile {
         .verify()
         .await?;
         // After the password: whoever does not know it uses up nobody's mails.
-        let counted = self
-            .mails
-            .count(&self.store, &change.email, request, origin.millis);
+        let counted = self.mails.count(
+            &self.store,
+            (Mail::EmailChange, &change.email),
+            request,
+            origin.millis,
+        );
         counted.await?;
         let requested = AuditEvent::EmailChangeRequested.of(account.id);
         let requested = Event::new(requested.session(session.id), account.id, &origin);

@@ -134,7 +134,8 @@ impl Register {
         let millis = origin.millis;
         tokio::try_join!(
             self.throttle.count_registration(store, &new.email, origin),
-            self.mails.count(store, &new.email, request, millis),
+            self.mails
+                .count(store, (Mail::Registration, &new.email), request, millis),
         )?;
         let password = self.hasher.hash(password).await?;
         let account_id = UserId::new(millis);

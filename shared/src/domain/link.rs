@@ -253,6 +253,7 @@ mod tests {
             id,
             purpose,
             email: Email::parse("ada@example.com").unwrap(),
+            from: None,
             password_epoch: 1,
             from: None,
             session_id: None,

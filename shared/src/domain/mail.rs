@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::domain::event::Subject;
+use crate::domain::id::{EventId, SessionId, UserId};
+use crate::domain::session::Device;
 use crate::platform::config::{ConfigError, Env};
 use crate::platform::settings::{MAILS_PER_ADDRESS, MAILS_PER_SOURCE};
 
@@ -28,10 +31,29 @@ pub enum Mail {
     TokenReused,
 }
 
+/// What a stored event asks the function `mailer` for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailRequest {
+    /// The event, which holds its time.
+    pub id: EventId,
+    /// Whom the event is about.
+    pub subject: Subject,
+    /// The mail.
+    pub mail: Mail,
+    /// The account that a pending registration opens.
+    pub pending: Option<UserId>,
+    /// The request for a link whose use the event is.
+    pub link: Option<EventId>,
+    /// The session that the event is about.
+    pub session_id: Option<SessionId>,
+    /// Where the request came from.
+    pub device: Device,
+}
+
 /// The limits on the mails that requests ask for, whether their addresses have accounts or not.
 #[derive(Debug, Clone, Copy)]
 pub struct MailPolicy {
-    /// The number of mails to one address in a window.
+    /// The number of mails of each kind to one address in a window.
     pub of_address: u64,
     /// The number of mails that one source asks for in a window.
     pub of_source: u64,

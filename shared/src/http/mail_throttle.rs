@@ -7,15 +7,15 @@ use super::client_address::ClientAddress;
 use super::problem::Problem;
 use crate::domain::email::Email;
 use crate::domain::event::{Event, Origin, Subject};
-use crate::domain::mail::MailPolicy;
+use crate::domain::mail::{Mail, MailPolicy};
 use crate::domain::throttle::{AttemptKey, Place};
 use crate::observe::audit::AuditEvent;
 use crate::platform::config::{ConfigError, Env};
 use crate::store::Store;
 use crate::store::mails::TooManyMails;
 
-/// The limit on how many mails are asked for in an hour: to one address, whether it has an account
-/// or not, and by one source.
+/// The limit on how many mails are asked for in an hour: of each kind to one address, whether it has
+/// an account or not, and of all kinds by one source.
 pub struct MailThrottle {
     policy: MailPolicy,
     client_address: ClientAddress,
@@ -34,17 +34,17 @@ impl MailThrottle {
         })
     }
 
-    /// Counts a mail to `email` that `request` asks for at `millis` milliseconds since the epoch,
+    /// Counts a `mail` to `email` that `request` asks for at `millis` milliseconds since the epoch,
     /// and returns the origin of the request, for the event that asks for the mail. A mail that is
     /// refused counts nowhere.
     ///
     /// # Errors
     ///
-    /// Returns 429 if the address or the source has too many mails.
+    /// Returns 429 if the address has too many such mails, or the source too many.
     pub async fn count(
         &self,
         store: &Store,
-        email: &Email,
+        (mail, email): (Mail, &Email),
         request: &Request,
         millis: u64,
     ) -> Result<Origin, Problem> {
@@ -52,7 +52,7 @@ impl MailThrottle {
         let source = self.client_address.source(request);
         let key = AttemptKey::new(email, Place::Address, &source);
         let origin = self.client_address.origin(request, millis);
-        let by = match store.count_mail(&key, &self.policy, now).await? {
+        let by = match store.count_mail(mail, &key, &self.policy, now).await? {
             Ok(()) => return Ok(origin),
             Err(TooManyMails::OfSource) => "source",
             Err(TooManyMails::ToAddress) => "address",

@@ -10,6 +10,7 @@ pub(super) use super::values::{Reader, Writer, boolean, number, numbers, octets,
 
 use crate::domain::event::Subject;
 use crate::domain::id::{EventId, SessionId, UserId};
+use crate::domain::mail::Mail;
 use crate::domain::throttle::{AttemptKey, Place};
 
 /// The attributes of an item.
@@ -113,12 +114,13 @@ impl Key {
         }
     }
 
-    /// The key of the mails that were asked for to an address, from its fingerprint, in the window
-    /// that begins at `window`. The template names the prefix of its partition and the next one.
-    pub(super) fn mails_to(address: &str, window: u64) -> Self {
+    /// The key of the mails of one kind that were asked for to an address, from its fingerprint, in
+    /// the window that begins at `window`. The template names the prefix of its partition and of the
+    /// next one.
+    pub(super) fn mails_to(address: &str, mail: Mail, window: u64) -> Self {
         Self {
             pk: format!("LIMIT#MAIL#EMAIL#{address}"),
-            sk: format!("{MAILS}{window}"),
+            sk: format!("{MAILS}{window}-{mail}"),
         }
     }
 

@@ -4,7 +4,7 @@
 use super::item::{self, Key};
 use super::write::carried_out;
 use super::{Store, StoreError};
-use crate::domain::mail::MailPolicy;
+use crate::domain::mail::{Mail, MailPolicy};
 use crate::domain::throttle::AttemptKey;
 
 /// What has too many mails already.
@@ -19,23 +19,26 @@ pub enum TooManyMails {
 const COUNT_MAIL: &str = "count the mail";
 
 impl Store {
-    /// Counts one more mail that the source of `key` asks for to the address of `key`. If there may
-    /// be no more, returns what has too many as the inner error; the mail then counts nowhere.
+    /// Counts one more `mail` that the source of `key` asks for to the address of `key`. If there
+    /// may be no more, returns what has too many as the inner error; the mail then counts nowhere.
     ///
-    /// The source is counted first: one that may ask for no more reaches no address.
+    /// The source is counted first: one that may ask for no more reaches no address. An address has
+    /// a count for each mail: whoever uses up the links that set a password has sent them to the
+    /// owner, and whoever asks for other mails keeps none of these from the owner.
     ///
     /// # Errors
     ///
     /// Returns an error if DynamoDB does not answer.
     pub async fn count_mail(
         &self,
+        mail: Mail,
         key: &AttemptKey,
         policy: &MailPolicy,
         now: u64,
     ) -> Result<Result<(), TooManyMails>, StoreError> {
         let (window, end) = MailPolicy::window(now);
         let of_source = Key::mails_of(key.source(), window);
-        let to_address = Key::mails_to(key.address(), window);
+        let to_address = Key::mails_to(key.address(), mail, window);
         if !self
             .one_more(of_source.clone(), policy.of_source, end)
             .await?

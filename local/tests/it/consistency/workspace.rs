@@ -41,12 +41,13 @@ const PUBLIC: [&str; 13] = [
 ];
 
 /// The variables that functions read only in AWS: a role's credentials have a token, there is neither
-/// KMS nor a proxy locally, and the endpoint of DynamoDB is set by its own variable.
-const IN_AWS: [&str; 6] = [
+/// KMS nor a proxy nor a configuration set of SES locally, and the endpoint of DynamoDB is set by its own variable.
+const IN_AWS: [&str; 7] = [
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_KMS",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
     "AWS_SESSION_TOKEN",
+    "CONFIGURATION_SET",
     "PROXY_SECRET_HASH",
     "SIGNING_KID",
 ];
@@ -260,8 +261,10 @@ fn global_variables_are_parameters_and_name_neither_keys_nor_table() {
     // The other variables are set on the functions that read them. No function repeats a global
     // one, and only a private one has further variables.
     let alone = [
+        "CONFIGURATION_SET",
         "EVENT_TABLE",
         "JWKS",
+        "LINK_BASE",
         "SIGNING_KEY",
         "SIGNING_KID",
         "TABLE_NAME",

@@ -8,6 +8,7 @@ mod gateway;
 mod links;
 mod login;
 mod mailbox;
+mod mails;
 mod pages;
 mod password;
 mod profile;
