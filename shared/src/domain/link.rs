@@ -255,7 +255,6 @@ mod tests {
             email: Email::parse("ada@example.com").unwrap(),
             from: None,
             password_epoch: 1,
-            from: None,
             session_id: None,
             expires_at: 1_000,
             hashes: tokens.iter().map(LinkToken::hash).collect(),
