@@ -12,11 +12,13 @@ const calls = {
   profile: (client) => client.profile(),
   changeProfile: (client) => client.changeProfile({ first_name: 'Augusta' }),
   changePassword: (client) => client.changePassword(password, `${password} on Sunday`),
+  changeEmail: (client) => client.changeEmail('ada@example.org', password),
   deleteAccount: (client) => client.deleteAccount(password),
   sessions: (client) => client.sessions(),
   endSession: (client) => client.endSession(randomUUID()),
   endOtherSessions: (client) => client.endOtherSessions(),
   logoutEverywhere: (client) => client.logoutEverywhere(),
+  activity: (client) => client.activity(),
   fetch: (client) => client.fetch('/notes', { method: 'POST', body: 'a note of Ada' }),
   accessToken: (client) => client.accessToken(),
 };

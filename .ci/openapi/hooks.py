@@ -2,7 +2,7 @@
 
 A password that is not easy to guess, which no schema can say. An address whose part before the @ is in ASCII, and whose
 domain may be in Unicode. The bodies of links: OpenAPI has one expression for a body, and these have some in an object,
-which schemathesis alone evaluates."""
+which schemathesis alone evaluates. How to read what is no JSON."""
 
 import schemathesis
 from hypothesis import strategies as st
@@ -13,6 +13,13 @@ schemathesis.openapi.format("password", words)
 local = st.from_regex(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}", fullmatch=True)
 domains = st.sampled_from(["example.com", "Example.org", "bücher.example", "xn--bcher-kva.example", "例え.テスト"])
 schemathesis.openapi.format("idn-email", st.builds("{}@{}".format, local, domains))
+
+
+# The files of pages, which are no JSON.
+@schemathesis.deserializer("text/html", "text/css", "text/javascript")
+def text(_context, response):
+    return response.content.decode()
+
 
 # By the operation to which a link leads.
 bodies = {

@@ -98,12 +98,15 @@ def as_map(tags):
 
 
 def enforceable(value):
-    """Returns policies without conditions on KMS, of whose keys MiniStack knows none: it would refuse every call."""
+    """Returns policies as MiniStack can enforce them: it knows no condition of KMS and of SES, and no resource of a mail,
+    and would refuse every call."""
     if isinstance(value, list):
         return [enforceable(item) for item in value]
     if not isinstance(value, dict):
         return value
-    kept = {name: enforceable(member) for name, member in value.items() if not name.startswith("kms:")}
+    if value.get("Action") == "ses:SendEmail":
+        value = value | {"Resource": "*"}
+    kept = {name: enforceable(member) for name, member in value.items() if not name.startswith(("kms:", "ses:"))}
     return {name: member for name, member in kept.items() if member or not value[name]}
 
 
@@ -227,7 +230,11 @@ def make_table(stack, name, properties, _):
     if "SSEEnabled" in encryption:
         encryption["Enabled"] = encryption.pop("SSEEnabled")
     properties["TableName"] = table
-    arn = stack.call("dynamodb", "create_table", **properties)["TableDescription"]["TableArn"]
+    if "StreamSpecification" in properties:
+        # In CloudFormation, whoever describes a stream wants it.
+        properties["StreamSpecification"]["StreamEnabled"] = True
+    made = stack.call("dynamodb", "create_table", **properties)["TableDescription"]
+    arn = made["TableArn"]
     if expiry:
         stack.call("dynamodb", "update_time_to_live", TableName=table, TimeToLiveSpecification=expiry)
     if recovery:
@@ -237,7 +244,55 @@ def make_table(stack, name, properties, _):
             TableName=table,
             PointInTimeRecoverySpecification=recovery,
         )
-    return Made(table, {"Arn": arn})
+    return Made(table, {"Arn": arn, "StreamArn": made.get("LatestStreamArn")})
+
+
+def make_event_source(stack, _, properties, __):
+    made = stack.call("lambda", "create_event_source_mapping", **properties)
+    return Made(made["UUID"])
+
+
+def make_invoke_config(stack, name, properties, _):
+    stack.call("lambda", "put_function_event_invoke_config", **properties)
+    return Made(name)
+
+
+def make_rule(stack, name, properties, _):
+    rule, targets = stack.unique(name), properties.pop("Targets")
+    arn = stack.call("events", "put_rule", Name=rule, **properties)["RuleArn"]
+    refused = stack.call("events", "put_targets", Rule=rule, Targets=targets)["FailedEntries"]
+    if refused:
+        raise ValueError(refused)
+    return Made(rule, {"Arn": arn})
+
+
+def make_queue(stack, name, properties, _):
+    queue = stack.unique(name)
+    url = stack.call("sqs", "create_queue", QueueName=queue, Attributes=properties)["QueueUrl"]
+    arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}"
+    return Made(url, {"Arn": arn, "QueueName": queue})
+
+
+def make_queue_policy(stack, name, properties, _):
+    for url in properties["Queues"]:
+        policy = {"Policy": json.dumps(properties["PolicyDocument"])}
+        stack.call("sqs", "set_queue_attributes", QueueUrl=url, Attributes=policy)
+    return Made(name)
+
+
+def make_configuration_set(stack, name, properties, _):
+    configuration = stack.unique(name)
+    stack.call("sesv2", "create_configuration_set", ConfigurationSetName=configuration, **properties)
+    return Made(configuration)
+
+
+def make_event_destination(stack, name, properties, _):
+    destination = properties["EventDestination"]
+    # CloudFormation's words are those of SES's first API.
+    destination["MatchingEventTypes"] = [word.upper() for word in destination["MatchingEventTypes"]]
+    properties["EventDestinationName"] = destination.pop("Name")
+    stack.call("sesv2", "create_configuration_set_event_destination", **properties)
+    return Made(name)
 
 
 def make_topic(stack, name, properties, _):
@@ -321,14 +376,21 @@ MAKERS = {
     "AWS::CloudWatch::Alarm": make_alarm,
     "AWS::CloudWatch::Dashboard": make_dashboard,
     "AWS::DynamoDB::Table": make_table,
+    "AWS::Events::Rule": make_rule,
     "AWS::IAM::ManagedPolicy": make_managed_policy,
     "AWS::IAM::Role": make_role,
     "AWS::KMS::Key": make_key,
+    "AWS::Lambda::EventInvokeConfig": make_invoke_config,
+    "AWS::Lambda::EventSourceMapping": make_event_source,
     "AWS::Lambda::Function": make_function,
     "AWS::Lambda::Permission": make_permission,
     "AWS::Logs::LogGroup": make_log_group,
     "AWS::Logs::MetricFilter": make_metric_filter,
+    "AWS::SES::ConfigurationSet": make_configuration_set,
+    "AWS::SES::ConfigurationSetEventDestination": make_event_destination,
     "AWS::SNS::Subscription": make_subscription,
     "AWS::SNS::Topic": make_topic,
+    "AWS::SQS::Queue": make_queue,
+    "AWS::SQS::QueuePolicy": make_queue_policy,
     "Custom": make_custom,
 }

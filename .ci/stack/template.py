@@ -147,6 +147,9 @@ class Template:
             case "Fn::Split":
                 separator, text = argument
                 return self.resolve(text, made).split(separator)
+            case "Fn::Select":
+                place, items = argument
+                return self.resolve(items, made)[int(place)]
             case "Fn::FindInMap":
                 name, first, second = (self.resolve(part, made) for part in argument)
                 return self.text["Mappings"][name][first][second]

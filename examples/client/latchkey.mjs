@@ -28,6 +28,19 @@
  */
 
 /**
+ * A security event of the account.
+ * @typedef {object} SecurityEvent
+ * @property {string} id
+ * @property {string} event what happened, such as "logged_in"
+ * @property {string} at
+ * @property {string} [session_id]
+ * @property {string} ip
+ * @property {string} user_agent
+ * @property {string} [reason]
+ * @property {string} [by]
+ */
+
+/**
  * An error in one member of a body.
  * @typedef {object} FieldError
  * @property {string} pointer a JSON pointer (RFC 6901) to the member; empty for the whole body
@@ -108,6 +121,7 @@ const MESSAGES = new Map([
   ['email-taken', 'This e-mail address has an account already.'],
   ['internal', 'Something went wrong at the service.'],
   ['invalid-credentials', 'The e-mail address or the password is wrong.'],
+  ['invalid-link', 'The link was used already or has expired.'],
   ['invalid-refresh-token', 'You are signed out. Log in again.'],
   ['invalid-token', 'You are signed out. Log in again.'],
   ['missing-token', 'You are signed out. Log in again.'],
@@ -278,12 +292,60 @@ export class Latchkey {
   }
 
   /**
-   * Opens an account. It does not log in.
+   * Opens an account, and returns it. It does not log in. If addresses must be proven first, returns
+   * null: a mail to the address has the link that opens the account, or says that there is one.
    * @param {{ email: string, password: string, first_name: string, last_name: string }} account
-   * @returns {Promise<Account>}
+   * @returns {Promise<Account | null>}
    */
   async register(account) {
-    return /** @type {any} */ (await this.#post('/register', account));
+    const opened = /** @type {any} */ (await this.#post('/register', account));
+    return opened.id ? opened : null;
+  }
+
+  /**
+   * Opens the account that the link of a registration is for. It does not log in.
+   * @param {string} token the fragment of the link
+   * @param {string} password the one that was given to `register`
+   * @returns {Promise<Account>}
+   */
+  async confirmRegistration(token, password) {
+    return /** @type {any} */ (await this.#post('/register/confirm', { token, password }));
+  }
+
+  /**
+   * Sends a link that sets a new password, if the address has an account. Nobody is told whether it
+   * has one.
+   * @param {string} email
+   */
+  async forgot(email) {
+    await this.#post('/password/forgot', { email });
+  }
+
+  /**
+   * Sets the password of the account that the link is for, and ends all its sessions. If this client's
+   * is one of them, it notices that at its next refresh. Log in with the new password.
+   * @param {string} token the fragment of the link
+   * @param {string} next
+   */
+  async reset(token, next) {
+    await this.#post('/password/reset', { token, new_password: next });
+  }
+
+  /**
+   * Sends another link that proves the address, if it has an account and is not proven yet. Nobody is
+   * told.
+   * @param {string} email
+   */
+  async resendVerification(email) {
+    await this.#post('/email/verify/resend', { email });
+  }
+
+  /**
+   * Proves the address of the account that the link is for.
+   * @param {string} token the fragment of the link
+   */
+  async verifyEmail(token) {
+    await this.#post('/email/verify', { token });
   }
 
   /**
@@ -372,6 +434,24 @@ export class Latchkey {
   }
 
   /**
+   * Sends a link to a new address, and a notice to the old one, which stays until the link is used.
+   * @param {string} email
+   * @param {string} password
+   */
+  async changeEmail(email, password) {
+    await this.#call(await this.#begin(), '/email/change', jsonInit('POST', { email, password }));
+  }
+
+  /**
+   * Changes the address to the one that the link was sent to. The session that asked for it goes on,
+   * and all others end.
+   * @param {string} token the fragment of the link
+   */
+  async confirmEmailChange(token) {
+    await this.#post('/email/change/confirm', { token });
+  }
+
+  /**
    * Deletes the account. It can be repeated until it succeeds.
    * @param {string} password
    */
@@ -421,6 +501,17 @@ export class Latchkey {
   async endSession(id) {
     const path = `/sessions/${encodeURIComponent(id)}`;
     await this.#call(await this.#begin(), path, { method: 'DELETE' });
+  }
+
+  /**
+   * Returns a part of the account's security events, latest first. It may be short or empty: there are
+   * more as long as it has a `next_cursor`.
+   * @param {string} [cursor] the `next_cursor` of the part before
+   * @returns {Promise<{ events: SecurityEvent[], next_cursor?: string }>}
+   */
+  async activity(cursor) {
+    const path = cursor ? `/activity?cursor=${encodeURIComponent(cursor)}` : '/activity';
+    return /** @type {any} */ (await body(await this.#call(await this.#begin(), path)));
   }
 
   /**
@@ -925,7 +1016,7 @@ function jsonInit(method, data) {
  * @param {Response} response
  */
 async function body(response) {
-  if (response.status === 204) return {};
+  if (response.status === 202 || response.status === 204) return {};
   const document = object(await response.text().catch(() => ''));
   if (!document) throw new NoAnswerError();
   return document;

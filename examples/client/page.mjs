@@ -30,7 +30,8 @@ onSubmit('login', async (entered) => {
 onSubmit('register', async (entered) => {
   const [email, password] = [entered('email'), entered('password')];
   const names = { first_name: entered('first_name'), last_name: entered('last_name') };
-  await latchkey.register({ email, password, ...names });
+  const account = await latchkey.register({ email, password, ...names });
+  if (!account) return say('Open the link in the mail that is on its way to you. Then log in.');
   await latchkey.login(email, password);
   await showProfile();
 });

@@ -19,6 +19,8 @@ use keys::Keys;
 use lambda_http::{Context, LambdaEvent};
 use links::Links;
 use login::Login;
+use mailer::{Invocation, Mailer};
+use pages::Pages;
 use password::ChangePassword;
 use profile::Profile;
 use register::Register;
@@ -58,6 +60,8 @@ functions! {
     forgot => |env, clock| in_process(Forgot::from_env(env, clock)?),
     links => |env, clock| in_process(Links::from_env(env, clock)?),
     login => |env, clock| in_process(Login::from_env(env, clock)?),
+    mailer => |env, clock| in_process_mailer(Mailer::from_env(env, clock)?),
+    pages => |env, _clock| in_process(Pages::from_env(env)?),
     password => |env, clock| in_process(ChangePassword::from_env(env, clock)?),
     profile => |env, clock| in_process(Profile::from_env(env, clock)?),
     register => |env, clock| in_process(Register::from_env(env, clock)?),
@@ -245,6 +249,14 @@ fn in_process_keys(keys: Keys) -> Function {
             keys.answer(&event).await?;
             Ok(Value::Null)
         })
+    })
+}
+
+fn in_process_mailer(mailer: Mailer) -> Function {
+    let mailer = Arc::new(mailer);
+    without_warm_up(move |event| {
+        let mailer = Arc::clone(&mailer);
+        Box::pin(async move { Ok(mailer.handle(&event, Invocation::default()).await?) })
     })
 }
 

@@ -176,9 +176,10 @@ impl Local {
             ("SIGNING_KID", String::new()),
             ("JWKS", jwks.display().to_string()),
         ]);
-        // In AWS it would be below the API's domain.
+        // In AWS it would be below the API's domain. The issuer is where phones reach the gateway.
         if parameters.get("LinkBase").is_none_or(String::is_empty) {
-            of_template.insert("LINK_BASE", format!("{url}/pages"));
+            let base = options.issuer.as_deref().unwrap_or(&url);
+            of_template.insert("LINK_BASE", format!("{base}/pages"));
         }
         // Lambda sets these.
         let mut of_lambda = dynamodb::environment(&dynamodb_url).to_vec();

@@ -6,6 +6,7 @@
 //! - [`dynamodb`]: a proxy in front of DynamoDB that counts, records and injects faults.
 //! - [`kms`]: KMS, with real keys and with faults.
 //! - [`runtime_api`]: Lambda's runtime API, which runs a function's binary as a process.
+//! - [`ses`]: SES, with its checks and with faults.
 
 #![expect(
     clippy::panic,
@@ -18,6 +19,7 @@ pub mod dynamodb;
 mod headers;
 pub mod kms;
 pub mod runtime_api;
+pub mod ses;
 
 use tokio::net::TcpListener;
 

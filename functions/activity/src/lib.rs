@@ -10,11 +10,17 @@ use serde::Serialize;
 use shared::domain::event::StoredEvent;
 use shared::domain::{EventId, SessionId, rfc3339};
 use shared::http::{Authenticator, Handler, Identity, Problem, cursor, json};
+use shared::observe::AuditEvent;
 use shared::platform::{Clock, ConfigError, Env};
 use shared::store::EventReader;
 
 /// The most events in one response.
 const PAGE: i32 = 100;
+
+/// The age at which a repeat of a refresh token is listed, in seconds. Whoever has copied a session's
+/// tokens and refreshes in step with its owner causes one at each refresh of the owner, and must not
+/// learn here when that was.
+const AGE_OF_REPEATS: u64 = 60 * 60;
 
 /// Lists the events of accounts, each only to its owner.
 pub struct Activity {
@@ -67,8 +73,9 @@ impl Activity {
         let now = self.clock.now();
         let page = self.events.events_of(owner.user_id, before, PAGE, now);
         let page = page.await?;
+        let shown = page.events.iter().filter(|event| is_shown(event, now));
         let list = List {
-            events: page.events.iter().map(view).collect(),
+            events: shown.map(view).collect(),
             next_cursor: page.last,
         };
         json(StatusCode::OK, &list)
@@ -87,6 +94,11 @@ impl Handler for Activity {
     async fn warm_up(&self) {
         self.events.warm_up().await;
     }
+}
+
+fn is_shown(event: &StoredEvent, now: u64) -> bool {
+    let is_repeat = event.name == AuditEvent::RefreshTokenRepeated.name();
+    !is_repeat || event.id.millis() / 1000 + AGE_OF_REPEATS <= now
 }
 
 fn view(event: &StoredEvent) -> View<'_> {

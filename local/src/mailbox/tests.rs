@@ -110,3 +110,29 @@ fn an_event_is_published_only_of_a_mail_with_a_configuration_set() {
     let sets = &event["detail"]["mail"]["tags"]["ses:configuration-set"];
     assert_eq!(sets[0], "mails");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_of_many_mails_at_once_is_kept_and_announced_once() {
+    let mailbox = mailbox(None);
+    let senders = (0..8).map(|n| {
+        let mailbox = Arc::clone(&mailbox);
+        tokio::spawn(async move {
+            for m in 0..10 {
+                mailbox.accept(message("ada@example.com", &format!("{n}-{m}")));
+                tokio::task::yield_now().await;
+            }
+        })
+    });
+    let senders: Vec<_> = senders.collect();
+    let (mut heard, mut seen) = (Vec::new(), 0);
+    while seen < 80 {
+        let (mails, arrived) = mailbox.next(seen).await;
+        heard.extend(mails.iter().map(|mail| mail.id.clone()));
+        seen = arrived;
+    }
+    for sender in senders {
+        sender.await.unwrap();
+    }
+    let kept: Vec<_> = mailbox.mails().iter().map(|mail| mail.id.clone()).collect();
+    assert_eq!(heard, kept);
+}

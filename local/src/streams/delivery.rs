@@ -82,9 +82,9 @@ impl Delivery {
                 part.last().inspect(|last| progress(last));
                 continue;
             };
-            let done = part.records.drain(..failed_from);
-            let done = done.last().map(|record| record.sequence_number);
-            done.inspect(|last| progress(last));
+            let rest = part.records.split_off(failed_from);
+            part.last().inspect(|last| progress(last));
+            part.records = rest;
             if self.is_ending() {
                 return Outcome::Interrupted;
             }

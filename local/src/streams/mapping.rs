@@ -28,6 +28,9 @@ const PROPERTIES: [&str; 13] = [
     "ParallelizationFactor",
 ];
 
+/// The one kind of answer that a function may choose.
+const REPORTED_ITEMS: &str = "ReportBatchItemFailures";
+
 /// One event source mapping.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Mapping {
@@ -109,11 +112,11 @@ impl Mapping {
             _ => bail!("StartingPosition must be TRIM_HORIZON or LATEST here"),
         };
         let response_types = properties["FunctionResponseTypes"].as_array();
-        let response_types = response_types.into_iter().flatten();
-        let reports_items = response_types.fold(Ok(false), |_, kind| match kind.as_str() {
-            Some("ReportBatchItemFailures") => Ok(true),
-            _ => bail!("FunctionResponseTypes may have ReportBatchItemFailures only"),
-        })?;
+        let response_types = response_types.map(Vec::as_slice).unwrap_or_default();
+        ensure!(
+            response_types.iter().all(|kind| kind == REPORTED_ITEMS),
+            "FunctionResponseTypes may have {REPORTED_ITEMS} only"
+        );
         let destination = &properties["DestinationConfig"]["OnFailure"]["Destination"];
         Ok(Some(Self {
             function: source.function.clone(),
@@ -122,7 +125,7 @@ impl Mapping {
             filters: filters(&properties["FilterCriteria"])?,
             batch_size,
             from_the_start,
-            reports_items,
+            reports_items: !response_types.is_empty(),
             bisects: is_true(&properties["BisectBatchOnFunctionError"]) == Some(true),
             // -1 is without end, as is nothing.
             retries: number("MaximumRetryAttempts")?.and_then(|most| most.try_into().ok()),
@@ -182,5 +185,68 @@ fn is_true(value: &Value) -> Option<bool> {
     match value {
         Value::String(text) => text.parse().ok(),
         other => other.as_bool(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    const TEMPLATE: &str = r#"
+Parameters:
+  Retries: {Type: Number, Default: 5}
+  On: {Type: String, Default: "true"}
+Globals: {Function: {Timeout: 7}}
+Resources:
+  HttpApi: {Type: AWS::Serverless::HttpApi, Properties: {}}
+  Table: {Type: AWS::DynamoDB::Table, Properties: {}}
+  Mailer:
+    Type: AWS::Serverless::Function
+    Metadata: {BuildProperties: {Binary: mailer}}
+    Properties:
+      Events:
+        Rows:
+          Type: DynamoDB
+          Properties:
+            Stream: !GetAtt Table.StreamArn
+            StartingPosition: LATEST
+            MaximumRetryAttempts: !Ref Retries
+            MaximumRecordAgeInSeconds: -1
+            BisectBatchOnFunctionError: true
+            Enabled: !Ref On
+            DestinationConfig: {OnFailure: {Destination: !GetAtt Lost.Arn}}
+        Others:
+          Type: DynamoDB
+          Properties: {Stream: !Ref Elsewhere, StartingPosition: LATEST}
+"#;
+
+    fn mappings(parameters: [(&str, &str); 1]) -> Vec<Mapping> {
+        let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let template = Template::parse(TEMPLATE, &BTreeMap::from(parameters)).unwrap();
+        Mapping::all(&template).unwrap()
+    }
+
+    #[test]
+    fn a_mapping_is_read_with_its_parameters_and_with_lambda_s_defaults() {
+        let read = mappings([("Retries", "9")]);
+        let expected = Mapping {
+            function: "mailer".to_owned(),
+            name: "mailer.Rows".to_owned(),
+            table: "latchkey".to_owned(),
+            filters: Vec::new(),
+            batch_size: 100,
+            from_the_start: false,
+            reports_items: false,
+            bisects: true,
+            retries: Some(9),
+            max_age: None,
+            destination: Some("Lost.Arn".to_owned()),
+            timeout: Duration::from_secs(7),
+        };
+        assert_eq!(read, [expected]);
+        assert!(mappings([("On", "false")]).is_empty());
+        assert_eq!(mappings([("Retries", "-1")])[0].retries, None);
     }
 }

@@ -159,6 +159,29 @@ impl Streams {
         let _ = passed.wait_for(|passed| *passed >= published).await;
     }
 
+    /// Returns all records that the streams still have, as Lambda passes them, also those that no
+    /// mapping takes.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a stream cannot be read.
+    pub async fn records(&self) -> anyhow::Result<Vec<Value>> {
+        let mut all = Vec::new();
+        for reader in &self.readers {
+            let mut position = None;
+            loop {
+                let records = reader
+                    .stream
+                    .after(position.as_deref(), READ_AT_ONCE)
+                    .await?;
+                let Some(last) = records.last() else { break };
+                position = Some(last.sequence_number.clone());
+                all.extend(records.into_iter().map(|record| record.json));
+            }
+        }
+        Ok(all)
+    }
+
     /// Returns the records that were given up, which AWS would tell the on-failure destinations.
     pub fn lost(&self) -> Vec<Lost> {
         let lost = self.lost.lock();

@@ -202,11 +202,16 @@ async fn a_port_in_use_is_one_sentence() {
         failure(Options { port, ..options() }).await,
         sentence("--port")
     );
-    let options = Options {
+    let of_dynamodb = Options {
         dynamodb_port: port,
         ..options()
     };
-    assert_eq!(failure(options).await, sentence("--dynamodb-port"));
+    assert_eq!(failure(of_dynamodb).await, sentence("--dynamodb-port"));
+    let of_mails = Options {
+        mail_port: port,
+        ..options()
+    };
+    assert_eq!(failure(of_mails).await, sentence("--mail-port"));
 }
 
 #[tokio::test]

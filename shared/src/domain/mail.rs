@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::domain::event::Subject;
+use crate::domain::id::{EventId, SessionId, UserId};
+use crate::domain::session::Device;
 use crate::platform::config::{ConfigError, Env};
 use crate::platform::settings::{MAILS_PER_ADDRESS, MAILS_PER_SOURCE};
 
@@ -26,6 +29,25 @@ pub enum Mail {
     NewSource,
     /// A notice: a session ended because its refresh token was used twice.
     TokenReused,
+}
+
+/// What a stored event asks the function `mailer` for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailRequest {
+    /// The event, which holds its time.
+    pub id: EventId,
+    /// Whom the event is about.
+    pub subject: Subject,
+    /// The mail.
+    pub mail: Mail,
+    /// The account that a pending registration opens.
+    pub pending: Option<UserId>,
+    /// The request for a link whose use the event is.
+    pub link: Option<EventId>,
+    /// The session that the event is about.
+    pub session_id: Option<SessionId>,
+    /// Where the request came from.
+    pub device: Device,
 }
 
 /// The limits on the mails that requests ask for, whether their addresses have accounts or not.

@@ -20,6 +20,8 @@ pub mod name;
 #[cfg(feature = "accounts")]
 pub mod password;
 #[cfg(feature = "accounts")]
+pub mod recipient;
+#[cfg(feature = "accounts")]
 pub mod registration;
 #[cfg(feature = "accounts")]
 pub mod session;
@@ -38,7 +40,7 @@ pub use id::{EventId, Role, SessionId, UserId};
 #[cfg(feature = "accounts")]
 pub use link::{Link, LinkRefusal, LinkToken, Purpose};
 #[cfg(feature = "accounts")]
-pub use mail::{Mail, MailPolicy};
+pub use mail::{Mail, MailPolicy, MailRequest};
 #[cfg(feature = "accounts")]
 pub use name::Name;
 #[cfg(feature = "accounts")]
@@ -47,5 +49,7 @@ pub use password::hash::PasswordHash;
 pub use password::hasher::Hasher;
 #[cfg(feature = "accounts")]
 pub use password::{Password, PasswordPolicy, personal_words};
+#[cfg(feature = "accounts")]
+pub use recipient::{EmailState, Recipient};
 #[cfg(feature = "accounts")]
 pub use registration::{EmailVerification, PendingRegistration, Registration};

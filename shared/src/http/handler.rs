@@ -173,6 +173,13 @@ fn write_line(status: u16, problem: Option<&Problem>, duration_ms: f64, log: Req
         store_faults,
         kms_ms,
         kms_faults,
+        // Of the function `mailer`, which answers no requests.
+        mails_sent: _,
+        mails_rejected: _,
+        mails_failed: _,
+        mails_bounced: _,
+        mails_complained: _,
+        ses_ms: _,
     } = log;
     // A tracing level must be a constant, so each level has its own call.
     macro_rules! write_at {

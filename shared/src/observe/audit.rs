@@ -4,6 +4,7 @@
 //! No line contains an e-mail address, an IP address or a secret. Accounts and sessions are named
 //! by their ids.
 
+mod kept;
 mod reasons;
 
 use std::fmt::Display;
@@ -11,6 +12,8 @@ use std::fmt::Display;
 pub use reasons::{EndedBy, LoginRefusal, RepeatedFrom, RepeatedWhen};
 
 use crate::observe::request_log::{RequestLog, one_more, record, request};
+
+pub use kept::Kept;
 
 /// A security event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,21 +63,18 @@ pub enum AuditEvent {
     AccountDeleted,
     /// The authorizer refused a token; `reason` says why.
     TokenRefused,
-}
-
-/// Where an event is kept, besides the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
-    /// Nowhere.
-    InLogOnly,
-    /// In the event table, under the account.
-    UnderAccount,
-    /// In the event table, under the address: a stranger can cause it, or the request does not know
-    /// or must not tell whether the address has an account.
-    UnderAddress,
-    /// In the event table: under the account if somebody with its token caused the event, else under
-    /// the address.
-    UnderEither,
+    /// A mail was passed to SES; `by` names the mail.
+    MailSent,
+    /// An event asked for the mail `by`, and none was sent; `reason` says why.
+    MailSkipped,
+    /// SES refused the mail `by` for good; `reason` says why.
+    MailRejected,
+    /// The mail `by` was not sent yet, and Lambda will try again; `reason` says why.
+    MailFailed,
+    /// The mail `by` came back: its address does not take mail.
+    MailBounced,
+    /// The mail `by` was called spam by whoever got it.
+    MailComplained,
 }
 
 /// An event and its fields, before it is written.
@@ -92,7 +92,7 @@ pub struct Entry {
 
 impl AuditEvent {
     /// All variants.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 27] = [
         Self::Registered,
         Self::EmailTaken,
         Self::LoggedIn,
@@ -114,6 +114,12 @@ impl AuditEvent {
         Self::LinkRefused,
         Self::AccountDeleted,
         Self::TokenRefused,
+        Self::MailSent,
+        Self::MailSkipped,
+        Self::MailRejected,
+        Self::MailFailed,
+        Self::MailBounced,
+        Self::MailComplained,
     ];
 
     /// Returns the name in the log. It is stable, since queries and alarms use it.
@@ -121,36 +127,17 @@ impl AuditEvent {
         self.words().0
     }
 
-    /// Returns whether the event is a sign of an attack, and therefore logged as a warning.
+    /// Returns whether the event is a sign of an attack or of a failure, and therefore logged as a
+    /// warning.
     pub fn is_warning(self) -> bool {
-        matches!(self, Self::AttemptRefused | Self::RefreshTokenReused)
-    }
-
-    /// Returns where the event is kept. `Events` and the time to live of rows can leave it out.
-    pub fn kept(self) -> Kept {
-        match self {
-            Self::Registered
-            | Self::LoggedIn
-            | Self::RefreshTokenRepeated
-            | Self::RefreshTokenReused
-            | Self::SessionEnded
-            | Self::SessionsEnded
-            | Self::PasswordChanged
-            | Self::PasswordReset
-            | Self::EmailVerified
-            | Self::EmailChangeRequested
-            | Self::EmailChanged
-            | Self::AccountDeleted => Kept::UnderAccount,
-            Self::EmailTaken
-            | Self::LoginRefused
-            | Self::PasswordResetRequested
-            | Self::EmailVerificationRequested
-            | Self::RegistrationRequested => Kept::UnderAddress,
-            // A registration that waits for its link has no account yet.
-            Self::AttemptRefused | Self::PasswordRefused => Kept::UnderEither,
-            // The authorizer has no table. Anybody can present tokens of any account.
-            Self::TokenRefused | Self::LinkRefused => Kept::InLogOnly,
-        }
+        matches!(
+            self,
+            Self::AttemptRefused
+                | Self::RefreshTokenReused
+                | Self::MailRejected
+                | Self::MailFailed
+                | Self::MailComplained
+        )
     }
 
     /// Returns the name, and the message for people.
@@ -199,6 +186,12 @@ impl AuditEvent {
             Self::LinkRefused => ("link_refused", "a link was refused"),
             Self::AccountDeleted => ("account_deleted", "an account was deleted"),
             Self::TokenRefused => ("token_refused", "a token was refused"),
+            Self::MailSent => ("mail_sent", "a mail was sent"),
+            Self::MailSkipped => ("mail_skipped", "no mail was sent"),
+            Self::MailRejected => ("mail_rejected", "SES refused a mail"),
+            Self::MailFailed => ("mail_failed", "a mail was not sent yet"),
+            Self::MailBounced => ("mail_bounced", "a mail came back"),
+            Self::MailComplained => ("mail_complained", "a mail was called spam"),
         }
     }
 
@@ -247,7 +240,13 @@ impl AuditEvent {
             | Self::EmailVerified
             | Self::LinkRefused
             | Self::AccountDeleted
-            | Self::TokenRefused => None,
+            | Self::TokenRefused
+            | Self::MailSkipped => None,
+            Self::MailSent => Some(&mut log.mails_sent),
+            Self::MailRejected => Some(&mut log.mails_rejected),
+            Self::MailFailed => Some(&mut log.mails_failed),
+            Self::MailBounced => Some(&mut log.mails_bounced),
+            Self::MailComplained => Some(&mut log.mails_complained),
         }
     }
 }

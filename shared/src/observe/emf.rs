@@ -28,7 +28,7 @@ pub struct Metric {
 }
 
 /// All metrics. docs/operations.md explains each.
-pub const METRICS: [Metric; 14] = [
+pub const METRICS: [Metric; 20] = [
     count("cold_starts"),
     count("logins"),
     Metric {
@@ -46,6 +46,12 @@ pub const METRICS: [Metric; 14] = [
     count("store_faults"),
     milliseconds("kms_ms"),
     count("kms_faults"),
+    count("mails_sent"),
+    count("mails_rejected"),
+    count("mails_failed"),
+    count("mails_bounced"),
+    count("mails_complained"),
+    milliseconds("ses_ms"),
 ];
 
 const fn count(name: &'static str) -> Metric {

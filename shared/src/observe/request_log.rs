@@ -57,6 +57,18 @@ pub struct RequestLog {
     pub kms_ms: Option<f64>,
     /// The number of requests that KMS did not carry out, retries included.
     pub kms_faults: Option<u64>,
+    /// The number of mails that were passed to SES.
+    pub mails_sent: Option<u64>,
+    /// The number of mails that SES refused for good.
+    pub mails_rejected: Option<u64>,
+    /// The number of mails that were not sent and will be tried again.
+    pub mails_failed: Option<u64>,
+    /// The number of mails that came back.
+    pub mails_bounced: Option<u64>,
+    /// The number of mails that were called spam.
+    pub mails_complained: Option<u64>,
+    /// The duration of the longest request to SES, retries included.
+    pub ses_ms: Option<f64>,
 }
 
 /// Whether the process has not received a request yet.

@@ -33,7 +33,8 @@ impl Store {
     /// The number of secrets that a link has at most.
     const SECRETS: u64 = 8;
 
-    /// Adds the secret of `token` to `link`, which is stored if it is new.
+    /// Adds the secret of `token` to `link`, which is stored if it is new. If the link was stored
+    /// when the account had another password, its earlier secrets are void, and stay so.
     ///
     /// # Errors
     ///
@@ -56,8 +57,7 @@ impl Store {
             .expression_attribute_values(":email", item::text(link.email.ascii()))
             .expression_attribute_values(":epoch", item::number(link.password_epoch))
             .expression_attribute_values(":end", item::number(link.expires_at))
-            .expression_attribute_values(":secret", secret)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+            .expression_attribute_values(":secret", secret);
         if let Some(typed) = link.email.unicode() {
             sets.push("email_typed = :typed");
             request = request.expression_attribute_values(":typed", item::text(typed));
@@ -68,10 +68,12 @@ impl Store {
             .update_expression(format!("SET {sets} ADD hashes :secret"))
             .condition_expression(
                 "attribute_not_exists(used) \
+                 AND (attribute_not_exists(password_epoch) OR password_epoch = :epoch) \
                  AND (attribute_not_exists(hashes) OR size(hashes) < :most)",
             )
             .expression_attribute_values(":most", item::number(Self::SECRETS));
-        // So many secrets were made because no mail could be sent. The latest one counts.
+        // So many secrets were made because no mail could be sent, or the earlier ones are of
+        // another password. The latest one counts.
         let instead = request
             .update_expression(format!("SET {sets}, hashes = :secret"))
             .condition_expression("attribute_not_exists(used)");
@@ -85,6 +87,27 @@ impl Store {
             }
         }
         Ok(Minted::Used)
+    }
+
+    /// Returns a link without the hashes of its secrets, if it exists, whether it was used or not.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if DynamoDB does not answer or the item is unreadable.
+    pub async fn link(&self, user: UserId, id: EventId) -> Result<Option<Link>, StoreError> {
+        const ATTRIBUTES: [&str; 8] = [
+            "purpose",
+            "email",
+            "email_typed",
+            "from",
+            "from_typed",
+            "password_epoch",
+            "session_id",
+            "expires_at",
+        ];
+        let item = self.get_some(Key::link(user, id), &ATTRIBUTES, "read the link");
+        let item = item.await?;
+        item.map(|item| read_link(user, id, &item)).transpose()
     }
 
     /// Returns the link of a token and the account that it is about, read strongly consistent in

@@ -13,9 +13,11 @@ mod item;
 mod link_uses;
 pub mod links;
 pub mod mails;
+pub mod recipients;
 pub mod refreshes;
 pub mod registrations;
 pub mod sessions;
+pub mod stream;
 mod values;
 mod write;
 
@@ -150,6 +152,30 @@ impl Store {
             unprocessed(attempt, operation).await?;
         }
         Ok(found)
+    }
+
+    /// Returns these attributes of an item, if it exists, read strongly consistent. A role that may
+    /// read no others can read so.
+    async fn get_some(
+        &self,
+        key: Key,
+        attributes: &[&str],
+        operation: &'static str,
+    ) -> Result<Option<Attributes>, StoreError> {
+        let mut request = self.client.get_item().table_name(&self.table);
+        let mut places = Vec::with_capacity(attributes.len());
+        for (n, attribute) in attributes.iter().enumerate() {
+            let place = format!("#a{n}");
+            // Some names are words of DynamoDB's language.
+            request = request.expression_attribute_names(&place, *attribute);
+            places.push(place);
+        }
+        let request = request
+            .set_key(Some(key.attributes()))
+            .projection_expression(places.join(", "))
+            .consistent_read(true);
+        let answer = request.send().await;
+        Ok(answer.map_err(unavailable(operation))?.item)
     }
 
     fn reach(&self, asked: &mut JoinSet<Result<(), StoreError>>) {

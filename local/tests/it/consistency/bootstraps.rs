@@ -11,10 +11,13 @@ use std::time::Duration;
 
 use local::Local;
 use serde_json::{Value, json};
+use shared::domain::{Email, EventId};
 use shared::observe::logging::NAMESPACE_VARIABLE;
+use shared::platform::Clock;
 use testkit::cloudformation::CloudFormation;
 use testkit::kms::Kms;
 use testkit::runtime_api::Bootstrap;
+use testkit::ses::{Fault, Ses};
 
 use crate::support::app::{PASSWORD, options_of_processes, registration, root, segment, text};
 use crate::support::emf;
@@ -285,6 +288,63 @@ async fn an_account_is_opened_logged_into_and_read_by_the_real_binaries() {
         "$argon2id$",
     ];
     for secret in secrets {
+        assert!(!output.contains(secret), "{secret} in {output}");
+    }
+    local.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_is_sent_by_the_real_binary_and_no_level_of_its_log_shows_whom_to_or_its_link() {
+    let mut options = options_of_processes();
+    let from = ("MailFrom".to_owned(), "no-reply@example.com".to_owned());
+    options.parameters.extend([from]);
+    let local = Local::start(options).await.unwrap();
+    let mut register = start("register", &local.environment["register"]).await;
+    let asked = event("POST", "/register", registration("ada@example.com"), None);
+    let account = body(&register.invoke(asked).await.unwrap(), 201);
+
+    let ses = Ses::start().await;
+    let mut environment = local.environment["mailer"].clone();
+    for (name, value) in [
+        ("AWS_ENDPOINT_URL_SESV2", ses.url.as_str()),
+        ("AWS_LAMBDA_LOG_LEVEL", "TRACE"),
+        ("RUST_LOG", "trace"),
+        (NAMESPACE_VARIABLE, NAMESPACE),
+    ] {
+        environment.insert(name.to_owned(), value.to_owned());
+    }
+    let mut mailer = start("mailer", &environment).await;
+    let event = EventId::new(Clock::System.millis()).to_string();
+    let of_ada = Email::parse("ada@example.com").unwrap().fingerprint();
+    let asked = json!({"Records": [{"eventName": "INSERT", "dynamodb": {
+        "SequenceNumber": "1",
+        "NewImage": {
+            "pk": {"S": format!("EMAIL#{of_ada}")}, "sk": {"S": event}, "ip": {"S": "::1"},
+            "user_agent": {"S": ""}, "mail": {"S": "password_reset"},
+        },
+    }}]});
+    for faults in [&[][..], &[Fault::NotVerified], &[Fault::BadRequest]] {
+        ses.inject(faults);
+        let answer = mailer.invoke(asked.clone()).await.unwrap();
+        assert_eq!(answer, json!({"batchItemFailures": []}));
+    }
+    let mail = ses.sent().remove(0);
+    let link = mail.to_string();
+    let link = link.split("#lkm_").nth(1).unwrap();
+    let tags = mail["EmailTags"].as_array().unwrap();
+    assert!(tags.contains(&json!({"Name": "user", "Value": account["id"]})));
+    let lines = printed(&mailer, 3, |line| line["message"] == "request").await;
+    lines.iter().for_each(emf::check);
+    let sent = ("mails_sent".to_owned(), vec![]);
+    assert!(emf::stored(&lines[0]).contains(&sent), "{}", lines[0]);
+    let output = mailer.output();
+    for secret in [
+        "@example.com",
+        "lkm_",
+        "lkm",
+        &link[..20],
+        "Set a new password",
+    ] {
         assert!(!output.contains(secret), "{secret} in {output}");
     }
     local.stop().await;

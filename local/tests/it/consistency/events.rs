@@ -6,12 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use lambda_http::aws_lambda_events::apigw::{
     ApiGatewayV2CustomAuthorizerV2Request, ApiGatewayV2httpRequest,
 };
+use mailer::Invocation;
 use serde_json::{Value, json};
-use shared::domain::Purpose;
+use shared::domain::{EventId, Purpose};
 use testkit::cloudformation::CloudFormation;
 use testkit::kms::Kms;
 
-use crate::support::app::{App, PASSWORD, User, root};
+use crate::support::app::{App, BEGINNING, PASSWORD, User, logged, logged_events, root, text};
+use crate::support::post::{Post, of_address};
 use crate::support::private::without_private;
 
 /// The status of each outcome that is not a problem.
@@ -69,6 +71,11 @@ async fn every_event_has_the_outcome_that_its_name_says() {
                 "SUCCESS"
             };
             assert_eq!(status, expected, "{name}");
+            continue;
+        }
+        if function == "mailer" {
+            let what = outcome.split('-').next().unwrap_or_default();
+            assert_eq!(mailer(event).await, format!("mail_{what}"), "{name}");
             continue;
         }
         // Each has its own app, since some events end what others need.
@@ -141,6 +148,24 @@ async fn keys(event: String) -> Value {
     cloudformation.ask(&kms, event).await["Status"].clone()
 }
 
+/// Returns the name of what `mailer` logs of an event.
+async fn mailer(event: String) -> Value {
+    let post = Post::start().await;
+    let grace = post.app.register("grace@example.com").await.expect(201);
+    let id = EventId::new(BEGINNING * 1000);
+    let event = event
+        .replace("EMAIL#ADDRESS_HASH", &of_address("grace@example.com"))
+        .replace("EVENT_ID", &id.to_string())
+        .replace("USER_ID", &text(&grace.json(), "id"));
+    let event = serde_json::from_str(&event).unwrap();
+    logged();
+    let answer = post.mailer.handle(&event, Invocation::default());
+    answer.await.unwrap();
+    let events = logged_events();
+    assert_eq!(events.len(), 1, "{events:?}");
+    events[0]["event"].clone()
+}
+
 #[test]
 fn every_event_is_one_that_lambda_s_own_types_read() {
     for ((function, outcome), event) in events() {
@@ -148,6 +173,10 @@ fn every_event_is_one_that_lambda_s_own_types_read() {
         if function == "keys" {
             let event: Value = serde_json::from_str(&event).unwrap();
             assert_eq!(event["ResponseURL"], "RESPONSE_URL", "{name}");
+        } else if function == "mailer" {
+            let event: Value = serde_json::from_str(&event).unwrap();
+            let is_of_stream = event["Records"][0]["eventSource"] == "aws:dynamodb";
+            assert!(is_of_stream || event["source"] == "aws.ses", "{name}");
         } else if function == "authorizer" {
             let event: ApiGatewayV2CustomAuthorizerV2Request =
                 serde_json::from_str(&event).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -175,6 +204,7 @@ async fn every_function_has_events_of_success_and_refusal() {
         let good = |outcome: &str| {
             outcome.starts_with("allow")
                 || outcome.starts_with("updated")
+                || outcome.starts_with("sent")
                 || SUCCESSES.iter().any(|(stem, _)| outcome.starts_with(stem))
         };
         let outcomes: Vec<_> = events.keys().filter(|(f, _)| f == function).collect();

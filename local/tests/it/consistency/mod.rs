@@ -4,6 +4,7 @@ mod events;
 mod events_table;
 mod http_file;
 mod logs;
+mod mail;
 mod monitoring;
 mod openapi;
 mod openapi_examples;

@@ -19,8 +19,9 @@ type Seen = (String, String, BTreeMap<String, String>);
 const OURS: &str = "Latchkey/${Stack}";
 
 /// Metrics of AWS, with their dimensions ("Working with metrics for HTTP APIs", "DynamoDB Metrics
-/// and dimensions", "Types of metrics for Lambda functions").
-const OF_AWS: [(&str, &str, &[&str]); 12] = [
+/// and dimensions", "Types of metrics for Lambda functions", "Available CloudWatch metrics for Amazon
+/// SQS").
+const OF_AWS: [(&str, &str, &[&str]); 14] = [
     ("AWS/ApiGateway", "4xx", &["ApiId"]),
     ("AWS/ApiGateway", "5xx", &["ApiId"]),
     ("AWS/ApiGateway", "Count", &["ApiId"]),
@@ -32,7 +33,13 @@ const OF_AWS: [(&str, &str, &[&str]); 12] = [
     ("AWS/DynamoDB", "WriteThrottleEvents", &["TableName"]),
     ("AWS/Lambda", "ConcurrentExecutions", &["FunctionName"]),
     ("AWS/Lambda", "Errors", &["FunctionName"]),
+    ("AWS/Lambda", "IteratorAge", &["FunctionName"]),
     ("AWS/Lambda", "Throttles", &["FunctionName"]),
+    (
+        "AWS/SQS",
+        "ApproximateNumberOfMessagesVisible",
+        &["QueueName"],
+    ),
 ];
 
 fn read(name: &str) -> Value {
@@ -190,7 +197,12 @@ fn the_nested_stack_gets_each_of_its_parameters_and_no_other() {
             "Table" => &value["Fn::If"][1],
             _ => value,
         };
-        assert_eq!(*value, json!({ "Ref": outer }), "{name}");
+        let expected = match name.as_str() {
+            // The `Ref` of a queue is its URL.
+            "FailedMails" => json!({"Fn::GetAtt": "FailedMails.QueueName"}),
+            _ => json!({ "Ref": outer }),
+        };
+        assert_eq!(*value, expected, "{name}");
         let parameter = &template["Parameters"][outer];
         if outer == name && !parameter.is_object() {
             assert!(template["Resources"][outer].is_object(), "{name}");
@@ -274,7 +286,13 @@ fn alarms_watch_every_function_and_every_operation_of_the_store() {
         seen.map(|(_, _, dimensions)| dimensions[dimension].clone())
             .collect()
     };
-    assert_eq!(of("FunctionErrors", "FunctionName"), functions());
+    let watched = ["FunctionErrors", "MailFunctionErrors"].map(|it| of(it, "FunctionName"));
+    assert!(watched[0].is_disjoint(&watched[1]));
+    assert_eq!(&watched[0] | &watched[1], functions());
+    // CloudWatch's quota: "metric math alarms can look at ten metrics".
+    for (id, metrics) in &alarms {
+        assert!(metrics.len() <= 10, "{id}");
+    }
 
     let mut store = String::new();
     for file in fs::read_dir(root().join("shared/src/store")).unwrap() {
@@ -417,6 +435,29 @@ fn registrations_raise_an_alarm_whether_they_succeed_or_not() {
     let names: BTreeSet<_> = metrics.into_values().map(|(name, _)| name).collect();
     let expected = ["emails_taken", "registrations"].map(str::to_owned);
     assert_eq!(names, BTreeSet::from(expected));
+}
+
+#[test]
+fn mails_raise_an_alarm_that_are_late_given_up_refused_or_come_back() {
+    let template = nested();
+    let alarm = |id: &str| template["Resources"][id]["Properties"].clone();
+    let delay = alarm("MailDelay");
+    assert_eq!(
+        (&delay["MetricName"], &delay["Threshold"]),
+        (&json!("IteratorAge"), &json!(300_000))
+    );
+    assert_eq!(alarm("LostMails")["Threshold"], 1);
+    assert_eq!(alarm("RejectedMails")["MetricName"], "mails_rejected");
+    assert_eq!(
+        alarm("Bounces")["Threshold"],
+        json!({"Ref": "BouncesAlarm"})
+    );
+    let bounces = alarms(&template);
+    let names: Vec<_> = bounces["Bounces"]
+        .iter()
+        .map(|(_, name, _)| name.as_str())
+        .collect();
+    assert_eq!(names, ["mails_bounced", "mails_complained"]);
 }
 
 #[test]

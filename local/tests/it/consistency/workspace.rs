@@ -24,9 +24,10 @@ use crate::support::links::MAIL;
 use crate::support::private::{is_marked, own_routes};
 
 /// The routes that need no token. All others must be closed.
-const PUBLIC: [&str; 12] = [
+const PUBLIC: [&str; 13] = [
     "GET /.well-known/jwks.json",
     "GET /.well-known/openid-configuration",
+    "GET /pages/{file}",
     "POST /email/change/confirm",
     "POST /email/verify",
     "POST /email/verify/resend",
@@ -40,12 +41,13 @@ const PUBLIC: [&str; 12] = [
 ];
 
 /// The variables that functions read only in AWS: a role's credentials have a token, there is neither
-/// KMS nor a proxy locally, and the endpoint of DynamoDB is set by its own variable.
-const IN_AWS: [&str; 6] = [
+/// KMS nor a proxy nor a configuration set of SES locally, and the endpoint of DynamoDB is set by its own variable.
+const IN_AWS: [&str; 7] = [
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_KMS",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
     "AWS_SESSION_TOKEN",
+    "CONFIGURATION_SET",
     "PROXY_SECRET_HASH",
     "SIGNING_KID",
 ];
@@ -121,6 +123,7 @@ async fn every_route_of_the_template_is_one_that_its_handler_knows() {
         let ada = app.user(&format!("ada{n}@example.com")).await;
         let method: Method = route.method.parse().unwrap();
         let path = route.path.replace("{id}", &ada.session_id());
+        let path = path.replace("{file}", "verify");
         let answer = app
             .call(method, &path)
             .bearer(&ada.access_token)
@@ -258,8 +261,10 @@ fn global_variables_are_parameters_and_name_neither_keys_nor_table() {
     // The other variables are set on the functions that read them. No function repeats a global
     // one, and only a private one has further variables.
     let alone = [
+        "CONFIGURATION_SET",
         "EVENT_TABLE",
         "JWKS",
+        "LINK_BASE",
         "SIGNING_KEY",
         "SIGNING_KID",
         "TABLE_NAME",

@@ -4,6 +4,7 @@ mod events;
 mod every_request;
 mod keys;
 mod links;
+mod mail;
 mod requests;
 mod sessions;
 mod streams;

@@ -189,6 +189,11 @@ async fn records_that_match_are_delivered_in_order_and_in_batches_as_lambda_has_
     assert!(change["SequenceNumber"].as_str().unwrap().len() >= 21);
     assert!(change["ApproximateCreationDateTime"].is_u64() && change["SizeBytes"].is_u64());
     assert!(local.streams.lost().is_empty());
+
+    // The stream has the others too.
+    let all = local.streams.records().await.unwrap();
+    assert_eq!(all.len(), 7);
+    assert_eq!(&all[0], record);
 }
 
 #[tokio::test]

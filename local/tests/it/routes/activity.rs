@@ -122,9 +122,32 @@ async fn an_event_that_has_expired_is_not_listed_although_it_is_not_removed_yet(
         names(&list.expect(200).json()).len()
     };
     assert_eq!(later(86_399).await, 2);
-    // The repeat of the refresh token is new.
-    assert_eq!(later(1).await, 1);
+    assert_eq!(later(1).await, 0);
+    assert_eq!(app.events().await.len(), 3, "two, and a repeat");
+}
+
+#[tokio::test]
+async fn a_thief_does_not_learn_when_the_owner_refreshes() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    // The thief is first, and the owner's refresh is a repeat.
+    let stolen = app.refresh(&ada.refresh_token).await.expect(200).json();
+    app.refresh(&ada.refresh_token).await.expect(200);
     assert_eq!(app.events().await.len(), 3);
+    let of_thief = async |token: &str| {
+        let list = app.get("/activity").bearer(token).send().await;
+        names(&list.expect(200).json())
+    };
+    let mut all = of_thief(&text(&stolen, "access_token")).await;
+    all.sort();
+    assert_eq!(all, ["logged_in", "registered"]);
+    app.clock.advance(Duration::from_secs(3600));
+    let next = app.login("ada@example.com", PASSWORD).await.expect(200);
+    let all = of_thief(&text(&next.json(), "access_token")).await;
+    assert!(
+        all.contains(&"refresh_token_repeated".to_owned()),
+        "{all:?}"
+    );
 }
 
 #[tokio::test]

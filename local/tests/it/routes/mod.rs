@@ -8,6 +8,8 @@ mod gateway;
 mod links;
 mod login;
 mod mailbox;
+mod mails;
+mod pages;
 mod password;
 mod profile;
 mod refresh;

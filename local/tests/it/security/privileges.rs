@@ -79,7 +79,10 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     use_links(&app).await;
 
     let mut actions = BTreeMap::new();
-    for (function, proxy) in &proxies {
+    let mut allowed = without_private(allowed());
+    // No request over HTTP calls it: see `security::mailer`.
+    allowed.remove("mailer");
+    for (function, proxy) in proxies.iter().filter(|(name, _)| *name != "mailer") {
         let requests = proxy.requests();
         for request in &requests {
             if function == "register" && request.operation == "GetItem" {
@@ -94,7 +97,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         }
         actions.insert(function.clone(), used(&requests));
     }
-    assert_eq!(without_private(actions), without_private(allowed()));
+    assert_eq!(without_private(actions), allowed);
 }
 
 /// Asks for links and uses them.

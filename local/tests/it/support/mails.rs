@@ -26,20 +26,22 @@ impl App {
     /// Returns the latest mail to `email`, once all that was accepted until now is delivered.
     pub async fn mail_to(&self, email: &str) -> Arc<Mail> {
         let mails = self.mails_to(email).await;
-        mails.last().expect("there is no mail").clone()
+        mails
+            .last()
+            .unwrap_or_else(|| panic!("there is no mail"))
+            .clone()
     }
 }
 
 /// Waits until all that was accepted until now is delivered to the functions that streams feed.
 pub async fn settle(local: &Local) {
     let settled = timeout(Duration::from_secs(30), local.streams.settle()).await;
-    settled.expect("a stream is not delivered");
+    assert!(settled.is_ok(), "a stream is not delivered");
 }
 
 /// Returns the token in the link of a mail.
 pub fn token_in(mail: &Mail) -> String {
-    let link = mail.links.first().expect("the mail has no link");
-    let (_, token) = link.split_once('#').expect("the link has no token");
+    let (_, token) = mail.links[0].split_once('#').unwrap();
     token.to_owned()
 }
 

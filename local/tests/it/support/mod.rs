@@ -6,6 +6,7 @@ pub mod log;
 pub mod mailing;
 pub mod mails;
 pub mod openapi;
+pub mod post;
 pub mod private;
 pub mod privileges;
 pub mod stack;

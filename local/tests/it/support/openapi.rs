@@ -154,6 +154,7 @@ impl Described {
     pub fn fault_of(&self, response: &Value, answer: &Answer) -> Option<String> {
         let media_type = answer.headers.get("content-type");
         let media_type = media_type.map(|value| value.to_str().unwrap_or_default());
+        let media_type = media_type.map(without_parameters);
         let contents = response["content"].as_object();
         let Some(contents) = contents else {
             let is_empty = media_type.is_none() && answer.body.is_empty();
@@ -164,7 +165,11 @@ impl Described {
         let Some(content) = media_type.and_then(|name| contents.get(name)) else {
             return Some(format!("the media type {media_type:?} is not described"));
         };
-        let Some(body) = parsed(answer) else {
+        let body = match media_type {
+            Some(text) if text.starts_with("text/") => Some(Value::from(answer.body.as_str())),
+            _ => parsed(answer),
+        };
+        let Some(body) = body else {
             return Some("the body is not JSON".to_owned());
         };
         let schema = content["schema"]["$ref"].as_str().unwrap();
@@ -366,6 +371,11 @@ pub fn answer_examples(status: u16, response: &Value) -> Vec<AnswerExample<'_>> 
         }
     }
     all
+}
+
+/// Returns the media type without its parameters, such as the charset.
+pub fn without_parameters(media_type: &str) -> &str {
+    media_type.split(';').next().unwrap_or_default()
 }
 
 fn parsed(answer: &Answer) -> Option<Value> {

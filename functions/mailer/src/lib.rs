@@ -1,0 +1,234 @@
+//! Sends the mails that events ask for, and hears what became of them.
+//!
+//! Lambda passes on the stream of the event table, in which each row with an attribute `mail` is a
+//! request for a mail. Requests over HTTP never look whether an address has an account; this
+//! function looks, makes the secret of a link, stores its hash, and sends. The secret is nowhere but
+//! in the mail.
+//!
+//! A record is delivered at least once. A mail may therefore come twice, and both links in it work
+//! until one is used. What is bound to fail again is counted and left out; what passes is tried
+//! again, in the order of the stream.
+//!
+//! EventBridge passes on what SES says of the mails that came back or were called spam.
+//!
+//! The function reads no hash of a password, and its role allows none to be read.
+
+mod address;
+mod deliver;
+mod feedback;
+mod letter;
+mod lookup;
+mod sender;
+mod templates;
+mod wording;
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde_json::Value;
+use shared::observe::after_response::after_response;
+use shared::observe::logging::chain;
+use shared::observe::request_log::{RequestLog, in_ms};
+use shared::platform::{Clock, ConfigError, Env};
+use shared::store::{Store, StoreError};
+
+use feedback::Feedback;
+use letter::Writer;
+pub use letter::{Letter, Written};
+use sender::Sender;
+pub use wording::Language;
+
+/// Sends mails, and notes which addresses take none.
+pub struct Mailer {
+    store: Store,
+    writer: Writer,
+    /// Without it, the deployment sends no mail.
+    sender: Option<Sender>,
+    clock: Clock,
+}
+
+/// What Lambda says of one call.
+#[derive(Debug, Clone, Default)]
+pub struct Invocation {
+    /// The id by which an operator finds it.
+    pub request_id: String,
+    /// When the work should end, if there is a limit.
+    ends: Option<Instant>,
+}
+
+/// The answer to a batch: the record from which Lambda has to repeat, if there is one.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BatchAnswer {
+    /// The record, or none.
+    pub batch_item_failures: Vec<Failure>,
+}
+
+/// A record that was not carried out.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure {
+    /// Its sequence number in the stream.
+    pub item_identifier: String,
+}
+
+/// The reason why a call failed as a whole.
+#[derive(Debug, thiserror::Error)]
+pub enum MailerError {
+    /// The event is neither a batch of the stream nor what SES says.
+    #[error("the event is neither of a stream nor of SES")]
+    UnknownEvent,
+    /// A record has no sequence number, so Lambda could not be told about it.
+    #[error("a record of the stream has no sequence number")]
+    NoSequenceNumber,
+    /// DynamoDB did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Invocation {
+    /// The longest time that the work on one record takes, which is kept for a record that begins
+    /// late. The function's timeout must be longer.
+    pub const RESERVE: Duration = Duration::from_secs(30);
+
+    /// Returns a call of Lambda. `deadline` is when Lambda ends the function, in milliseconds since
+    /// the epoch. Under `cargo lambda watch` it has passed.
+    pub fn in_lambda(request_id: String, deadline: u64) -> Self {
+        let left = deadline.checked_sub(Clock::System.millis());
+        let left = left.filter(|left| *left > 0).map(Duration::from_millis);
+        let ends =
+            left.and_then(|left| Instant::now().checked_add(left.saturating_sub(Self::RESERVE)));
+        Self { request_id, ends }
+    }
+
+    /// Returns whether there is no time to begin another record.
+    fn is_over(&self) -> bool {
+        self.ends.is_some_and(|ends| ends <= Instant::now())
+    }
+}
+
+impl Mailer {
+    /// The time limit for warming up before the first event.
+    const WARM_UP_LIMIT: Duration = Duration::from_secs(2);
+
+    /// Reads `MAIL_FROM`, `APP_NAME`, `LINK_BASE`, `MAIL_LANGUAGE`, `CONFIGURATION_SET` and
+    /// `AWS_ENDPOINT_URL_SESV2`, and the same settings as [`Store`].
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if one of them is missing or unusable.
+    pub fn from_env(env: &Env<'_>, clock: Clock) -> Result<Self, ConfigError> {
+        Ok(Self {
+            store: Store::from_env(env)?,
+            writer: Writer::from_env(env)?,
+            sender: Sender::from_env(env)?,
+            clock,
+        })
+    }
+
+    /// Replaces the timeout of four seconds for one request to SES, and gives its retry as long.
+    #[must_use]
+    pub fn with_ses_timeout(self, timeout: Duration) -> Self {
+        Self {
+            sender: self.sender.map(|sender| sender.with_timeout(timeout)),
+            ..self
+        }
+    }
+
+    /// Opens the connection to DynamoDB ahead of the first event.
+    pub async fn warm_up(&self) {
+        let opened = tokio::time::timeout(Self::WARM_UP_LIMIT, self.store.warm_up(1));
+        if opened.await.is_err() {
+            tracing::warn!("DynamoDB was not reached before the first event");
+        }
+    }
+
+    /// Carries out an event, and writes one line to the log.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if Lambda has to repeat the whole event.
+    pub async fn handle(
+        &self,
+        event: &Value,
+        invocation: Invocation,
+    ) -> Result<Value, MailerError> {
+        let started = Instant::now();
+        let records = event["Records"].as_array();
+        let route = match records {
+            Some(_) => "stream",
+            None => "feedback",
+        };
+        let log = RequestLog::new(invocation.request_id.clone(), route.to_owned());
+        // Boxed: the SDK's futures are nested too deeply for the compiler otherwise.
+        let (outcome, log) = log
+            .during(Box::pin(self.carry_out(event, &invocation)))
+            .await;
+        let records = records.map_or(1, Vec::len);
+        let duration_ms = in_ms(started.elapsed());
+        let cause = outcome.as_ref().err().map(|error| chain(error));
+        after_response(move || write_line(records, cause, duration_ms, log));
+        outcome
+    }
+
+    async fn carry_out(
+        &self,
+        event: &Value,
+        invocation: &Invocation,
+    ) -> Result<Value, MailerError> {
+        if let Some(records) = event["Records"].as_array() {
+            let answer = self.deliver(records, invocation).await?;
+            return Ok(serde_json::to_value(answer).unwrap_or_default());
+        }
+        let feedback = Feedback::read(event).ok_or(MailerError::UnknownEvent)?;
+        self.hear(&feedback).await?;
+        Ok(Value::Null)
+    }
+}
+
+/// Writes the log line of a call. Fields that are metrics have the names of `shared::observe::emf`.
+fn write_line(records: usize, cause: Option<String>, duration_ms: f64, log: RequestLog) {
+    let RequestLog {
+        request_id,
+        route,
+        cold_starts,
+        mails_sent,
+        mails_rejected,
+        mails_failed,
+        mails_bounced,
+        mails_complained,
+        ses_ms,
+        store_requests,
+        store_ms,
+        store_faults,
+        ..
+    } = log;
+    // A tracing level must be a constant, so each level has its own call.
+    macro_rules! write_at {
+        ($level:ident, $message:literal) => {
+            tracing::$level!(
+                request_id,
+                route,
+                records,
+                duration_ms,
+                cause,
+                cold_starts,
+                mails_sent,
+                mails_rejected,
+                mails_failed,
+                mails_bounced,
+                mails_complained,
+                ses_ms,
+                store_requests,
+                store_ms,
+                store_faults,
+                $message
+            )
+        };
+    }
+    if cause.is_some() {
+        write_at!(error, "request failed");
+    } else {
+        write_at!(info, "request");
+    }
+}

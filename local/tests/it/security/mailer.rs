@@ -1,0 +1,216 @@
+//! What the function `mailer` may read and write: no hash of a password, and nothing that can be
+//! presented as a token.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use testkit::dynamodb::Recorded;
+
+use crate::support::app::{PASSWORD, template, text};
+use crate::support::post::{Post, of_address};
+use crate::support::privileges::{allowed, used};
+
+/// Returns the statements of the mailer's policies.
+fn statements(mail_from: &str) -> Vec<Value> {
+    let template = template([("MailFrom", mail_from)]);
+    let policies = &template.resources()["Mailer"]["Properties"]["Policies"];
+    let policies = policies.as_array().unwrap().iter();
+    policies
+        .flat_map(|policy| policy["Statement"].as_array().unwrap().clone())
+        .collect()
+}
+
+/// Returns the attributes that a statement for `action` allows.
+fn attributes(action: &str) -> BTreeSet<String> {
+    let statements = statements("");
+    let mut of_action = statements
+        .iter()
+        .filter(|it| it["Action"] == action)
+        .map(|it| &it["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"]);
+    let attributes = of_action.find_map(Value::as_array).unwrap();
+    attributes
+        .iter()
+        .map(|name| name.as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Returns the attributes that the expressions of a request name.
+fn named(request: &Recorded) -> BTreeSet<String> {
+    const WORDS: [&str; 9] = [
+        "ADD",
+        "AND",
+        "OR",
+        "REMOVE",
+        "SET",
+        "attribute_exists",
+        "attribute_not_exists",
+        "contains",
+        "size",
+    ];
+    let expressions = [
+        "ProjectionExpression",
+        "UpdateExpression",
+        "ConditionExpression",
+    ];
+    let expressions = expressions
+        .iter()
+        .filter_map(|it| request.body[it].as_str());
+    let is_word = |c: char| c.is_ascii_alphanumeric() || "_#:".contains(c);
+    let words = expressions.flat_map(|it| it.split(move |c| !is_word(c)));
+    let names = words.filter(|it| !it.is_empty() && !it.starts_with(':') && !WORDS.contains(it));
+    names
+        .map(|name| match name.starts_with('#') {
+            true => text(&request.body["ExpressionAttributeNames"], name),
+            false => name.to_owned(),
+        })
+        .collect()
+}
+
+/// Makes the mailer do all that it can do, and returns its requests to DynamoDB.
+async fn everything(post: &Post) -> Vec<Recorded> {
+    const ADA: &str = "ada@example.com";
+    const EVE: &str = "eve@example.com";
+    post.mailer.warm_up().await;
+    let ada = post.app.register(ADA).await.expect(201).json();
+    post.app.login(ADA, PASSWORD).await.expect(200);
+    let id = text(&ada, "id");
+    let user = format!("USER#{id}");
+    let pending = post.register(EVE).await;
+    let link = post.ask_for_change(&id, ADA, EVE, 1).await.to_string();
+    for record in [
+        post.record(&of_address(ADA), "password_reset", &[]),
+        post.record(&of_address(ADA), "email_verification", &[]),
+        post.record(&of_address(EVE), "password_reset", &[]),
+        post.record(&of_address(EVE), "registration", &[("pending", &pending)]),
+        post.record(&user, "email_change", &[("link", &link)]),
+        post.record(&user, "email_changed", &[("link", &link)]),
+        post.record(&user, "password_changed", &[]),
+        post.record(&user, "new_source", &[]),
+        post.record(&user, "token_reused", &[]),
+    ] {
+        assert!(post.is_done(&record).await);
+    }
+    let reset = post.record(&of_address(ADA), "password_reset", &[]);
+    // More secrets than a link keeps, and a delivery after the use of one.
+    for _ in 0..9 {
+        assert!(post.is_done(&reset).await);
+    }
+    let last = post.taken().pop().unwrap();
+    let used = post.link(&last).await;
+    post.use_link(&used).await;
+    assert!(post.is_done(&reset).await);
+    let bounce = json!({
+        "source": "aws.ses", "detail-type": "Email Bounced",
+        "detail": {
+            "bounce": {"bounceType": "Permanent", "bouncedRecipients": [{"emailAddress": ADA}]},
+            "mail": {"tags": {"user": [id]}},
+        },
+    });
+    let heard = post.mailer.handle(&bounce, mailer::Invocation::default());
+    heard.await.unwrap();
+    post.proxy.requests()
+}
+
+#[tokio::test]
+async fn it_asks_for_the_attributes_that_its_role_allows_and_for_no_others() {
+    let post = Post::start().await;
+    let requests = everything(&post).await;
+    assert_eq!(used(&requests), allowed()["mailer"]);
+    let mut asked: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for request in &requests {
+        let body = &request.body;
+        let names = match request.operation.as_str() {
+            "GetItem" if body["Key"]["pk"]["S"] == "NOTHING" => continue,
+            "GetItem" => {
+                // Without it, DynamoDB returns all.
+                assert!(body["ProjectionExpression"].is_string(), "{body}");
+                asked.entry("dynamodb:GetItem").or_default()
+            }
+            "UpdateItem" => {
+                assert!(text(&body["Key"]["pk"], "S").starts_with("USER#"), "{body}");
+                for member in ["ReturnValues", "ReturnValuesOnConditionCheckFailure"] {
+                    assert!(body[member].is_null() || body[member] == "NONE", "{body}");
+                }
+                asked.entry("dynamodb:UpdateItem").or_default()
+            }
+            // An event, in the other table.
+            "PutItem" => {
+                assert_eq!(body["TableName"], "EventTable");
+                continue;
+            }
+            other => panic!("{other}"),
+        };
+        names.extend(named(request));
+    }
+    assert_eq!(asked.len(), 2);
+    for (action, mut asked) in asked {
+        // DynamoDB counts the key among the attributes.
+        asked.extend(["pk", "sk"].map(str::to_owned));
+        let mut allowed = attributes(action);
+        if action == "dynamodb:UpdateItem" {
+            // Addresses that were typed in Unicode have it.
+            allowed.remove("email_typed");
+        }
+        assert_eq!(asked, allowed, "{action}");
+    }
+}
+
+#[tokio::test]
+async fn its_role_reads_no_hash_of_a_password_and_none_of_a_token() {
+    let post = Post::start().await;
+    everything(&post).await;
+    let readable = &attributes("dynamodb:GetItem") | &attributes("dynamodb:UpdateItem");
+    let mut secret = BTreeSet::new();
+    for item in post.app.all_items().await {
+        for (name, value) in item {
+            let is_hash = format!("{value:?}").contains("$argon2") || name.ends_with("_hash");
+            if is_hash {
+                assert!(!readable.contains(&name), "{name}");
+                secret.insert(name);
+            }
+        }
+    }
+    let expected = ["password", "refresh_hash"].map(str::to_owned);
+    assert_eq!(secret, BTreeSet::from(expected));
+    assert!(!attributes("dynamodb:GetItem").contains("hashes"));
+}
+
+#[test]
+fn its_role_has_a_condition_for_each_action_on_the_table() {
+    let table = json!({"Fn::GetAtt": "Table.Arn"});
+    let of_table: Vec<_> = statements("")
+        .into_iter()
+        .filter(|it| it["Resource"] == table)
+        .collect();
+    let actions: Vec<_> = of_table.iter().map(|it| it["Action"].clone()).collect();
+    let expected = ["GetItem", "GetItem", "UpdateItem"];
+    assert_eq!(actions, expected.map(|it| json!(format!("dynamodb:{it}"))));
+    let [read, reach, write] = &of_table[..] else {
+        panic!("{of_table:?}")
+    };
+    let select = json!({"dynamodb:Select": "SPECIFIC_ATTRIBUTES"});
+    assert_eq!(read["Condition"]["StringEqualsIfExists"], select);
+    let nothing = json!({"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": "NOTHING"}});
+    assert_eq!(reach["Condition"], nothing);
+    let of_accounts = json!({"dynamodb:LeadingKeys": "USER#*"});
+    assert_eq!(write["Condition"]["ForAllValues:StringLike"], of_accounts);
+    let none = json!({"dynamodb:ReturnValues": "NONE"});
+    assert_eq!(write["Condition"]["StringEqualsIfExists"], none);
+}
+
+#[test]
+fn it_may_send_only_as_the_address_of_the_deployment() {
+    let is_of_ses = |it: &Value| it["Action"].to_string().contains("ses:");
+    assert!(!statements("").iter().any(is_of_ses));
+    let of_ses: Vec<_> = statements("no-reply@example.com")
+        .into_iter()
+        .filter(is_of_ses)
+        .collect();
+    let [send] = &of_ses[..] else {
+        panic!("{of_ses:?}")
+    };
+    assert_eq!(send["Action"], "ses:SendEmail");
+    let from = json!({"StringEquals": {"ses:FromAddress": "no-reply@example.com"}});
+    assert_eq!(send["Condition"], from);
+    assert_eq!(send["Resource"].as_array().unwrap().len(), 3);
+}
