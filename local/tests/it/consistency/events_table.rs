@@ -12,7 +12,7 @@ use shared::observe::audit::{AuditEvent, Kept};
 
 use super::workspace::rows_of;
 use crate::support::app::{App, BEGINNING, PASSWORD, claims, logged_events, root, text};
-use crate::support::links::MAIL;
+use crate::support::links::{MAIL, NO_MAIL};
 
 const ADA: &str = "ada@example.com";
 const WRONG: &str = "not the password";
@@ -334,7 +334,6 @@ async fn a_day(app: &App) {
 
 #[tokio::test]
 async fn events_are_stored_as_the_parameter_says_and_those_of_mails_always() {
-    const MAIL: (&str, &str) = ("MailFrom", "accounts@example.com");
     let new_source = || told("logged_in", Some("new_source"));
     let changed = |mail| told("password_changed", mail);
     let by_mail = changed(Some("password_changed"));
@@ -380,7 +379,7 @@ async fn events_are_stored_as_the_parameter_says_and_those_of_mails_always() {
             ],
         ),
     ] {
-        let parameters: Vec<_> = [("Events", events)].into_iter().chain(mail).collect();
+        let parameters: Vec<_> = [("Events", events), mail.unwrap_or(NO_MAIL)].into();
         let app = App::with(&parameters).await;
         a_day(&app).await;
         assert_eq!(stored(&app).await, expected, "{events} {mail:?}");

@@ -10,7 +10,7 @@ const NEW: &str = "ada.king@example.org";
 
 /// Returns the items of users, without the counters.
 async fn stored(app: &App) -> Vec<String> {
-    let items = app.items().await;
+    let items = app.items_but_secrets().await;
     let mut items: Vec<_> = items.iter().map(|item| format!("{item:?}")).collect();
     items.sort();
     items
