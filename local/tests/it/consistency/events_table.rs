@@ -28,6 +28,12 @@ fn at_address(email: &str) -> String {
     format!("EMAIL#{}", Email::parse(email).unwrap().fingerprint())
 }
 
+/// Returns whether the function `mailer` causes the event, when it sends: no call has it as its
+/// outcome.
+fn is_of_mailer(name: &str) -> bool {
+    name.starts_with("mail_")
+}
+
 /// What a row and a line of the log say alike.
 type Told = (String, String, [Option<String>; 3]);
 
@@ -42,7 +48,8 @@ impl Watch<'_> {
     /// Compares the lines since the last call with the rows since the last call. `email` is the
     /// address of what was asked.
     async fn compare(&mut self, email: &str) {
-        let lines = logged_events();
+        let mut lines = logged_events();
+        lines.retain(|line| !is_of_mailer(&text(line, "event")));
         assert!(!lines.is_empty());
         let mut expected: Vec<Told> = Vec::new();
         for line in &lines {
@@ -64,6 +71,7 @@ impl Watch<'_> {
         }
         let mut rows = self.app.events().await;
         rows.retain(|row| self.seen.insert(of(row, "sk").unwrap()));
+        rows.retain(|row| !is_of_mailer(&of(row, "event").unwrap()));
         let told = |row: &Row| {
             let fields = ["session_id", "reason", "by"].map(|name| of(row, name));
             (of(row, "pk").unwrap(), of(row, "event").unwrap(), fields)
@@ -223,7 +231,8 @@ async fn every_event_is_in_the_table_where_the_list_says_and_says_what_its_line_
     let mut caused = cause_all(&app).await;
     caused.extend(cause_links(&first).await);
     let all = AuditEvent::ALL.map(|event| event.name().to_owned());
-    assert_eq!(caused, BTreeSet::from(all));
+    let all = all.into_iter().filter(|name| !is_of_mailer(name));
+    assert_eq!(caused, all.collect());
     // The page on the architecture lists the attributes.
     let mut there: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
     for row in [app.events().await, first.events().await].concat() {
