@@ -13,6 +13,7 @@ use testkit::cloudformation::CloudFormation;
 use testkit::kms::Kms;
 
 use crate::support::app::{App, BEGINNING, PASSWORD, User, logged, logged_events, root, text};
+use crate::support::links::NO_MAIL;
 use crate::support::post::{Post, of_address};
 use crate::support::private::without_private;
 
@@ -82,7 +83,7 @@ async fn every_event_has_the_outcome_that_its_name_says() {
         let app = match outcome.as_str() {
             "registration-closed" => App::with(&[("Registration", "closed")]).await,
             "accepted-for-link" | "opened" => App::mailing(&[("EmailVerification", "first")]).await,
-            "not-found" if function == "forgot" => App::start().await,
+            "not-found" if function == "forgot" => App::with(&[NO_MAIL]).await,
             _ => App::with_mail().await,
         };
         let grace = match (function.as_str(), outcome.as_str()) {

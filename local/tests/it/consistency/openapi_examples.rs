@@ -19,7 +19,7 @@ use crate::support::app::bare_event;
 use crate::support::app::{
     Answer, App, BEGINNING, EVENT_TABLE, PASSWORD, claims, env, options, root, text,
 };
-use crate::support::links::MAIL;
+use crate::support::links::{MAIL, NO_MAIL};
 use crate::support::openapi::{
     Operation, Part, answer_examples, cases, described, without_parameters,
 };
@@ -143,7 +143,7 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
     let guesses = ["changeEmail", "confirmRegistration"].contains(&operation.id());
     let mut app = match name {
         "failed" => without_functions().await,
-        "no-mail" => App::start().await,
+        "no-mail" => App::with(&[NO_MAIL]).await,
         "too-many-attempts" if of_mail && !guesses => {
             App::with(&[MAIL, ("MailsPerAddress", "3")]).await
         }

@@ -10,7 +10,7 @@ const NEW: &str = "ada.king@example.org";
 
 /// Returns the items of users, without the counters.
 async fn stored(app: &App) -> Vec<String> {
-    let items = app.items().await;
+    let items = app.items_but_secrets().await;
     let mut items: Vec<_> = items.iter().map(|item| format!("{item:?}")).collect();
     items.sort();
     items
@@ -153,6 +153,52 @@ async fn a_transaction_that_collides_is_tried_again() {
         let done = call(&faulty.functions, operation.function, operation.event);
         assert_eq!(done.await.0, operation.status, "{name}");
     }
+}
+
+/// Holds the transaction of a move back until `meanwhile` is done.
+async fn moves_while(meanwhile: impl AsyncFnOnce(&App)) -> FaultyStore {
+    let (faulty, operation) = prepared("email/change/confirm").await;
+    faulty.inject("TransactWriteItems", &[Fault::Held]);
+    let moved = call(&faulty.functions, operation.function, operation.event);
+    let (moved, ()) = tokio::join!(moved, async {
+        faulty.proxy.held().await;
+        meanwhile(&faulty.app).await;
+        faulty.proxy.release();
+    });
+    assert_eq!(moved.0, 204);
+    faulty
+}
+
+#[tokio::test]
+async fn a_hash_that_a_login_replaces_in_the_meantime_is_the_one_that_moves() {
+    let faulty = moves_while(async |app| {
+        // Another hash of the same password.
+        app.register("eve@example.com").await.expect(201);
+        let of = |email: &str| {
+            let email = shared::domain::Email::parse(email).unwrap();
+            format!("EMAIL#{}", email.fingerprint())
+        };
+        let other = app.item(&of("eve@example.com"), "CREDENTIAL").await;
+        let mut hers = app
+            .item(&of("ada@example.com"), "CREDENTIAL")
+            .await
+            .unwrap();
+        hers.insert("password".to_owned(), other.unwrap()["password"].clone());
+        let put = app.dynamodb().put_item().table_name("latchkey");
+        let put = put.set_item(Some(hers.into_iter().collect()));
+        put.send().await.unwrap();
+    })
+    .await;
+    faulty.app.login(NEW, PASSWORD).await.expect(200);
+    let old = faulty.app.login("ada@example.com", PASSWORD).await;
+    old.problem(401, "invalid-credentials");
+}
+
+#[tokio::test]
+async fn a_session_that_ends_in_the_meantime_does_not_stop_the_move() {
+    let faulty = moves_while(async |app| app.remove_sessions().await).await;
+    assert!(faulty.app.items_of("SESSION#").await.is_empty());
+    faulty.app.login(NEW, PASSWORD).await.expect(200);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use testkit::dynamodb::Recorded;
 
 use crate::support::app::{Answer, App, event, faults};
 use crate::support::faulty_store::FaultyStore;
-use crate::support::links::MAIL;
+use crate::support::links::{MAIL, NO_MAIL};
 
 /// The routes that ask for a mail, with the events that they store and the mails.
 const ROUTES: [(&str, &str, &str); 2] = [
@@ -261,7 +261,7 @@ async fn an_address_is_refused_by_its_form_before_anything_is_counted() {
 
 #[tokio::test]
 async fn without_mail_there_is_no_such_path() {
-    let app = App::start().await;
+    let app = App::with(&[NO_MAIL]).await;
     for (path, ..) in ROUTES {
         // Not even the body is looked at.
         for body in [json!({"email": "ada@example.com"}), json!({})] {

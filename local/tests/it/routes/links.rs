@@ -7,6 +7,7 @@ use serde_json::json;
 use shared::domain::Purpose;
 
 use crate::support::app::{Answer, App, PASSWORD, User, claims, faults, join_all, text};
+use crate::support::links::NO_MAIL;
 
 const NEW: &str = "another good password";
 
@@ -249,7 +250,7 @@ async fn however_often_an_event_is_delivered_its_last_secret_is_good() {
 
 #[tokio::test]
 async fn without_mail_there_is_no_such_path() {
-    let app = App::start().await;
+    let app = App::with(&[NO_MAIL]).await;
     let ada = app.user("ada@example.com").await;
     let token = app.mint(&ada.id(), Purpose::PasswordReset).await;
     reset(&app, &token, NEW).await.problem(404, "not-found");

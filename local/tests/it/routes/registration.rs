@@ -11,6 +11,7 @@ use crate::support::app::{
     Answer, App, PASSWORD, claims, env, event, faults, join_all, registration, text,
 };
 use crate::support::faulty_store::{FaultyStore, call};
+use crate::support::links::NO_MAIL;
 
 const ADA: &str = "ada@example.com";
 const OTHER: &str = "another good password";
@@ -290,7 +291,7 @@ async fn a_registration_asks_for_a_proof_of_its_address_only_if_the_deployment_w
 
 #[tokio::test]
 async fn a_deployment_that_wants_proofs_and_sends_no_mail_does_not_start() {
-    let app = App::start().await;
+    let app = App::with(&[NO_MAIL]).await;
     let variables = &app.local.environment["register"];
     for mode in ["later", "first"] {
         let lookup = |name: &str| match name {
@@ -309,7 +310,7 @@ async fn a_deployment_that_wants_proofs_and_sends_no_mail_does_not_start() {
 
 #[tokio::test]
 async fn without_mail_nothing_is_confirmed() {
-    let app = App::start().await;
+    let app = App::with(&[NO_MAIL]).await;
     confirm(&app, "lkm_", PASSWORD)
         .await
         .problem(404, "not-found");

@@ -10,6 +10,8 @@ use shared::store::links::Minted;
 
 use crate::support::app::{App, env};
 
+/// The parameter with which a deployment sends none.
+pub const NO_MAIL: (&str, &str) = ("MailFrom", "");
 /// The parameters with which a deployment sends mail.
 pub const MAIL: (&str, &str) = ("MailFrom", "accounts@example.com");
 

@@ -110,6 +110,15 @@ impl App {
         Clock::Manual(self.clock.clone()).now()
     }
 
+    /// Returns all items of users, without the secrets of links: the mailer adds some at any time.
+    pub async fn items_but_secrets(&self) -> Vec<Item> {
+        let mut items = self.items().await;
+        items
+            .iter_mut()
+            .for_each(|item| drop(item.remove("hashes")));
+        items
+    }
+
     /// Returns an item of the main table.
     pub async fn item(&self, pk: &str, sk: &str) -> Option<Item> {
         let get = self.dynamodb().get_item().table_name(dynamodb::TABLE);
