@@ -19,7 +19,7 @@ export const otherPort = Number(process.env.CLIENTS_OTHER_PORT ?? 3011);
 export async function start(...parameters) {
   const data = mkdtempSync(join(tmpdir(), 'latchkey-'));
   const flags = parameters.flatMap((parameter) => ['--parameter', parameter]);
-  const ports = ['--port', port, '--dynamodb-port', dynamodbPort];
+  const ports = ['--port', port, '--dynamodb-port', dynamodbPort, '--mail-port', 0];
   const server = spawn(binary, ['--ephemeral', '--data-dir', data, ...ports, ...flags]);
   const ended = new Promise((resolve) => server.on('exit', resolve));
   const stop = () => {

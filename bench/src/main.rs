@@ -159,6 +159,8 @@ async fn with_local<T>(work: impl AsyncFnOnce(&Local) -> anyhow::Result<T>) -> a
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 0,
             dynamodb_port: 0,
+            mail_port: 0,
+            mail_fault: None,
             data_dir: folder.clone(),
             ephemeral: true,
             functions: None,

@@ -12,6 +12,7 @@
  * @property {string} last_name
  * @property {string} date_joined
  * @property {string | null} last_login
+ * @property {boolean} email_verified
  * @property {string[]} roles
  */
 

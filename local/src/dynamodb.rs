@@ -1,15 +1,17 @@
 //! An embedded DynamoDB (dynoxide, on SQLite) with the template's tables.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use aws_sdk_dynamodb::Client;
 use dynoxide::Database;
 use dynoxide::server::serve_with_shutdown;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use shared::aws;
+use shared::platform::clock::Clock;
 use shared::platform::config::Env;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -53,7 +55,11 @@ pub fn open(storage: &Storage, tables: &BTreeMap<String, Value>) -> anyhow::Resu
                 .append(true)
                 .open(path)
                 .map_err(anyhow::Error::from);
-            let opened = opened.and_then(|_| Ok(Database::new(&path.to_string_lossy())?));
+            let opened = opened.and_then(|_| {
+                let database = Database::new(&path.to_string_lossy())?;
+                tidy_streams(path, Clock::System.now())?;
+                Ok(database)
+            });
             opened.with_context(|| {
                 format!(
                     "cannot open the database \"{}\": choose another folder with --data-dir",
@@ -71,6 +77,24 @@ pub fn open(storage: &Storage, tables: &BTreeMap<String, Value>) -> anyhow::Resu
         }
     }
     Ok(database)
+}
+
+/// Removes the records of streams that are older than 24 hours, as DynamoDB does, and lets SQLite
+/// find the others by an index. The embedded DynamoDB does neither, so each write to a table with a
+/// stream would take longer than the one before.
+fn tidy_streams(path: &Path, now: u64) -> anyhow::Result<()> {
+    const RETENTION: u64 = 24 * 60 * 60;
+    let database = Connection::open(path)?;
+    let oldest = i64::try_from(now.saturating_sub(RETENTION))?;
+    database.execute(
+        "DELETE FROM _stream_records WHERE created_at < ?1",
+        [oldest],
+    )?;
+    database.execute_batch(
+        "CREATE INDEX IF NOT EXISTS latchkey_stream_records \
+         ON _stream_records (table_name, CAST(sequence_number AS INTEGER))",
+    )?;
+    Ok(())
 }
 
 /// Creates a table with its indexes, its stream and its time to live.
@@ -137,4 +161,59 @@ pub(crate) async fn serve(
         tracing::error!(error, "DynamoDB stopped");
     }
     sweeper.abort();
+}
+
+#[cfg(test)]
+mod tests {
+    use dynoxide::actions::list_streams::ListStreamsRequest;
+
+    use super::*;
+
+    #[test]
+    fn records_of_streams_last_for_a_day_and_are_found_by_an_index() {
+        let folder = std::env::temp_dir().join(format!("latchkey-tidy-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("dynamodb.sqlite");
+        let rows = json!({
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+            "StreamSpecification": {"StreamViewType": "NEW_IMAGE"},
+        });
+        let tables = BTreeMap::from([("Rows".to_owned(), rows)]);
+        let storage = Storage::File(path.clone());
+        let open = || open(&storage, &tables).unwrap();
+        let put = json!({"TableName": "Rows", "Item": {"pk": {"S": "a"}}});
+        open()
+            .put_item(serde_json::from_value(put).unwrap())
+            .unwrap();
+        let written = Clock::System.now();
+        let count = || {
+            let database = Connection::open(&path).unwrap();
+            let count = "SELECT count(*) FROM _stream_records";
+            let count: i64 = database.query_row(count, [], |row| row.get(0)).unwrap();
+            count
+        };
+        assert_eq!(
+            open()
+                .list_streams(ListStreamsRequest::default())
+                .unwrap()
+                .streams
+                .len(),
+            1
+        );
+        assert_eq!(count(), 1);
+        let plan = "EXPLAIN QUERY PLAN SELECT MAX(CAST(sequence_number AS INTEGER)) \
+                    FROM _stream_records WHERE table_name = ?1";
+        let database = Connection::open(&path).unwrap();
+        let plan: String = database
+            .query_row(plan, ["Rows"], |row| row.get(3))
+            .unwrap();
+        assert!(plan.contains("latchkey_stream_records"), "{plan}");
+        tidy_streams(&path, written + 24 * 60 * 60 - 10).unwrap();
+        assert_eq!(count(), 1);
+        tidy_streams(&path, written + 24 * 60 * 60 + 10).unwrap();
+        assert_eq!(count(), 0);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }

@@ -4,17 +4,20 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use activity::Activity;
 use anyhow::{Context as _, anyhow, bail};
 use authorizer::Authorizer;
 use axum::body::{Body, Bytes};
 use axum::http::{Request, Uri};
 use discovery::Discovery;
+use forgot::Forgot;
 use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use keys::Keys;
 use lambda_http::{Context, LambdaEvent};
+use links::Links;
 use login::Login;
 use mailer::{Invocation, Mailer};
 use password::ChangePassword;
@@ -25,6 +28,7 @@ use session::Sessions;
 use shared::http::handler::{Handler, answer, warm_up};
 use shared::platform::clock::Clock;
 use shared::platform::config::Env;
+use tokio::sync::watch;
 
 use crate::under_way::UnderWay;
 
@@ -51,6 +55,9 @@ functions! {
     authorizer => |env, clock| in_process_authorizer(Authorizer::from_env(env, clock)?),
     discovery => |env, _clock| in_process(Discovery::from_env(env)?),
     keys => |env, _clock| in_process_keys(Keys::from_env(env)),
+    activity => |env, clock| in_process(Activity::from_env(env, clock)?),
+    forgot => |env, clock| in_process(Forgot::from_env(env, clock)?),
+    links => |env, clock| in_process(Links::from_env(env, clock)?),
     login => |env, clock| in_process(Login::from_env(env, clock)?),
     mailer => |env, clock| in_process_mailer(Mailer::from_env(env, clock)?),
     password => |env, clock| in_process(ChangePassword::from_env(env, clock)?),
@@ -64,6 +71,8 @@ pub struct Functions {
     by_name: BTreeMap<String, Function>,
     client: Client<HttpConnector, Body>,
     under_way: UnderWay,
+    /// Changes whenever a call has ended.
+    ended: watch::Sender<()>,
 }
 
 type Answer = Pin<Box<dyn Future<Output = anyhow::Result<Value>> + Send>>;
@@ -84,6 +93,7 @@ impl Default for Functions {
             by_name: BTreeMap::new(),
             client: Client::builder(TokioExecutor::new()).build_http(),
             under_way: UnderWay::default(),
+            ended: watch::Sender::default(),
         }
     }
 }
@@ -128,6 +138,21 @@ impl Functions {
         &self.under_way
     }
 
+    /// Returns a receiver that changes whenever a call has ended, which may have written something.
+    pub(crate) fn ended(&self) -> watch::Receiver<()> {
+        self.ended.subscribe()
+    }
+
+    /// Returns whether there is a function `name`, in this process or elsewhere.
+    pub fn has(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    /// Returns whether the function `name` runs elsewhere.
+    pub(crate) fn is_remote(&self, name: &str) -> bool {
+        matches!(self.by_name.get(name), Some(Function::Remote(_)))
+    }
+
     /// Warms up a function of this process, as Lambda does before its first request.
     pub async fn warm_up(&self, name: &str) {
         if let Some(Function::InProcess { warm_up, .. }) = self.by_name.get(name) {
@@ -141,6 +166,12 @@ impl Functions {
     ///
     /// Returns an error if the function fails. API Gateway then answers 500.
     pub async fn invoke(&self, name: &str, event: Value) -> anyhow::Result<Value> {
+        let answer = self.call(name, event).await;
+        self.ended.send_replace(());
+        answer
+    }
+
+    async fn call(&self, name: &str, event: Value) -> anyhow::Result<Value> {
         match self.by_name.get(name) {
             // Runs in its own task: as in Lambda, a panic ends the function but not the gateway,
             // and work continues if the client disconnects.

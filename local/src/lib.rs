@@ -8,6 +8,8 @@
 //! - [`functions`]: calls functions by name, in this process or under `cargo lambda watch`.
 //! - [`event`]: converts between HTTP and events of payload format 2.0.
 //! - [`gateway`]: routes, authorizer and CORS, as API Gateway implements them.
+//! - [`streams`]: feeds functions from the tables' streams, as Lambda does.
+//! - [`mailbox`]: stands in for Amazon SES, and shows what was sent.
 //! - [`openapi`]: the description of the API, docs/openapi.yaml.
 //! - [`api_docs`]: the page that shows the description.
 //!
@@ -19,8 +21,10 @@ pub mod dynamodb;
 pub mod event;
 pub mod functions;
 pub mod gateway;
+pub mod mailbox;
 pub mod openapi;
 pub mod signing_key;
+pub mod streams;
 pub mod template;
 mod under_way;
 
@@ -37,13 +41,20 @@ use shared::platform::config::Env;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::door::{Door, Peer};
 use crate::dynamodb::Storage;
 use crate::functions::Functions;
 use crate::gateway::Gateway;
+use crate::mailbox::Mailbox;
+use crate::mailbox::fault::Planned;
+use crate::streams::Streams;
 use crate::template::Document;
+
+/// The address that mails come from, unless the parameter `MailFrom` says otherwise. No such domain
+/// exists (RFC 2606 section 2).
+pub const MAIL_FROM: &str = "no-reply@latchkey.example";
 
 /// The settings of a start.
 pub struct Options {
@@ -57,9 +68,13 @@ pub struct Options {
     pub port: u16,
     /// DynamoDB's port. 0 chooses a free port.
     pub dynamodb_port: u16,
-    /// The folder of the signing key and of the stored accounts.
+    /// The port of the stand-in for SES. 0 chooses a free port.
+    pub mail_port: u16,
+    /// What goes wrong with mails.
+    pub mail_fault: Option<Planned>,
+    /// The folder of the signing key, of the stored accounts and of the mails.
     pub data_dir: PathBuf,
-    /// Whether to discard all accounts at the end.
+    /// Whether to discard all accounts and mails at the end.
     pub ephemeral: bool,
     /// The URL of `cargo lambda watch`, if the functions run there and not in this process.
     pub functions: Option<String>,
@@ -85,11 +100,16 @@ pub struct Local {
     pub gateway: Arc<Gateway>,
     /// The functions, which can be called without the gateway.
     pub functions: Arc<Functions>,
+    /// The mails that the functions sent.
+    pub mailbox: Arc<Mailbox>,
+    /// What feeds functions from the tables' streams.
+    pub streams: Streams,
     /// The environment of each function of this process.
     pub environment: BTreeMap<String, BTreeMap<String, String>>,
     phase: watch::Sender<Phase>,
     gateway_server: JoinHandle<()>,
     dynamodb_server: JoinHandle<()>,
+    mail_server: JoinHandle<()>,
 }
 
 /// How far the end has come. Each phase includes those before it.
@@ -99,9 +119,11 @@ pub(crate) enum Phase {
     Running,
     /// The gateway takes no more connections, and finishes what is under way.
     Draining,
+    /// What was accepted is delivered to the functions that the streams feed.
+    Delivering,
     /// The gateway ends.
     Closing,
-    /// DynamoDB ends, which the functions used until now.
+    /// DynamoDB and the stand-in for SES end, which the functions used until now.
     Stopping,
 }
 
@@ -114,6 +136,11 @@ impl Local {
     /// cannot be written.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         let mut parameters = options.parameters.clone();
+        let takes = |name: &str| options.template.value()["Parameters"].get(name).is_some();
+        if takes("MailFrom") {
+            let mail_from = parameters.entry("MailFrom".to_owned());
+            mail_from.or_insert_with(|| MAIL_FROM.to_owned());
+        }
         options.template.check(&parameters)?;
         // It names a table in AWS. Here the functions always use the template's own.
         parameters.remove("TableName");
@@ -122,19 +149,25 @@ impl Local {
         // DynamoDB does not check who calls it, so it accepts connections from this machine only.
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let dynamodb_port = listen(loopback, options.dynamodb_port, "--dynamodb-port").await?;
+        // Neither does the stand-in for SES.
+        let mail_port = listen(loopback, options.mail_port, "--mail-port").await?;
         let url = url_of(gateway_port.local_addr()?);
+        let mail_url = url_of(mail_port.local_addr()?);
         let dynamodb_url = url_of(dynamodb_port.local_addr()?);
 
         make_folder(&options.data_dir)?;
         let signing_key = options.data_dir.join("signing-key.pem");
         let jwks = options.data_dir.join("jwks.json");
         signing_key::ensure(&signing_key, &jwks)?;
-        let storage = if options.ephemeral {
-            Storage::Memory
-        } else {
-            Storage::File(options.data_dir.join("dynamodb.sqlite"))
-        };
+        let stored = |file: &str| (!options.ephemeral).then(|| options.data_dir.join(file));
+        let storage = stored("dynamodb.sqlite").map_or(Storage::Memory, Storage::File);
         let database = dynamodb::open(&storage, template.tables())?;
+        let mails = stored("mailbox.jsonl");
+        let (mailbox, published) =
+            Mailbox::open(mail_url.clone(), options.clock.clone(), mails.as_deref())?;
+        if let Some(fault) = options.mail_fault {
+            mailbox.fail(fault);
+        }
 
         // Local values for variables that the template gives a function. A function to which the
         // template does not give one does not start here either.
@@ -148,7 +181,8 @@ impl Local {
             of_template.insert("LINK_BASE", format!("{url}/pages"));
         }
         // Lambda sets these.
-        let of_lambda = dynamodb::environment(&dynamodb_url);
+        let mut of_lambda = dynamodb::environment(&dynamodb_url).to_vec();
+        of_lambda.push(("AWS_ENDPOINT_URL_SESV2", mail_url));
         let mut environment = BTreeMap::new();
         let mut functions = Functions::default();
         for (name, given) in template.environments() {
@@ -197,8 +231,14 @@ impl Local {
         let gateway = Arc::new(gateway);
 
         let (phase, phases) = watch::channel(Phase::Running);
+        let position = stored("streams.json");
+        let mails = (Arc::clone(&mailbox), published);
+        let streams =
+            Streams::start(&template, &database, &functions, position, &phases, mails).await?;
         let door = Door::new(gateway_port, phases.clone())?;
-        let gateway_server = serve_gateway(door, Arc::clone(&gateway), phases.clone());
+        let served = (Arc::clone(&gateway), Arc::clone(&mailbox));
+        let gateway_server = serve_gateway(door, served, phases.clone());
+        let mail_server = mailbox::serve(mail_port, Arc::clone(&mailbox), phases.clone());
         let dynamodb_server = dynamodb::serve(dynamodb_port, database, phases);
         Ok(Self {
             url,
@@ -206,28 +246,40 @@ impl Local {
             tables: template.tables().keys().cloned().collect(),
             gateway,
             functions,
+            mailbox,
+            streams,
             environment,
             phase,
             gateway_server: tokio::spawn(gateway_server),
             dynamodb_server: tokio::spawn(dynamodb_server),
+            mail_server: tokio::spawn(mail_server),
         })
     }
 
-    /// Stops in order: takes no more connections, completes the requests in progress, and then ends
-    /// the gateway and DynamoDB. What takes longer than seven seconds is cut off.
-    pub async fn stop(self) {
+    /// Stops in order: takes no more connections, completes the requests in progress, delivers what
+    /// they left in the tables' streams, and then ends the gateway, DynamoDB and the stand-in for
+    /// SES. What takes longer than seven seconds is cut off; what was not delivered is delivered
+    /// after the next start.
+    pub async fn stop(mut self) {
         // Together they are less than the 10 seconds that Docker waits.
         const PATIENCE: Duration = Duration::from_secs(7);
         const PATIENCE_OF_A_SERVER: Duration = Duration::from_secs(1);
+        let deadline = Instant::now() + PATIENCE;
         self.phase.send_replace(Phase::Draining);
         let left = self.functions.under_way().end(PATIENCE).await;
         if left > 0 {
             tracing::warn!(left, "some requests took too long and are cut off");
         }
+        self.phase.send_replace(Phase::Delivering);
+        let patience = deadline.saturating_duration_since(Instant::now());
+        if !self.streams.end(patience).await {
+            tracing::warn!("a function of a stream took too long and is cut off");
+        }
         self.phase.send_replace(Phase::Closing);
         let _ = timeout(PATIENCE_OF_A_SERVER, self.gateway_server).await;
         self.phase.send_replace(Phase::Stopping);
-        let _ = timeout(PATIENCE_OF_A_SERVER, self.dynamodb_server).await;
+        let servers = async { (self.dynamodb_server.await, self.mail_server.await) };
+        let _ = timeout(PATIENCE_OF_A_SERVER, servers).await;
     }
 }
 
@@ -244,8 +296,12 @@ pub(crate) async fn reached(mut phases: watch::Receiver<Phase>, phase: Phase) {
     let _ = phases.wait_for(|now| *now >= phase).await;
 }
 
-async fn serve_gateway(door: Door, gateway: Arc<Gateway>, phases: watch::Receiver<Phase>) {
-    let service = gateway::router(gateway).into_make_service_with_connect_info::<Peer>();
+async fn serve_gateway(
+    door: Door,
+    (gateway, mailbox): (Arc<Gateway>, Arc<Mailbox>),
+    phases: watch::Receiver<Phase>,
+) {
+    let service = gateway::router(gateway, &mailbox).into_make_service_with_connect_info::<Peer>();
     let server = axum::serve(door, service);
     let server = server.with_graceful_shutdown(reached(phases, Phase::Closing));
     if let Err(error) = server.into_future().await {

@@ -6,9 +6,12 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Parser;
+use local::mailbox::Mailbox;
+use local::mailbox::fault::Planned;
 use local::template::Document;
 use local::{Local, Options, functions};
 use shared::observe::logging;
@@ -26,13 +29,20 @@ struct Flags {
     /// Port of DynamoDB.
     #[arg(long, default_value_t = 8000)]
     dynamodb_port: u16,
+    /// Port of the stand-in for Amazon SES, which keeps each mail in the mailbox.
+    #[arg(long, default_value_t = 8025)]
+    mail_port: u16,
+    /// Lets mails go wrong: throttle, reject, paused, unverified, broken, timeout, late, bounce or
+    /// complaint; only the first three with `throttle:3`.
+    #[arg(long, value_name = "FAULT")]
+    mail_fault: Option<Planned>,
     /// Address of the gateway.
     #[arg(long, default_value = "127.0.0.1")]
     host: IpAddr,
-    /// Folder of the signing key and of the stored accounts [default: .latchkey, beside template.yaml].
+    /// Folder of the signing key, of the stored accounts and of the mails [default: .latchkey, beside template.yaml].
     #[arg(long)]
     data_dir: Option<PathBuf>,
-    /// Discard all accounts at the end.
+    /// Discard all accounts and mails at the end.
     #[arg(long)]
     ephemeral: bool,
     /// Send each call to functions that run elsewhere: the URL of `cargo lambda watch`.
@@ -85,6 +95,8 @@ async fn run(flags: Flags, end: impl Future<Output = ()>) -> anyhow::Result<()> 
         host: flags.host,
         port: flags.port,
         dynamodb_port: flags.dynamodb_port,
+        mail_port: flags.mail_port,
+        mail_fault: flags.mail_fault,
         data_dir,
         ephemeral: flags.ephemeral,
         functions: flags.functions,
@@ -94,10 +106,28 @@ async fn run(flags: Flags, end: impl Future<Output = ()>) -> anyhow::Result<()> 
     })
     .await?;
     greet(&local, &location, elsewhere.as_deref());
+    let mailbox = Arc::clone(&local.mailbox);
+    let seen = mailbox.arrived();
+    let printed = tokio::spawn(async move { print_mails(&mailbox, seen).await });
     end.await;
     println!("\nStopping, as soon as the requests under way are answered.");
     local.stop().await;
+    printed.abort();
     Ok(())
+}
+
+/// Prints one line for each mail after the first `seen`: when, to whom, its subject and its link.
+async fn print_mails(mailbox: &Mailbox, mut seen: u64) {
+    loop {
+        let (mails, arrived) = mailbox.next(seen).await;
+        seen = arrived;
+        for mail in mails {
+            let time = mail.sent_at.get(11..19).unwrap_or_default();
+            let link = mail.links.first().map_or("", String::as_str);
+            let line = format!("{time}Z mail to {}: {} {link}", mail.to, mail.subject);
+            println!("{}", line.trim_end());
+        }
+    }
 }
 
 /// Returns the crates whose log is shown: this program and the functions.
@@ -113,6 +143,7 @@ fn greet(local: &Local, location: &str, elsewhere: Option<&str>) {
     println!("  DynamoDB   {}, in {location}", local.dynamodb_url);
     println!("  tables     {tables}");
     println!("  the API    {url}/docs");
+    println!("  mails      {url}/mailbox");
     println!(
         r#"
 Try it:

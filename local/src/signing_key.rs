@@ -55,7 +55,7 @@ fn generate() -> anyhow::Result<String> {
 }
 
 /// Writes a file that only its owner can read, atomically.
-fn write_privately(path: &Path, text: &str) -> anyhow::Result<()> {
+pub(crate) fn write_privately(path: &Path, text: &str) -> anyhow::Result<()> {
     let unfinished = path.with_extension("unfinished");
     let write = || {
         // An interrupted start may have left the file behind.

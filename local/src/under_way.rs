@@ -34,6 +34,13 @@ impl UnderWay {
         self.0.borrow().is_ending
     }
 
+    /// Waits until [`UnderWay::end`] is called.
+    pub(crate) async fn ending(&self) {
+        let mut states = self.0.subscribe();
+        // The sender is `self`, so it cannot fail.
+        let _ = states.wait_for(|state| state.is_ending).await;
+    }
+
     /// Waits until nothing has been under way for a moment, but no longer than `patience`. Returns
     /// how much is still under way then.
     pub(crate) async fn end(&self, patience: Duration) -> usize {

@@ -59,6 +59,8 @@ struct Planned {
     fault: Fault,
     /// The sort key that a request must have; `None` for any request.
     sort_key: Option<&'static str>,
+    /// The table that a request must be for; `None` for any table.
+    table: Option<&'static str>,
 }
 
 /// A recorded request.
@@ -106,15 +108,32 @@ impl Proxy {
     /// Injects these faults into the next requests for `operation`, one each. They replace the
     /// faults that are left from the last call.
     pub fn inject(&self, operation: &'static str, faults: &[Fault]) {
-        let sort_key = None;
-        let planned = faults.iter().map(|&fault| Planned { fault, sort_key });
+        let planned = faults.iter().map(|&fault| Planned {
+            fault,
+            sort_key: None,
+            table: None,
+        });
+        self.plan(operation, planned.collect());
+    }
+
+    /// As [`Proxy::inject`], into requests for an item of `table` only.
+    pub fn inject_in(&self, table: &'static str, operation: &'static str, faults: &[Fault]) {
+        let planned = faults.iter().map(|&fault| Planned {
+            fault,
+            sort_key: None,
+            table: Some(table),
+        });
         self.plan(operation, planned.collect());
     }
 
     /// Injects this fault into the next request for `operation` on an item with this sort key.
     pub fn inject_at(&self, operation: &'static str, sort_key: &'static str, fault: Fault) {
-        let sort_key = Some(sort_key);
-        self.plan(operation, [Planned { fault, sort_key }].into());
+        let planned = Planned {
+            fault,
+            sort_key: Some(sort_key),
+            table: None,
+        };
+        self.plan(operation, [planned].into());
     }
 
     fn plan(&self, operation: &'static str, planned: VecDeque<Planned>) {
@@ -153,7 +172,8 @@ impl Proxy {
         let mut faults = self.faults.lock().unwrap();
         let planned = faults.get_mut(operation)?.pop_front_if(|planned| {
             let of_item = |key| body["Key"]["sk"]["S"] == key;
-            planned.sort_key.is_none_or(of_item)
+            let of_table = |table| body["TableName"] == table;
+            planned.sort_key.is_none_or(of_item) && planned.table.is_none_or(of_table)
         });
         planned.map(|planned| planned.fault)
     }
@@ -171,18 +191,25 @@ impl Proxy {
         let answer: Value = shared::platform::json::parse(&body).unwrap();
         // One object, or one per table.
         let consumed = &answer["ConsumedCapacity"];
-        let units = consumed.get(0).unwrap_or(consumed)["CapacityUnits"].as_f64();
-        let seen = match units {
-            Some(units) => format!("{operation} {units}"),
-            None => operation.to_owned(),
+        let tables = consumed
+            .as_array()
+            .map_or(std::slice::from_ref(consumed), Vec::as_slice);
+        let units = tables
+            .iter()
+            .filter_map(|table| table["CapacityUnits"].as_f64());
+        let seen = match units.sum() {
+            0.0 => operation.to_owned(),
+            units => format!("{operation} {units}"),
         };
         self.done.lock().unwrap().push(seen);
         Response::from_parts(head, Body::from(body))
     }
 
-    /// Removes the item that the request is about.
+    /// Removes the item that the request is about, or the first of a transaction.
     async fn remove(&self, mut head: Parts, body: &Value) {
-        let remove = json!({"TableName": body["TableName"], "Key": body["Key"]});
+        let first = body["TransactItems"][0].as_object();
+        let first = first.and_then(|part| part.values().next()).unwrap_or(body);
+        let remove = json!({"TableName": first["TableName"], "Key": first["Key"]});
         let target = "DynamoDB_20120810.DeleteItem".parse().unwrap();
         head.headers.insert("x-amz-target", target);
         self.forward(head, remove, "removed").await;

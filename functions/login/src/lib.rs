@@ -6,7 +6,9 @@
 
 use lambda_http::{Body, Request, Response};
 use shared::domain::session::{RefreshToken, Session, SessionPolicy};
-use shared::domain::{Account, Email, Hasher, Password, PasswordHash, Status, UserId};
+use shared::domain::{
+    Account, Email, Event, Hasher, Mail, Origin, Password, PasswordHash, Status, Subject, UserId,
+};
 use shared::http::{
     Fields, Handler, Media, Problem, ReservedAttempt, Throttle, domain_name, tokens,
 };
@@ -22,7 +24,28 @@ pub struct Login {
     throttle: Throttle,
     issuer: Issuer,
     sessions: SessionPolicy,
+    notices: Notices,
     clock: Clock,
+}
+
+/// Whether owners are told of logins from new sources.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Notices {
+    On,
+    Off,
+}
+
+impl Notices {
+    /// Reads `LOGIN_NOTICES`: `on`, the default, or `off`.
+    fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
+        match env.optional("LOGIN_NOTICES").as_deref() {
+            None | Some("on") => Ok(Self::On),
+            Some("off") => Ok(Self::Off),
+            Some(other) => Err(ConfigError::new(format!(
+                "LOGIN_NOTICES is \"{other}\"; set it to on or off"
+            ))),
+        }
+    }
 }
 
 /// An e-mail address and a password, as presented.
@@ -48,7 +71,8 @@ struct NewSession {
 
 impl Login {
     /// Reads the same settings as [`Store`], [`Hasher`], [`Throttle`], [`Issuer`] and
-    /// [`SessionPolicy`].
+    /// [`SessionPolicy`], and `LOGIN_NOTICES`: whether owners are told of logins from new sources,
+    /// `on` or `off`, default `on`.
     ///
     /// # Errors
     ///
@@ -63,6 +87,7 @@ impl Login {
             throttle: Throttle::from_env(env)?,
             issuer: Issuer::from_env(env)?,
             sessions: SessionPolicy::from_env(env)?,
+            notices: Notices::from_env(env)?,
             clock,
         })
     }
@@ -77,10 +102,9 @@ impl Login {
     async fn verify<'a>(
         &'a self,
         login: &LoginRequest,
-        request: &Request,
+        origin: &'a Origin,
     ) -> Result<Verified<'a>, Problem> {
-        let now = self.clock.now();
-        let admitted = self.throttle.admit(&self.store, &login.email, request, now);
+        let admitted = self.throttle.admit(&self.store, &login.email, origin);
         let (admitted, credential) = admitted.await?;
         let is_known = credential.is_some();
         let Credential {
@@ -104,21 +128,46 @@ impl Login {
         };
         let (matches, counted) = tokio::join!(self.hasher.verify(&login.password, &stored), count);
         let (account, attempt) = counted?;
-        let account = match (matches?, account) {
-            _ if !is_known => return Err(refused(LoginRefusal::UnknownAddress, user_id)),
-            (false, _) => return Err(refused(LoginRefusal::WrongPassword, user_id)),
+        let refusal = match (matches?, account) {
+            _ if !is_known => LoginRefusal::UnknownAddress,
+            (false, _) => LoginRefusal::WrongPassword,
             (true, Some(account)) if account.status != Status::Active => {
-                return Err(refused(LoginRefusal::AccountDisabled, user_id));
+                LoginRefusal::AccountDisabled
             }
-            (true, Some(account)) if account.password_epoch == epoch => account,
+            (true, Some(account)) if account.password_epoch == epoch => {
+                return Ok(Verified {
+                    account,
+                    attempt,
+                    stored,
+                });
+            }
             // The account was deleted, or its password was changed, since the credential was read.
-            _ => return Err(refused(LoginRefusal::AccountChanged, user_id)),
+            _ => LoginRefusal::AccountChanged,
         };
-        Ok(Verified {
-            account,
-            attempt,
-            stored,
-        })
+        Err(self.refuse(&login.email, user_id, refusal, origin).await)
+    }
+
+    /// Tells why the login is refused, and returns the same answer for every reason, after the same
+    /// work. The event is stored under the address, whether it has an account or not.
+    async fn refuse(
+        &self,
+        email: &Email,
+        user_id: UserId,
+        reason: LoginRefusal,
+        origin: &Origin,
+    ) -> Problem {
+        let entry = match reason {
+            // The id that was read belongs to nobody.
+            LoginRefusal::UnknownAddress => AuditEvent::LoginRefused.of_nobody(),
+            _ => AuditEvent::LoginRefused.of(user_id),
+        };
+        let event = Event::new(entry.because(reason), Subject::address(email), origin);
+        let stored = self.store.record([&event]).await;
+        event.log();
+        match stored {
+            Ok(()) => Problem::InvalidCredentials,
+            Err(fault) => fault.into(),
+        }
     }
 
     /// Creates the session and its tokens. The access token is signed before the session is stored,
@@ -132,7 +181,7 @@ impl Login {
         &self,
         login: &LoginRequest,
         verified: &Verified<'_>,
-        request: &Request,
+        (request, origin): (&Request, &Origin),
     ) -> Result<NewSession, Problem> {
         let Verified {
             account, stored, ..
@@ -142,7 +191,7 @@ impl Login {
             self.store.replace_hash(&login.email, stored, &hash).await?;
         }
         let millis = self.clock.millis();
-        let device = self.throttle.origin(request, millis).device;
+        let device = origin.device.clone();
         let (session, refresh_token) = Session::begin(account, device, &self.sessions, millis);
         let access_token = self
             .issuer
@@ -160,8 +209,9 @@ impl Login {
         })
     }
 
-    /// Stores the session, records the login in the account, and resets the attempts, all
-    /// concurrently.
+    /// Stores the session and the event, records the login in the account, and resets the attempts,
+    /// all concurrently. So the event may be stored although the login fails, but no session is
+    /// without its event.
     ///
     /// # Errors
     ///
@@ -173,28 +223,44 @@ impl Login {
             account, attempt, ..
         }: &Verified<'_>,
         session: &Session,
+        origin: &Origin,
     ) -> Result<(), Problem> {
         let login = attempt.login();
-        let (created, recorded, succeeded) = tokio::join!(
+        let event = AuditEvent::LoggedIn.of(account.id).session(session.id);
+        let event = Event::new(event, account.id, origin);
+        let event = match self.notices == Notices::On && !attempt.is_of_known_source() {
+            true => event.mail(Mail::NewSource),
+            false => event,
+        };
+        let (created, recorded, succeeded, told) = tokio::join!(
             self.store.create_session(session),
             self.store.record_login(account, &login),
             attempt.succeeded(),
+            self.store.record([&event]),
         );
         if matches!(
-            (&created, &recorded, &succeeded),
-            (Ok(()), Ok(true), Ok(()))
+            (&created, &recorded, &succeeded, &told),
+            (Ok(()), Ok(true), Ok(()), Ok(()))
         ) {
+            event.log();
             return Ok(());
         }
         // Nobody receives this session's tokens. If the account was deleted or its password
         // changed, its sessions were ended then, but this one may have been stored later.
         let now = session.created_at;
-        let ended = self.store.end_session(account.id, session.id, now).await;
+        let ended = self
+            .store
+            .end_session(account.id, session.id, now, &[])
+            .await;
         created?;
         succeeded?;
+        told?;
         if !recorded? {
             ended?;
-            return Err(refused(LoginRefusal::AccountChanged, account.id));
+            let reason = LoginRefusal::AccountChanged;
+            return Err(self
+                .refuse(&account.email, account.id, reason, origin)
+                .await);
         }
         Ok(())
     }
@@ -203,45 +269,33 @@ impl Login {
 impl Handler for Login {
     async fn handle(&self, request: Request) -> Result<Response<Body>, Problem> {
         let login = read(&request)?;
-        let verified = self.verify(&login, &request).await?;
+        let origin = self.throttle.origin(&request, self.clock.millis());
+        let verified = self.verify(&login, &origin).await?;
         let NewSession {
             session,
             refresh_token,
             access_token,
-        } = match self.new_session(&login, &verified, &request).await {
+        } = match self
+            .new_session(&login, &verified, (&request, &origin))
+            .await
+        {
             Ok(new) => new,
             Err(problem) => {
                 verified.attempt.refund().await;
                 return Err(problem);
             }
         };
-        self.store_session(&verified, &session).await?;
-        AuditEvent::LoggedIn
-            .of(verified.account.id)
-            .session(session.id)
-            .log();
+        self.store_session(&verified, &session, &origin).await?;
         tokens(&access_token, &refresh_token, &session, session.created_at)
     }
 
     async fn warm_up(&self) {
         tokio::join!(
             self.hasher.warm_up(),
-            self.store.warm_up(3),
+            self.store.warm_up(4),
             self.issuer.warm_up()
         );
     }
-}
-
-/// Logs why the login was refused and returns the same answer for every reason, after the same
-/// work.
-fn refused(reason: LoginRefusal, user_id: UserId) -> Problem {
-    let entry = match reason {
-        // The id that was read belongs to nobody.
-        LoginRefusal::UnknownAddress => AuditEvent::LoginRefused.of_nobody(),
-        _ => AuditEvent::LoginRefused.of(user_id),
-    };
-    entry.because(reason).log();
-    Problem::InvalidCredentials
 }
 
 fn read(request: &Request) -> Result<LoginRequest, Problem> {

@@ -111,7 +111,8 @@ impl ChangePassword {
 impl Handler for ChangePassword {
     async fn handle(&self, request: Request) -> Result<Response<Body>, Problem> {
         let owner = self.authenticator.identify(&request)?;
-        let now = self.clock.now();
+        let origin = self.throttle.origin(&request, self.clock.millis());
+        let now = origin.now();
         let (account, session) = self.find(&owner, now).await?;
         let change = self.read(&request, &account)?;
         Reauthentication {
@@ -121,8 +122,7 @@ impl Handler for ChangePassword {
             account: &account,
             session_id: owner.session_id,
             password: &change.current,
-            request: &request,
-            now,
+            origin: &origin,
         }
         .verify()
         .await?;
@@ -132,8 +132,7 @@ impl Handler for ChangePassword {
         let access_token = signed.await?;
         let epoch = account.password_epoch.saturating_add(1);
         let (next, refresh_token) =
-            session.with_new_token(epoch, &self.throttle.source(&request), &self.sessions, now);
-        let origin = self.throttle.origin(&request, self.clock.millis());
+            session.with_new_token(epoch, &origin.source(), &self.sessions, now);
         let changed = AuditEvent::PasswordChanged.of(account.id);
         let ended = AuditEvent::SessionsEnded.of(account.id);
         let events = [

@@ -1,12 +1,15 @@
-//! `GET PUT PATCH DELETE /profile`, `POST /profile/delete`: shows and changes the profile of an
-//! account, and deletes it.
+//! `GET PUT PATCH DELETE /profile`, `POST /profile/delete`, `POST /email/change`: shows and changes
+//! the profile of an account, deletes it, and asks for a link that changes its address.
+
+mod email_change;
 
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
-use shared::domain::{Account, Hasher, Name, Password, ProfileChange, Status};
+use shared::domain::session::SessionPolicy;
+use shared::domain::{Account, Event, Hasher, Mail, Name, Password, ProfileChange, Status};
 use shared::http::{
-    Authenticator, Fields, Handler, Identity, Media, Preconditions, Problem, Reauthentication,
-    Throttle, TokenRejection, active, etag, json, no_content,
+    Authenticator, Fields, Handler, Identity, MailThrottle, Media, Preconditions, Problem,
+    Reauthentication, Throttle, TokenRejection, active, etag, json, no_content,
 };
 use shared::observe::{AuditEvent, EndedBy};
 use shared::platform::{Clock, ConfigError, Env};
@@ -19,11 +22,15 @@ pub struct Profile {
     hasher: Hasher,
     throttle: Throttle,
     authenticator: Authenticator,
+    sessions: SessionPolicy,
+    mails: MailThrottle,
+    sends_mail: bool,
     clock: Clock,
 }
 
 impl Profile {
-    /// Reads the same settings as [`Store`], [`Hasher`], [`Throttle`] and [`Authenticator`].
+    /// Reads the same settings as [`Store`], [`Hasher`], [`Throttle`], [`Authenticator`],
+    /// [`SessionPolicy`], [`MailThrottle`] and [`Mail::is_sent`].
     ///
     /// # Errors
     ///
@@ -34,6 +41,9 @@ impl Profile {
             hasher: Hasher::from_env(env)?,
             throttle: Throttle::from_env(env)?,
             authenticator: Authenticator::from_env(env, clock.clone())?,
+            sessions: SessionPolicy::from_env(env)?,
+            mails: MailThrottle::from_env(env)?,
+            sends_mail: Mail::is_sent(env),
             clock,
         })
     }
@@ -97,7 +107,7 @@ impl Profile {
             Status::Active => {
                 preconditions.check(&tag(&account)?)?;
                 let unchanged = !preconditions.hold_for_any();
-                let now = self.clock.now();
+                let origin = self.throttle.origin(request, self.clock.millis());
                 Reauthentication {
                     store: &self.store,
                     hasher: &self.hasher,
@@ -105,26 +115,29 @@ impl Profile {
                     account: &account,
                     session_id: owner.session_id,
                     password: &password,
-                    request,
-                    now,
+                    origin: &origin,
                 }
                 .verify()
                 .await?;
-                let begun = self.store.begin_deletion(&account, unchanged, now);
+                let deleted = AuditEvent::AccountDeleted.of(account.id);
+                // None can be refreshed any more. Their items are removed below.
+                let ended = AuditEvent::SessionsEnded.of(account.id);
+                let events = [
+                    Event::new(deleted.session(owner.session_id), account.id, &origin),
+                    Event::new(ended.by(EndedBy::Deletion), account.id, &origin),
+                ];
+                let begun = self
+                    .store
+                    .begin_deletion(&account, unchanged, origin.now(), &events);
                 match begun.await? {
-                    Deletion::Begun => AuditEvent::AccountDeleted.of(account.id).log(),
+                    Deletion::Begun => events.into_iter().for_each(Event::log),
                     Deletion::PasswordChanged => return Err(Problem::WrongPassword),
                     Deletion::Stale => return Err(Problem::PreconditionFailed),
                     Deletion::Gone => return Err(TokenRejection::Account.into()),
                 }
             }
         }
-        self.store.finish_deletion(account.id).await?;
-        AuditEvent::SessionsEnded
-            .of(account.id)
-            .by(EndedBy::Deletion)
-            .log();
-        Ok(())
+        Ok(self.store.finish_deletion(account.id).await?)
     }
 }
 
@@ -149,6 +162,9 @@ impl Handler for Profile {
             Method::POST if request.uri().path().ends_with("/profile/delete") => {
                 self.delete(&owner, &request).await?;
                 return Ok(no_content());
+            }
+            Method::POST if request.uri().path().ends_with("/email/change") => {
+                return self.ask_for_email_change(&owner, &request).await;
             }
             _ => {
                 return Err(Problem::MethodNotAllowed {

@@ -1,4 +1,4 @@
-//! `POST /register`: opens an account.
+//! `POST /register`: opens an account, or asks for a link that opens one.
 
 use lambda_http::http::HeaderValue;
 use lambda_http::http::StatusCode;
@@ -6,9 +6,10 @@ use lambda_http::http::header::LOCATION;
 use lambda_http::{Body, Request, Response};
 use shared::domain::throttle::Attempts;
 use shared::domain::{
-    Account, Email, Hasher, Name, NewAccount, Password, PasswordPolicy, personal_words,
+    Account, Email, EmailVerification, Event, Hasher, Mail, Name, NewAccount, Origin, Password,
+    PasswordPolicy, PendingRegistration, Purpose, Registration, Subject, UserId, personal_words,
 };
-use shared::http::{Fields, Handler, Media, Problem, Throttle, json};
+use shared::http::{Fields, Handler, MailThrottle, Media, Problem, Throttle, accepted, json};
 use shared::observe::AuditEvent;
 use shared::platform::{Clock, ConfigError, Env};
 use shared::store::{Created, Store};
@@ -20,32 +21,14 @@ pub struct Register {
     policy: PasswordPolicy,
     throttle: Throttle,
     registration: Registration,
+    verification: EmailVerification,
+    mails: MailThrottle,
     clock: Clock,
 }
 
-/// Whether people can register.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Registration {
-    Open,
-    Closed,
-}
-
-impl Registration {
-    /// Reads `REGISTRATION`: `open`, the default, or `closed`.
-    fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
-        match env.optional("REGISTRATION").as_deref() {
-            None | Some("open") => Ok(Self::Open),
-            Some("closed") => Ok(Self::Closed),
-            Some(other) => Err(ConfigError::new(format!(
-                "REGISTRATION is \"{other}\"; set it to open or closed"
-            ))),
-        }
-    }
-}
-
 impl Register {
-    /// Reads the same settings as [`Store`], [`Hasher`], [`PasswordPolicy`] and [`Throttle`], and
-    /// `REGISTRATION`: whether people can register, `open` or `closed`, default `open`.
+    /// Reads the same settings as [`Store`], [`Hasher`], [`PasswordPolicy`], [`Throttle`],
+    /// [`Registration`], [`EmailVerification`] and [`MailThrottle`].
     ///
     /// # Errors
     ///
@@ -60,6 +43,8 @@ impl Register {
             policy: PasswordPolicy::from_env(env)?,
             throttle: Throttle::from_env(env)?,
             registration: Registration::from_env(env)?,
+            verification: EmailVerification::from_env(env)?,
+            mails: MailThrottle::from_env(env)?,
             clock,
         })
     }
@@ -87,31 +72,45 @@ impl Register {
     }
 }
 
-impl Handler for Register {
-    async fn handle(&self, request: Request) -> Result<Response<Body>, Problem> {
-        if self.registration == Registration::Closed {
-            return Err(Problem::RegistrationClosed);
-        }
-        let (new, password) = self.read(&request)?;
-        let now = self.clock.now();
+impl Register {
+    /// Opens the account at once.
+    ///
+    /// # Errors
+    ///
+    /// Returns 409 if the address has an account.
+    async fn open(
+        &self,
+        origin: &Origin,
+        new: NewAccount,
+        password: &Password,
+    ) -> Result<Response<Body>, Problem> {
         let key = self
             .throttle
-            .count_registration(&self.store, &new.email, &request, now);
+            .count_registration(&self.store, &new.email, origin);
         let key = key.await?;
-        let hash = self.hasher.hash(&password).await?;
+        let hash = self.hasher.hash(password).await?;
         let account = Account::open(new, self.clock.millis());
+        let opened = Event::new(AuditEvent::Registered.of(account.id), account.id, origin);
+        let events = [match self.verification {
+            EmailVerification::Later => opened.mail(Mail::EmailVerification),
+            EmailVerification::Off | EmailVerification::First => opened,
+        }];
         // The owner can log in from here, however often somebody guessed at the address before.
-        let attempts = Attempts::of_new_account(&key, now);
+        let attempts = Attempts::of_new_account(&key, origin.now());
         let created = self
             .store
-            .create_account(&account, &hash, (&key, &attempts));
+            .create_account(&account, &hash, (&key, &attempts), &events);
         match created.await? {
             Created::EmailTaken => {
-                AuditEvent::EmailTaken.of_nobody().log();
+                let taken = AuditEvent::EmailTaken.of_nobody();
+                let event = Event::new(taken, Subject::address(&account.email), origin);
+                let stored = self.store.record([&event]).await;
+                event.log();
+                stored?;
                 Err(Problem::EmailTaken)
             }
             Created::Done => {
-                AuditEvent::Registered.of(account.id).log();
+                events.into_iter().for_each(Event::log);
                 let mut response = json(StatusCode::CREATED, &account.view())?;
                 // Relative to the path of this request (RFC 9110 section 10.2.2): a custom domain may
                 // add a base path, which functions do not see.
@@ -119,6 +118,56 @@ impl Handler for Register {
                     .headers_mut()
                     .insert(LOCATION, HeaderValue::from_static("profile"));
                 Ok(response)
+            }
+        }
+    }
+
+    /// Asks for a link that opens the account. Never looks whether the address has one: the work
+    /// and the answer are the same for every address.
+    async fn ask_for_link(
+        &self,
+        (request, origin): (&Request, &Origin),
+        new: NewAccount,
+        password: &Password,
+    ) -> Result<Response<Body>, Problem> {
+        let Self { store, .. } = self;
+        let millis = origin.millis;
+        tokio::try_join!(
+            self.throttle.count_registration(store, &new.email, origin),
+            self.mails.count(store, &new.email, request, millis),
+        )?;
+        let password = self.hasher.hash(password).await?;
+        let account_id = UserId::new(millis);
+        let requested = AuditEvent::RegistrationRequested.of_nobody();
+        let requested =
+            Event::new(requested, Subject::address(&new.email), origin).of_registration(account_id);
+        let events = [requested.mail(Mail::Registration)];
+        let pending = PendingRegistration {
+            account_id,
+            new,
+            password,
+            expires_at: millis / 1000 + Purpose::Registration.seconds(),
+        };
+        self.store.request_registration(&pending, &events).await?;
+        events.into_iter().for_each(Event::log);
+        Ok(accepted())
+    }
+}
+
+impl Handler for Register {
+    async fn handle(&self, request: Request) -> Result<Response<Body>, Problem> {
+        if self.registration == Registration::Closed {
+            return Err(Problem::RegistrationClosed);
+        }
+        let (new, password) = self.read(&request)?;
+        let origin = self.throttle.origin(&request, self.clock.millis());
+        match self.verification {
+            EmailVerification::Off | EmailVerification::Later => {
+                self.open(&origin, new, &password).await
+            }
+            EmailVerification::First => {
+                let of = (&request, &origin);
+                self.ask_for_link(of, new, &password).await
             }
         }
     }

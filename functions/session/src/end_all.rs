@@ -1,7 +1,7 @@
 //! `DELETE /sessions`: ends all sessions of an account, or all but the one of the request.
 
 use lambda_http::{Body, Request, RequestExt as _, Response};
-use shared::domain::{FieldError, Violation};
+use shared::domain::{Event, FieldError, Violation};
 use shared::http::{Problem, no_content};
 use shared::observe::{AuditEvent, EndedBy};
 
@@ -11,14 +11,19 @@ impl Sessions {
     pub(crate) async fn end_all(&self, request: &Request) -> Result<Response<Body>, Problem> {
         let owner = self.authenticator.identify(request)?;
         let spared = others(request)?.then_some(owner.session_id);
+        let ended = AuditEvent::SessionsEnded.of(owner.user_id);
+        let ended = match spared {
+            Some(session) => ended.session(session),
+            None => ended,
+        };
+        let origin = self.origin(request);
+        let event = Event::new(ended.by(EndedBy::Owner), owner.user_id, &origin);
         self.store.end_sessions(owner.user_id, spared).await?;
-        let event = AuditEvent::SessionsEnded
-            .of(owner.user_id)
-            .by(EndedBy::Owner);
-        match spared {
-            Some(session) => event.session(session).log(),
-            None => event.log(),
-        }
+        // It is stored after the end, which takes several requests. If this fails, the client repeats
+        // the call, and this one with it.
+        let stored = self.store.record([&event]).await;
+        event.log();
+        stored?;
         Ok(no_content())
     }
 }

@@ -8,8 +8,8 @@ mod refresh;
 
 use lambda_http::http::Method;
 use lambda_http::{Body, Request, RequestExt as _, Response};
-use shared::domain::session::{RefreshToken, Session, SessionPolicy};
-use shared::domain::{SessionId, UserId};
+use shared::domain::session::{RefreshToken, SessionPolicy};
+use shared::domain::{Event, Origin, SessionId, UserId};
 use shared::http::{Authenticator, ClientAddress, Fields, Handler, Media, Problem, no_content};
 use shared::observe::{AuditEvent, EndedBy};
 use shared::platform::{Clock, ConfigError, Env};
@@ -46,36 +46,34 @@ impl Sessions {
 }
 
 impl Sessions {
-    /// Ends a session, and returns whether it existed and was live at `now`.
+    /// Ends a session, and returns whether it existed and was live at the time of the request.
     async fn end(
         &self,
         user: UserId,
         session: SessionId,
-        now: u64,
         by: EndedBy,
+        origin: &Origin,
     ) -> Result<bool, StoreError> {
-        let ended = self.store.end_session(user, session, now).await?;
-        if ended {
-            log_end(user, session, by);
+        let events = [ended(user, session, by, origin)];
+        let has_ended = self
+            .store
+            .end_session(user, session, origin.now(), &events)
+            .await?;
+        if has_ended {
+            events.into_iter().for_each(Event::log);
         }
-        Ok(ended)
+        Ok(has_ended)
     }
 
-    /// Ends a session that was read, unless a change of the password has renewed it since.
-    async fn end_as_read(&self, session: &Session, by: EndedBy) -> Result<(), StoreError> {
-        if self.store.end_session_as_read(session).await? {
-            log_end(session.user_id, session.id, by);
-        }
-        Ok(())
+    fn origin(&self, request: &Request) -> Origin {
+        self.client_address.origin(request, self.clock.millis())
     }
 }
 
-fn log_end(user: UserId, session: SessionId, by: EndedBy) {
-    AuditEvent::SessionEnded
-        .of(user)
-        .session(session)
-        .by(by)
-        .log();
+/// Returns the event of the end of a session.
+fn ended(user: UserId, session: SessionId, by: EndedBy, origin: &Origin) -> Event {
+    let entry = AuditEvent::SessionEnded.of(user).session(session);
+    Event::new(entry.by(by), user, origin)
 }
 
 impl Handler for Sessions {
@@ -94,8 +92,8 @@ impl Handler for Sessions {
                 let owner = self.authenticator.identify(&request)?;
                 // A text that is not an identifier names no session.
                 let id = SessionId::given(id).map_err(|_| Problem::NotFound)?;
-                let now = self.clock.now();
-                if self.end(owner.user_id, id, now, EndedBy::Owner).await? {
+                let origin = self.origin(&request);
+                if self.end(owner.user_id, id, EndedBy::Owner, &origin).await? {
                     Ok(no_content())
                 } else {
                     Err(Problem::NotFound)

@@ -1,11 +1,11 @@
 //! `GET /sessions`: the sessions of an account.
 
 use lambda_http::http::StatusCode;
-use lambda_http::{Body, Request, RequestExt as _, Response};
+use lambda_http::{Body, Request, Response};
 use serde::Serialize;
 use shared::domain::session::Session;
-use shared::domain::{FieldError, SessionId, Violation, rfc3339};
-use shared::http::{Problem, active, json};
+use shared::domain::{SessionId, rfc3339};
+use shared::http::{Problem, active, cursor, json};
 
 use crate::Sessions;
 
@@ -40,7 +40,7 @@ struct View<'a> {
 impl Sessions {
     pub(crate) async fn list(&self, request: &Request) -> Result<Response<Body>, Problem> {
         let owner = self.authenticator.identify(request)?;
-        let cursor = cursor(request)?;
+        let cursor = cursor(request, SessionId::given)?;
         let page = self.store.sessions(owner.user_id, cursor, PAGE).await?;
         let password_epoch = active(page.account)?.password_epoch;
         let now = self.clock.now();
@@ -69,16 +69,4 @@ fn view(session: &Session, current: SessionId) -> View<'_> {
         user_agent: &session.device.user_agent,
         current: session.id == current,
     }
-}
-
-fn cursor(request: &Request) -> Result<Option<SessionId>, Problem> {
-    let parameters = request.query_string_parameters_ref();
-    let text = parameters.and_then(|parameters| parameters.first("cursor"));
-    text.map(SessionId::given).transpose().map_err(|_| {
-        let reason = Violation::new(
-            "invalid-cursor",
-            "has a cursor that is not the next_cursor of an earlier response",
-        );
-        Problem::InvalidFields(vec![FieldError::of_body(reason)])
-    })
 }

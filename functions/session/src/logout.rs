@@ -1,11 +1,12 @@
 //! `POST /logout`: ends the session of a refresh token (RFC 7009).
 
 use lambda_http::{Body, Request, Response};
+use shared::domain::Event;
 use shared::http::{Problem, no_content};
 use shared::observe::EndedBy;
 use shared::store::sessions::Ended;
 
-use crate::{Sessions, log_end, token};
+use crate::{Sessions, ended, token};
 
 impl Sessions {
     /// Returns 204 for every token, as RFC 7009 section 2.2 requires; a client could do nothing
@@ -14,12 +15,18 @@ impl Sessions {
         let Some(token) = token(request)? else {
             return Ok(no_content());
         };
-        match self.store.end_session_of(&token).await? {
-            Ended::Done => log_end(token.user_id(), token.session_id(), EndedBy::Logout),
+        let (user, session) = (token.user_id(), token.session_id());
+        let event = ended(user, session, EndedBy::Logout, &self.origin(request));
+        let events = [event];
+        let has_ended = match self.store.end_session_of(&token, &events).await? {
+            Ended::Done => true,
             Ended::Refused(Some(found)) if found.is_ours(&token) => {
-                self.end_as_read(&found, EndedBy::Logout).await?;
+                self.store.end_session_as_read(&found, &events).await?
             }
-            Ended::Refused(_) => {}
+            Ended::Refused(_) => false,
+        };
+        if has_ended {
+            events.into_iter().for_each(Event::log);
         }
         Ok(no_content())
     }

@@ -6,14 +6,14 @@
 
 use lambda_http::{Body, Request, Response};
 use shared::domain::session::{Presented, RefreshToken, Repeat, Repeats, Session, Verdict};
-use shared::domain::{Account, Status};
+use shared::domain::{Account, Event, Mail, Origin, Status};
 use shared::http::{Problem, domain_name, tokens};
 use shared::observe::request_log;
 use shared::observe::{AuditEvent, EndedBy, RepeatedFrom, RepeatedWhen};
 use shared::store::refreshes::Refreshed;
 use shared::tokens::issuer::AccessToken;
 
-use crate::{Sessions, token};
+use crate::{Sessions, ended, token};
 
 /// The number of times that a token is judged if its session changes between read and write. A
 /// session can change six times before a token of it that was current is two behind.
@@ -46,11 +46,13 @@ impl Sessions {
     /// session, and so do too many repeats.
     pub(crate) async fn refresh(&self, request: &Request) -> Result<Response<Body>, Problem> {
         let token = token(request)?.ok_or(Problem::InvalidRefreshToken)?;
-        let now = self.clock.now();
+        let origin = self.origin(request);
+        let now = origin.now();
         let (mut session, account) = self.session_and_account(&token).await?;
         let mut access_token = None;
+        let mut repeated = None;
         for _ in 0..JUDGEMENTS {
-            let redeemable = self.judge(&session, &token, request, now).await?;
+            let redeemable = self.judge(&session, &token, &origin).await?;
             let access_token = match &access_token {
                 Some(access_token) => access_token,
                 None => {
@@ -58,6 +60,13 @@ impl Sessions {
                     access_token.insert(signed)
                 }
             };
+            if let (Some(repeat), None) = (&redeemable.repeat, &repeated) {
+                // It is stored before the repeat is counted. If it were after that and failed, the
+                // client would present the token again and be counted once more.
+                let event = repeat_of(&session, repeat, &origin);
+                self.store.record([&event]).await?;
+                repeated = Some(event);
+            }
             let began_after = now.saturating_sub(self.policy.max_seconds);
             let refreshed = match &redeemable.write {
                 Write::Rotation(next) => {
@@ -69,8 +78,9 @@ impl Sessions {
             };
             match refreshed {
                 Refreshed::Done => {
-                    if let Some(repeat) = &redeemable.repeat {
-                        log_repeat(&session, repeat);
+                    if let (Some(repeat), Some(event)) = (&redeemable.repeat, repeated) {
+                        event.log();
+                        count(repeat);
                     }
                     if let Write::Rotation(next) = redeemable.write {
                         session = *next;
@@ -116,15 +126,10 @@ impl Sessions {
         &self,
         session: &Session,
         token: &RefreshToken,
-        request: &Request,
-        now: u64,
+        origin: &Origin,
     ) -> Result<Redeemable, Problem> {
-        let (successor, repeat, write) = match session.present(
-            token,
-            &self.client_address.source(request),
-            &self.policy,
-            now,
-        ) {
+        let presented = session.present(token, &origin.source(), &self.policy, origin.now());
+        let (successor, repeat, write) = match presented {
             Presented::Current { next, successor } => {
                 (successor, None, Write::Rotation(Box::new(next)))
             }
@@ -134,11 +139,10 @@ impl Sessions {
                     (successor, Some(repeat), Write::Repeats(repeats))
                 }
                 Verdict::TooMany => {
-                    log_repeat(session, &repeat);
-                    return self.reused(session).await;
+                    return self.reused(session, Some(&repeat), origin).await;
                 }
             },
-            Presented::Reused => return self.reused(session).await,
+            Presented::Reused => return self.reused(session, None, origin).await,
             Presented::Unknown => return Err(Problem::InvalidRefreshToken),
         };
         Ok(Redeemable {
@@ -168,13 +172,34 @@ impl Sessions {
         Ok(signed.await?)
     }
 
-    /// Ends a session whose refresh token was reused.
-    async fn reused<T>(&self, session: &Session) -> Result<T, Problem> {
-        AuditEvent::RefreshTokenReused
-            .of(session.user_id)
-            .session(session.id)
-            .log();
-        self.end_as_read(session, EndedBy::Reuse).await?;
+    /// Ends a session whose refresh token was reused; `repeat` is the one too many, if that is why.
+    async fn reused<T>(
+        &self,
+        session: &Session,
+        repeat: Option<&Repeat>,
+        origin: &Origin,
+    ) -> Result<T, Problem> {
+        let (user, id) = (session.user_id, session.id);
+        let reused = AuditEvent::RefreshTokenReused.of(user).session(id);
+        let reused = Event::new(reused, user, origin);
+        let end = ended(user, id, EndedBy::Reuse, origin);
+        let repeated = repeat.map(|repeat| repeat_of(session, repeat, origin));
+        repeated.clone().into_iter().for_each(Event::log);
+        repeat.into_iter().for_each(count);
+        reused.clone().log();
+        let told = reused.clone().mail(Mail::TokenReused);
+        let events: Vec<_> = repeated
+            .clone()
+            .into_iter()
+            .chain([told, end.clone()])
+            .collect();
+        if self.store.end_session_as_read(session, &events).await? {
+            end.log();
+        } else {
+            // Something else has ended or renewed the session, so there is nothing to write to its
+            // owner about.
+            self.store.record(repeated.iter().chain([&reused])).await?;
+        }
         Err(Problem::InvalidRefreshToken)
     }
 }
@@ -184,7 +209,8 @@ fn may_continue(account: &Account, session: &Session) -> bool {
     account.status == Status::Active && account.password_epoch == session.password_epoch
 }
 
-fn log_repeat(session: &Session, repeat: &Repeat) {
+/// Returns the event of a repeat.
+fn repeat_of(session: &Session, repeat: &Repeat, origin: &Origin) -> Event {
     let from = match repeat.from_other_network {
         true => RepeatedFrom::OtherNetwork,
         false => RepeatedFrom::SameNetwork,
@@ -193,13 +219,13 @@ fn log_repeat(session: &Session, repeat: &Repeat) {
         true => RepeatedWhen::WithinGrace,
         false => RepeatedWhen::AfterGrace,
     };
-    AuditEvent::RefreshTokenRepeated
-        .of(session.user_id)
-        .session(session.id)
-        .by(from)
-        .because(when)
-        .source(repeat.network)
-        .log();
+    let entry = AuditEvent::RefreshTokenRepeated.of(session.user_id);
+    let entry = entry.session(session.id).by(from).because(when);
+    Event::new(entry.source(&repeat.network), session.user_id, origin)
+}
+
+/// Counts a repeat in the log of the request, unless it is free.
+fn count(repeat: &Repeat) {
     if !repeat.is_free() {
         request_log::record(|log| request_log::one_more(&mut log.refresh_tokens_repeated));
     }

@@ -26,6 +26,7 @@ use crate::api_docs;
 use crate::door::Peer;
 use crate::event::{self, Arrival};
 use crate::functions::Functions;
+use crate::mailbox::{self, Mailbox};
 use crate::template::{Authorizer, Route, Template};
 
 use self::answers::GatewayError;
@@ -237,10 +238,11 @@ impl Gateway {
     }
 }
 
-/// Serves the gateway over HTTP, and the pages about the API at the paths for which the template
-/// has no route.
-pub fn router(gateway: Arc<Gateway>) -> Router {
+/// Serves the gateway over HTTP, and the pages about the API and those of the mailbox at the paths
+/// for which the template has no route.
+pub fn router(gateway: Arc<Gateway>, mailbox: &Arc<Mailbox>) -> Router {
     let pages = api_docs::pages().into_iter();
+    let pages = pages.chain(mailbox::pages(mailbox, gateway.functions.under_way()));
     pages
         .filter(|(path, _)| !gateway.takes(path))
         .fold(Router::new(), |router, (path, page)| {

@@ -1,4 +1,4 @@
-//! Reads template.yaml: routes, authorizer, CORS, environments, tables.
+//! Reads template.yaml: routes, authorizer, CORS, environments, tables, other event sources.
 //!
 //! It supports the part of CloudFormation that the template uses for these: `Ref` to parameters and
 //! tables, `Fn::If`, `Fn::Split`, `Fn::Join`, `Fn::FindInMap`, conditions, the constraints of
@@ -8,6 +8,7 @@
 mod parameters;
 mod resolver;
 mod rules;
+mod sources;
 mod yaml;
 
 #[cfg(test)]
@@ -22,6 +23,7 @@ use serde_json::{Map, Value};
 use shared::platform::config::whole_part;
 
 use self::resolver::{Resolver, refers};
+pub use self::sources::Source;
 pub use self::yaml::document;
 use self::yaml::scalar;
 pub(crate) use self::yaml::to_json;
@@ -80,10 +82,13 @@ impl Document {
 /// The parts of a template that the gateway needs.
 pub struct Template {
     routes: Vec<Route>,
+    sources: Vec<Source>,
     authorizer: Option<Authorizer>,
     cors: Option<Value>,
     environments: BTreeMap<String, BTreeMap<String, String>>,
     tables: BTreeMap<String, Value>,
+    /// The names of the tables in local runs, by their logical ids.
+    table_names: BTreeMap<String, String>,
     resources: BTreeMap<String, Value>,
 }
 
@@ -157,6 +162,7 @@ impl Template {
 
         let mut names = BTreeMap::new();
         let mut tables = BTreeMap::new();
+        let mut table_names = BTreeMap::new();
         let mut api = None;
         for (id, resource) in &resources {
             match resource["Type"].as_str() {
@@ -172,6 +178,7 @@ impl Template {
                     let properties = resource["Properties"].clone();
                     let other = tables.insert(name.to_owned(), properties);
                     ensure!(other.is_none(), "two tables are called {name}");
+                    table_names.insert(id.clone(), name.to_owned());
                 }
                 _ => {}
             }
@@ -181,7 +188,7 @@ impl Template {
         ensure!(resolver.declares_tables(), "it has no AWS::DynamoDB::Table");
 
         let authorizer = read_authorizer(api, &names)?;
-        let mut routes = Vec::new();
+        let (mut routes, mut sources) = (Vec::new(), Vec::new());
         let mut environments = BTreeMap::new();
         for (id, name) in &names {
             let properties = &resources[*id]["Properties"];
@@ -194,6 +201,8 @@ impl Template {
                 .filter(|(name, value)| known(name, value))
                 .map(|(name, value)| (name.clone(), scalar(value)));
             environments.insert((*name).to_owned(), texts.collect());
+            let of_all = &document["Globals"]["Function"];
+            sources.extend(sources::read(name, properties, of_all));
             for event in properties["Events"]
                 .as_object()
                 .into_iter()
@@ -208,10 +217,12 @@ impl Template {
         routes.sort();
         Ok(Self {
             routes,
+            sources,
             authorizer,
             cors: api.get("CorsConfiguration").cloned(),
             environments,
             tables,
+            table_names,
             resources,
         })
     }
@@ -219,6 +230,11 @@ impl Template {
     /// Returns the routes, sorted.
     pub fn routes(&self) -> &[Route] {
         &self.routes
+    }
+
+    /// Returns the event sources of functions that are not routes.
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
     }
 
     /// Returns the default authorizer.
@@ -241,6 +257,12 @@ impl Template {
     /// or else its logical id.
     pub fn tables(&self) -> &BTreeMap<String, Value> {
         &self.tables
+    }
+
+    /// Returns the name in local runs of the table with the logical id `id`, if it is part of the
+    /// stack.
+    pub fn table_named(&self, id: &str) -> Option<&str> {
+        self.table_names.get(id).map(String::as_str)
     }
 
     /// Returns the resources of the stack by name, with conditions and parameters resolved.

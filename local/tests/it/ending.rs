@@ -28,6 +28,7 @@ impl Latchkey {
     fn start(mut command: Command, name: &str) -> Self {
         let mut child = command
             .args(["--ephemeral", "--port", "0", "--dynamodb-port", "0"])
+            .args(["--mail-port", "0"])
             .args(["--parameter", "Argon2MemoryKib=7168"])
             .args(["--parameter", "Argon2Iterations=5"])
             .arg("--data-dir")

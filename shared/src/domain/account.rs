@@ -27,6 +27,8 @@ pub struct Account {
     pub id: UserId,
     /// The address to log in with.
     pub email: Email,
+    /// Whether its owner has proven that the address is theirs.
+    pub email_verified: bool,
     /// The first name, as written.
     pub first_name: Name,
     /// The last name, as written.
@@ -73,6 +75,7 @@ pub struct ProfileChange {
 pub struct AccountView<'a> {
     id: UserId,
     email: &'a str,
+    email_verified: bool,
     first_name: &'a str,
     last_name: &'a str,
     date_joined: String,
@@ -86,6 +89,7 @@ impl Account {
         Self {
             id: UserId::new(millis),
             email: new.email,
+            email_verified: false,
             first_name: new.first_name,
             last_name: new.last_name,
             date_joined: millis / 1000,
@@ -111,6 +115,7 @@ impl Account {
         AccountView {
             id: self.id,
             email: self.email.as_str(),
+            email_verified: self.email_verified,
             first_name: self.first_name.as_str(),
             last_name: self.last_name.as_str(),
             date_joined: rfc3339(self.date_joined),
@@ -168,6 +173,7 @@ mod tests {
             serde_json::json!({
                 "id": ada.id.to_string(),
                 "email": "Ada@example.com",
+                "email_verified": false,
                 "first_name": "Ada",
                 "last_name": "Lovelace",
                 "date_joined": "2023-11-14T22:13:20Z",

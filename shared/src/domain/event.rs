@@ -4,8 +4,9 @@ use crate::domain::email::Email;
 use crate::domain::id::{EventId, SessionId, UserId};
 use crate::domain::mail::Mail;
 use crate::domain::session::Device;
+use crate::domain::throttle::Source;
 use crate::observe::AuditEvent;
-use crate::observe::audit::Entry;
+use crate::observe::audit::{Entry, Kept};
 
 /// Where a request came from, and when.
 #[derive(Debug, Clone)]
@@ -14,6 +15,18 @@ pub struct Origin {
     pub device: Device,
     /// The time of the request, in milliseconds since the epoch.
     pub millis: u64,
+}
+
+impl Origin {
+    /// Returns the time of the request, in seconds since the epoch.
+    pub fn now(&self) -> u64 {
+        self.millis / 1000
+    }
+
+    /// Returns the source of the request, for counting.
+    pub fn source(&self) -> Source {
+        Source::of(&self.device.ip)
+    }
 }
 
 /// Whom an event is about.
@@ -30,6 +43,16 @@ impl Subject {
     /// Returns an address as the subject.
     pub fn address(email: &Email) -> Self {
         Self::Address(email.fingerprint())
+    }
+
+    /// Returns whether events of `kind` are kept under this subject.
+    fn has(&self, kind: AuditEvent) -> bool {
+        match kind.kept() {
+            Kept::InLogOnly => false,
+            Kept::UnderAccount => matches!(self, Self::User(_)),
+            Kept::UnderAddress => matches!(self, Self::Address(_)),
+            Kept::UnderEither => true,
+        }
     }
 }
 
@@ -63,9 +86,11 @@ pub struct Event {
 impl Event {
     /// Returns the event of `entry`, about `subject`.
     pub fn new(entry: Entry, subject: impl Into<Subject>, origin: &Origin) -> Self {
+        let subject = subject.into();
+        debug_assert!(subject.has(entry.event()), "see AuditEvent::kept");
         Self {
             id: EventId::new(origin.millis),
-            subject: subject.into(),
+            subject,
             device: origin.device.clone(),
             mail: None,
             pending: None,
@@ -78,6 +103,22 @@ impl Event {
     pub fn mail(self, mail: Mail) -> Self {
         Self {
             mail: Some(mail),
+            ..self
+        }
+    }
+
+    /// Names the account that a pending registration opens.
+    pub fn of_registration(self, account: UserId) -> Self {
+        Self {
+            pending: Some(account),
+            ..self
+        }
+    }
+
+    /// Names the request for a link.
+    pub fn of_link(self, link: EventId) -> Self {
+        Self {
+            link: Some(link),
             ..self
         }
     }
@@ -113,4 +154,6 @@ pub struct StoredEvent {
     pub reason: Option<String>,
     /// What caused it: a word from a short list.
     pub by: Option<String>,
+    /// When it expires, in seconds since the epoch.
+    pub expires_at: u64,
 }

@@ -86,13 +86,60 @@ pub struct Link {
     pub hashes: Vec<[u8; 32]>,
 }
 
+/// The reason why a link was refused. The client is not told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkRefusal {
+    /// The text does not have the form of a token.
+    Malformed,
+    /// Nobody was sent the token, or its link has expired and was removed.
+    Unknown,
+    /// The link was used.
+    Used,
+    /// The link has expired.
+    Expired,
+    /// The link is good for something else.
+    OtherPurpose,
+    /// The account is gone, disabled or being deleted.
+    AccountGone,
+    /// The account has another password or another address by now.
+    AccountChanged,
+}
+
+impl fmt::Display for LinkRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "malformed",
+            Self::Unknown => "unknown",
+            Self::Used => "used",
+            Self::Expired => "expired",
+            Self::OtherPurpose => "other_purpose",
+            Self::AccountGone => "account_gone",
+            Self::AccountChanged => "account_changed",
+        })
+    }
+}
+
 impl Link {
-    /// Returns whether `token` is one of the link's, and good for `purpose` at `now`. Only a
-    /// conditional write decides whether it was used in the meantime.
-    pub fn accepts(&self, token: &LinkToken, purpose: Purpose, now: u64) -> bool {
+    /// Checks that `token` is one of the link's, and good for `purpose` at `now`. Only a conditional
+    /// write decides whether it was used in the meantime.
+    ///
+    /// # Errors
+    ///
+    /// Returns the reason if it is not.
+    pub fn check(&self, token: &LinkToken, purpose: Purpose, now: u64) -> Result<(), LinkRefusal> {
         let presented = token.hash();
         let is_one = |hash: &[u8; 32]| verify_slices_are_equal(hash, &presented).is_ok();
-        self.purpose == purpose && self.expires_at > now && self.hashes.iter().any(is_one)
+        if self.hashes.is_empty() {
+            Err(LinkRefusal::Used)
+        } else if !self.hashes.iter().any(is_one) {
+            Err(LinkRefusal::Unknown)
+        } else if self.purpose != purpose {
+            Err(LinkRefusal::OtherPurpose)
+        } else if self.expires_at <= now {
+            Err(LinkRefusal::Expired)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -194,6 +241,40 @@ mod tests {
             assert!(LinkToken::parse(other).is_none(), "{other}");
         }
         assert_eq!(format!("{token:?}"), "LinkToken");
+    }
+
+    #[test]
+    fn a_link_is_good_for_its_tokens_and_its_purpose_until_it_expires_or_is_used() {
+        let (user_id, id) = (UserId::new(1), EventId::new(2));
+        let tokens = [LinkToken::new(user_id, id), LinkToken::new(user_id, id)];
+        let purpose = Purpose::PasswordReset;
+        let mut link = Link {
+            user_id,
+            id,
+            purpose,
+            email: Email::parse("ada@example.com").unwrap(),
+            password_epoch: 1,
+            from: None,
+            session_id: None,
+            expires_at: 1_000,
+            hashes: tokens.iter().map(LinkToken::hash).collect(),
+        };
+        for token in &tokens {
+            assert_eq!(link.check(token, purpose, 999), Ok(()));
+            assert_eq!(link.check(token, purpose, 1_000), Err(LinkRefusal::Expired));
+            for other in Purpose::ALL.into_iter().filter(|other| *other != purpose) {
+                let refused = link.check(token, other, 999);
+                assert_eq!(refused, Err(LinkRefusal::OtherPurpose));
+            }
+        }
+        // What is known of a link by its owner is not told to others: an unknown secret is unknown,
+        // whatever else is wrong.
+        let guessed = LinkToken::new(user_id, id);
+        let refused = link.check(&guessed, Purpose::Registration, 2_000);
+        assert_eq!(refused, Err(LinkRefusal::Unknown));
+        link.hashes.clear();
+        let refused = link.check(&tokens[0], purpose, 999);
+        assert_eq!(refused, Err(LinkRefusal::Used));
     }
 
     #[test]

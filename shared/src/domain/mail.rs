@@ -6,6 +6,8 @@ use std::str::FromStr;
 use crate::domain::event::Subject;
 use crate::domain::id::{EventId, SessionId, UserId};
 use crate::domain::session::Device;
+use crate::platform::config::{ConfigError, Env};
+use crate::platform::settings::{MAILS_PER_ADDRESS, MAILS_PER_SOURCE};
 
 /// A mail that an event asks for. The function `mailer` sends it to whom the event concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +50,39 @@ pub struct MailRequest {
     pub device: Device,
 }
 
+/// The limits on the mails that requests ask for, whether their addresses have accounts or not.
+#[derive(Debug, Clone, Copy)]
+pub struct MailPolicy {
+    /// The number of mails to one address in a window.
+    pub of_address: u64,
+    /// The number of mails that one source asks for in a window.
+    pub of_source: u64,
+}
+
+impl MailPolicy {
+    /// The time over which mails are counted, in seconds.
+    const WINDOW: u64 = 60 * 60;
+
+    /// Reads `MAILS_PER_ADDRESS` (1 to 100, default 5) and `MAILS_PER_SOURCE` (1 to 1,000,000,
+    /// default 50).
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if one of them is not a number in its range.
+    pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            of_address: env.setting(&MAILS_PER_ADDRESS)?,
+            of_source: env.setting(&MAILS_PER_SOURCE)?,
+        })
+    }
+
+    /// Returns the begin and the end of the window that contains `now`, in seconds since the epoch.
+    pub fn window(now: u64) -> (u64, u64) {
+        let begin = now - now % Self::WINDOW;
+        (begin, begin + Self::WINDOW)
+    }
+}
+
 /// An error: the text names no mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not the name of a mail")]
@@ -65,6 +100,11 @@ impl Mail {
         Self::NewSource,
         Self::TokenReused,
     ];
+
+    /// Returns whether the deployment sends mail: whether `MAIL_FROM` is set.
+    pub fn is_sent(env: &Env<'_>) -> bool {
+        env.optional("MAIL_FROM").is_some()
+    }
 
     /// Returns the name, as the attribute `mail` of an event holds it.
     pub fn name(self) -> &'static str {
@@ -99,6 +139,12 @@ impl fmt::Display for Mail {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mails_are_counted_by_the_hour() {
+        assert_eq!(MailPolicy::window(7_199), (3_600, 7_200));
+        assert_eq!(MailPolicy::window(7_200), (7_200, 10_800));
+    }
 
     #[test]
     fn each_mail_has_a_name_of_its_own() {

@@ -21,6 +21,7 @@ pub mod name;
 pub mod password;
 #[cfg(feature = "accounts")]
 pub mod recipient;
+pub mod registration;
 #[cfg(feature = "accounts")]
 pub mod session;
 #[cfg(feature = "accounts")]
@@ -36,9 +37,9 @@ pub use event::{Event, Origin, Subject};
 pub use field_error::{FieldError, Violation};
 pub use id::{EventId, Role, SessionId, UserId};
 #[cfg(feature = "accounts")]
-pub use link::{Link, LinkToken, Purpose};
+pub use link::{Link, LinkRefusal, LinkToken, Purpose};
 #[cfg(feature = "accounts")]
-pub use mail::{Mail, MailRequest};
+pub use mail::{Mail, MailPolicy, MailRequest};
 #[cfg(feature = "accounts")]
 pub use name::Name;
 #[cfg(feature = "accounts")]
@@ -49,3 +50,5 @@ pub use password::hasher::Hasher;
 pub use password::{Password, PasswordPolicy, personal_words};
 #[cfg(feature = "accounts")]
 pub use recipient::{EmailState, Recipient};
+#[cfg(feature = "accounts")]
+pub use registration::{EmailVerification, PendingRegistration, Registration};

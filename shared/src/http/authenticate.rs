@@ -27,6 +27,8 @@ pub struct Identity {
     pub session_id: SessionId,
     /// The roles of the account when the token was issued.
     pub roles: Vec<Role>,
+    /// Whether the account's owner had proven that the address is theirs when the token was issued.
+    pub email_verified: bool,
 }
 
 impl Identity {
@@ -96,6 +98,7 @@ impl Authenticator {
             user_id: claims.sub,
             session_id: claims.sid,
             roles: claims.roles,
+            email_verified: claims.email_verified.unwrap_or_default(),
         })
     }
 }
@@ -139,6 +142,7 @@ fn from_context(fields: &HashMap<String, Value>, now: u64) -> Result<Identity, T
         user_id: context.user_id,
         session_id: context.session_id,
         roles: context.roles,
+        email_verified: context.email_verified,
     })
 }
 

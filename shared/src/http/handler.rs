@@ -241,6 +241,13 @@ pub fn no_content() -> Response<Body> {
     response
 }
 
+/// Returns a response without a body that promises nothing but that the request was taken.
+pub fn accepted() -> Response<Body> {
+    let mut response = no_content();
+    *response.status_mut() = StatusCode::ACCEPTED;
+    response
+}
+
 /// Returns the route key as written in the template. `cargo lambda watch` does not send it; there
 /// the method and the path replace it.
 fn route(request: &Request) -> String {

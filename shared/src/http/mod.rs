@@ -2,10 +2,12 @@
 
 pub mod authenticate;
 pub mod client_address;
+pub mod cursor;
 pub mod etag;
 pub mod fields;
 pub mod handler;
 mod json_body;
+pub mod mail_throttle;
 mod media_type;
 pub mod preconditions;
 pub mod problem;
@@ -16,8 +18,10 @@ pub mod token_response;
 
 pub use authenticate::{Authenticator, Identity, active, domain_name, gateway_context};
 pub use client_address::ClientAddress;
+pub use cursor::cursor;
 pub use fields::{Fields, Media};
-pub use handler::{Handler, json, no_content, serve};
+pub use handler::{Handler, accepted, json, no_content, serve};
+pub use mail_throttle::MailThrottle;
 pub use preconditions::Preconditions;
 pub use problem::{Problem, TokenRejection};
 pub use reauthenticate::Reauthentication;

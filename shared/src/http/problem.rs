@@ -27,6 +27,9 @@ pub enum Problem {
         /// The line and column, in words.
         place: String,
     },
+    /// 400: the token of a link is unknown, used, expired or good for something else, or its account
+    /// has changed. The response is the same for each.
+    InvalidLink,
     /// 401: the address and the password are not those of an account that may be used.
     InvalidCredentials,
     /// 401: the request carries no token.
@@ -65,7 +68,7 @@ pub enum Problem {
     },
     /// 422: members are missing, unknown or malformed. Each of them is listed.
     InvalidFields(Vec<FieldError>),
-    /// 429: too many passwords were tried, for this address or from this source.
+    /// 429: too many passwords were tried, or mails asked for, at this address or from this source.
     TooManyAttempts {
         /// The number of seconds until the next attempt is allowed.
         seconds: u64,
@@ -142,6 +145,11 @@ impl Problem {
                 StatusCode::BAD_REQUEST,
                 "malformed-json",
                 "The body is not JSON",
+            ),
+            Self::InvalidLink => (
+                StatusCode::BAD_REQUEST,
+                "invalid-link",
+                "The link is not valid",
             ),
             Self::InvalidCredentials => (
                 StatusCode::UNAUTHORIZED,
@@ -230,6 +238,7 @@ impl Problem {
     fn detail(&self) -> String {
         match self {
             Self::MalformedJson { place } => format!("The body is not JSON: {place}."),
+            Self::InvalidLink => "Ask for another mail.".to_owned(),
             Self::InvalidCredentials => {
                 "No active account has this e-mail address and password.".to_owned()
             }

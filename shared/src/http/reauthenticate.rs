@@ -1,10 +1,9 @@
 //! Asks for the password again, before operations that a token alone does not authorize.
 
-use lambda_http::Request;
-
 use super::problem::Problem;
 use super::throttle::Throttle;
 use crate::domain::account::Account;
+use crate::domain::event::{Event, Origin};
 use crate::domain::id::SessionId;
 use crate::domain::password::Password;
 use crate::domain::password::hasher::Hasher;
@@ -27,10 +26,8 @@ pub struct Reauthentication<'a> {
     pub session_id: SessionId,
     /// The password that was presented.
     pub password: &'a Password,
-    /// The request that presents it.
-    pub request: &'a Request,
-    /// The current time, in seconds since the epoch.
-    pub now: u64,
+    /// Where the request comes from, and when.
+    pub origin: &'a Origin,
 }
 
 impl Reauthentication<'_> {
@@ -44,7 +41,7 @@ impl Reauthentication<'_> {
         let owner = (*account, self.session_id);
         let admitted = self
             .throttle
-            .admit_in_session(self.store, owner, self.request, self.now);
+            .admit_in_session(self.store, owner, self.origin);
         let (admitted, credential) = admitted.await?;
         // Another account may own the address by now, if this one has given it up.
         let credential = credential.filter(|credential| {
@@ -57,7 +54,12 @@ impl Reauthentication<'_> {
         );
         let reserved = reserved?;
         if !matches? {
-            AuditEvent::PasswordRefused.of(account.id).log();
+            let refused = AuditEvent::PasswordRefused.of(account.id);
+            let refused = refused.session(self.session_id);
+            let event = Event::new(refused, account.id, self.origin);
+            let stored = self.store.record([&event]).await;
+            event.log();
+            stored?;
             return Err(Problem::WrongPassword);
         }
         Ok(reserved.succeeded().await?)

@@ -6,8 +6,9 @@ use super::client_address::ClientAddress;
 use super::problem::Problem;
 use crate::domain::account::Account;
 use crate::domain::email::Email;
-use crate::domain::event::Origin;
+use crate::domain::event::{Event, Origin, Subject};
 use crate::domain::id::SessionId;
+use crate::domain::link::Link;
 use crate::domain::session::Session;
 use crate::domain::throttle::{AttemptKey, AttemptPolicy, LastLogin, Place, Source, Wait};
 use crate::observe::audit::AuditEvent;
@@ -29,7 +30,7 @@ pub struct AdmittedAttempt<'a> {
     throttle: &'a Throttle,
     store: &'a Store,
     key: AttemptKey,
-    now: u64,
+    origin: &'a Origin,
     seen: VersionedAttempts,
 }
 
@@ -54,7 +55,7 @@ impl Throttle {
         })
     }
 
-    /// Starts an attempt at the password of `email` at `now`, and returns it with the credential of
+    /// Starts an attempt at the password of `email`, and returns it with the credential of
     /// the address, if it has an account. If the attempt has to wait, it counts nowhere, and no
     /// password is hashed.
     ///
@@ -65,12 +66,11 @@ impl Throttle {
         &'a self,
         store: &'a Store,
         email: &Email,
-        request: &Request,
-        now: u64,
+        origin: &'a Origin,
     ) -> Result<(AdmittedAttempt<'a>, Option<Credential>), Problem> {
-        let key = AttemptKey::new(email, Place::Address, &self.source(request));
-        let records = store.login_records(&key, now).await?;
-        self.check(store, key, records, now)
+        let key = AttemptKey::new(email, Place::Address, &origin.source());
+        let records = store.login_records(&key, origin.now()).await?;
+        self.check(store, key, records, origin).await
     }
 
     /// As [`Throttle::admit`], for a password that the owner of a session is asked for again. These
@@ -84,11 +84,10 @@ impl Throttle {
         &'a self,
         store: &'a Store,
         (account, session_id): (&Account, SessionId),
-        request: &Request,
-        now: u64,
+        origin: &'a Origin,
     ) -> Result<(AdmittedAttempt<'a>, Option<Credential>), Problem> {
         let place = Place::Session(account.id, session_id);
-        let source = self.source(request);
+        let (source, now) = (origin.source(), origin.now());
         let key = AttemptKey::new(&account.email, place, &source);
         let records = store.session_records(account.id, session_id, &key, now);
         let (records, session) = records.await?;
@@ -96,39 +95,60 @@ impl Throttle {
             session.expires_at > now && session.password_epoch == account.password_epoch
         };
         let Some(session) = session.filter(is_live) else {
-            return self.admit(store, &account.email, request, now).await;
+            return self.admit(store, &account.email, origin).await;
         };
         let key = match Source::of(&session.device.ip) == source {
             true => key.at_home(),
             false => key,
         };
-        self.check(store, key, records, now)
+        self.check(store, key, records, origin).await
     }
 
-    fn check<'a>(
+    /// As [`Throttle::admit`], for the password of a registration that waits for `link`. These
+    /// attempts are counted by link: whoever guesses at the address cannot make its owner wait here.
+    ///
+    /// # Errors
+    ///
+    /// Returns 429 if the attempt has to wait.
+    pub async fn admit_with_link<'a>(
+        &'a self,
+        store: &'a Store,
+        link: &Link,
+        origin: &'a Origin,
+    ) -> Result<AdmittedAttempt<'a>, Problem> {
+        let place = Place::Link(link.user_id, link.id);
+        let key = AttemptKey::new(&link.email, place, &origin.source());
+        let records = store.login_records(&key, origin.now()).await?;
+        let (admitted, _) = self.check(store, key, records, origin).await?;
+        Ok(admitted)
+    }
+
+    async fn check<'a>(
         &'a self,
         store: &'a Store,
         key: AttemptKey,
         records: LoginRecords,
-        now: u64,
+        origin: &'a Origin,
     ) -> Result<(AdmittedAttempt<'a>, Option<Credential>), Problem> {
         let LoginRecords {
             credential,
             at_place: seen,
             of_source,
         } = records;
+        let now = origin.now();
         let is_counted = is_counted_at_all_addresses(&key, &seen, now);
         let waits_as_source = self.policy.source_waits(of_source, now);
         if let Some(seconds) = waits_as_source.filter(|_| is_counted) {
-            return Err(refused(seconds, "source"));
+            return Err(refused(store, &key, origin, (seconds, "source")).await);
         }
-        let may_try = seen.attempts.may_try(&key, &self.policy, now);
-        may_try.map_err(waits)?;
+        if let Err(wait) = seen.attempts.may_try(&key, &self.policy, now) {
+            return Err(waits(store, &key, origin, wait).await);
+        }
         let attempt = AdmittedAttempt {
             throttle: self,
             store,
             key,
-            now,
+            origin,
             seen,
         };
         Ok((attempt, credential))
@@ -145,13 +165,14 @@ impl Throttle {
         &self,
         store: &Store,
         email: &Email,
-        request: &Request,
-        now: u64,
+        origin: &Origin,
     ) -> Result<AttemptKey, Problem> {
-        let key = AttemptKey::new(email, Place::Address, &self.source(request));
-        let counted = store.count_source(&key, &self.policy, now).await?;
-        counted.map_err(|seconds| refused(seconds, "source"))?;
-        Ok(key)
+        let key = AttemptKey::new(email, Place::Address, &origin.source());
+        let counted = store.count_source(&key, &self.policy, origin.now());
+        match counted.await? {
+            Ok(_) => Ok(key),
+            Err(seconds) => Err(refused(store, &key, origin, (seconds, "source")).await),
+        }
     }
 
     /// Returns where a request comes from, as [`ClientAddress::origin`] does.
@@ -177,17 +198,19 @@ impl<'a> AdmittedAttempt<'a> {
         login: Option<LastLogin>,
     ) -> Result<ReservedAttempt<'a>, Problem> {
         let Throttle { policy, .. } = self.throttle;
+        let (store, origin, now) = (self.store, self.origin, self.origin.now());
         let seen = std::mem::take(&mut self.seen);
         let mut of_source = 0;
-        if is_counted_at_all_addresses(&self.key, &seen, self.now) {
-            let counted = self.store.count_source(&self.key, policy, self.now);
-            of_source = counted
-                .await?
-                .map_err(|seconds| refused(seconds, "source"))?;
+        if is_counted_at_all_addresses(&self.key, &seen, now) {
+            let counted = store.count_source(&self.key, policy, now);
+            of_source = match counted.await? {
+                Ok(made) => made,
+                Err(seconds) => {
+                    return Err(refused(store, &self.key, origin, (seconds, "source")).await);
+                }
+            };
         }
-        let reserve =
-            self.store
-                .reserve_attempt(&self.key, seen, policy, (login.as_ref(), self.now));
+        let reserve = store.reserve_attempt(&self.key, seen, policy, (login.as_ref(), now));
         match reserve.await? {
             Reserved::Granted(seen) => Ok(ReservedAttempt {
                 attempt: Self { seen, ..self },
@@ -196,21 +219,31 @@ impl<'a> AdmittedAttempt<'a> {
             Reserved::Refused(wait) => {
                 // Concurrent attempts were faster. This one is refused, so it counts nowhere.
                 if of_source > 0 {
-                    self.store.uncount_source(&self.key, self.now).await?;
+                    store.uncount_source(&self.key, now).await?;
                 }
-                Err(waits(wait))
+                Err(waits(store, &self.key, origin, wait).await)
             }
         }
     }
 }
 
 impl ReservedAttempt<'_> {
+    /// Returns whether the source was known at this place before this attempt.
+    pub fn is_of_known_source(&self) -> bool {
+        let AdmittedAttempt {
+            seen, key, origin, ..
+        } = &self.attempt;
+        seen.attempts.is_known(key, origin.now())
+    }
+
     /// Returns the last login to store in the account if this attempt was a login. The next attempt
     /// reads it to reset the count.
     pub fn login(&self) -> LastLogin {
-        let AdmittedAttempt { seen, key, now, .. } = &self.attempt;
+        let AdmittedAttempt {
+            seen, key, origin, ..
+        } = &self.attempt;
         LastLogin {
-            at: *now,
+            at: origin.now(),
             attempt: seen.attempts.last_of(key),
         }
     }
@@ -226,18 +259,19 @@ impl ReservedAttempt<'_> {
             throttle,
             store,
             key,
-            now,
+            origin,
             seen,
         } = &self.attempt;
+        let now = origin.now();
         let give_back = async {
             // A source with few attempts skips this write. A source that many people share needs it:
             // their logins would lock it out.
             if self.of_source > throttle.policy.of_source / 2 {
-                store.uncount_source(key, *now).await?;
+                store.uncount_source(key, now).await?;
             }
             Ok(())
         };
-        let reset = store.reset_attempts(key, seen, *now);
+        let reset = store.reset_attempts(key, seen, now);
         tokio::try_join!(give_back, reset).map(|_| ())
     }
 
@@ -259,18 +293,34 @@ fn is_counted_at_all_addresses(key: &AttemptKey, seen: &VersionedAttempts, now: 
     key.place() == Place::Address && !seen.attempts.is_known(key, now)
 }
 
-fn waits(wait: Wait) -> Problem {
+async fn waits(store: &Store, key: &AttemptKey, origin: &Origin, wait: Wait) -> Problem {
     let by = if wait.of_strangers { "address" } else { "both" };
-    refused(wait.seconds, by)
+    refused(store, key, origin, (wait.seconds, by)).await
 }
 
 /// `by` names what has too many attempts: the address or the session, the source, or the source
-/// there.
-fn refused(seconds: u64, by: &'static str) -> Problem {
-    AuditEvent::AttemptRefused
-        .of_nobody()
-        .by(by)
-        .wait(seconds)
-        .log();
-    Problem::TooManyAttempts { seconds }
+/// there. The event is stored at the place: an owner reads of what happens with a token of the
+/// account, and not of what strangers do at its address.
+async fn refused(
+    store: &Store,
+    key: &AttemptKey,
+    origin: &Origin,
+    (seconds, by): (u64, &'static str),
+) -> Problem {
+    const REFUSED: AuditEvent = AuditEvent::AttemptRefused;
+    let (entry, subject) = match key.place() {
+        // There is no account yet.
+        Place::Address | Place::Link(..) => (
+            REFUSED.of_nobody(),
+            Subject::Address(key.address().to_owned()),
+        ),
+        Place::Session(user, session) => (REFUSED.of(user).session(session), user.into()),
+    };
+    let event = Event::new(entry.by(by).wait(seconds), subject, origin);
+    let stored = store.record([&event]).await;
+    event.log();
+    match stored {
+        Ok(()) => Problem::TooManyAttempts { seconds },
+        Err(fault) => fault.into(),
+    }
 }

@@ -4,7 +4,11 @@
 //! No line contains an e-mail address, an IP address or a secret. Accounts and sessions are named
 //! by their ids.
 
-use std::fmt::{self, Display};
+mod reasons;
+
+use std::fmt::Display;
+
+pub use reasons::{EndedBy, LoginRefusal, RepeatedFrom, RepeatedWhen};
 
 use crate::observe::request_log::{RequestLog, one_more, record, request};
 
@@ -36,6 +40,22 @@ pub enum AuditEvent {
     SessionsEnded,
     /// A password was changed.
     PasswordChanged,
+    /// The owner of an account asked for a link that moves it to a new address.
+    EmailChangeRequested,
+    /// An account was moved to a new address.
+    EmailChanged,
+    /// Somebody asked for a link that opens an account.
+    RegistrationRequested,
+    /// A link that sets a new password was asked for, at an address that may have no account.
+    PasswordResetRequested,
+    /// A password was set with a link.
+    PasswordReset,
+    /// A link that proves an address was asked for, at an address that may have no account.
+    EmailVerificationRequested,
+    /// An address was proven with a link.
+    EmailVerified,
+    /// A link was refused; `reason` is a `LinkRefusal`.
+    LinkRefused,
     /// An account was deleted by its owner.
     AccountDeleted,
     /// The authorizer refused a token; `reason` says why.
@@ -54,50 +74,19 @@ pub enum AuditEvent {
     MailComplained,
 }
 
-/// The reason why a login was refused. The client is not told.
+/// Where an event is kept, besides the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LoginRefusal {
-    /// No account has the address.
-    UnknownAddress,
-    /// The account has another password.
-    WrongPassword,
-    /// The password was right, but the account is disabled or being deleted.
-    AccountDisabled,
-    /// The account was deleted, or its password was changed, during the login.
-    AccountChanged,
-}
-
-/// The cause of a session's end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EndedBy {
-    /// The session's refresh token was sent to `POST /logout`.
-    Logout,
-    /// The account's owner ended it.
-    Owner,
-    /// The password was changed.
-    PasswordChange,
-    /// A refresh token was reused.
-    Reuse,
-    /// The account was deleted.
-    Deletion,
-}
-
-/// The network in which a refresh token was presented again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RepeatedFrom {
-    /// In the network that had replaced it.
-    SameNetwork,
-    /// In another network.
-    OtherNetwork,
-}
-
-/// When a refresh token was presented again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RepeatedWhen {
-    /// Within the grace time.
-    WithinGrace,
-    /// After the grace time.
-    AfterGrace,
+pub enum Kept {
+    /// Nowhere.
+    InLogOnly,
+    /// In the event table, under the account.
+    UnderAccount,
+    /// In the event table, under the address: a stranger can cause it, or the request does not know
+    /// or must not tell whether the address has an account.
+    UnderAddress,
+    /// In the event table: under the account if somebody with its token caused the event, else under
+    /// the address.
+    UnderEither,
 }
 
 /// An event and its fields, before it is written.
@@ -113,19 +102,9 @@ pub struct Entry {
     seconds: Option<u64>,
 }
 
-impl LoginRefusal {
-    /// All variants.
-    pub const ALL: [Self; 4] = [
-        Self::UnknownAddress,
-        Self::WrongPassword,
-        Self::AccountDisabled,
-        Self::AccountChanged,
-    ];
-}
-
 impl AuditEvent {
     /// All variants.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 27] = [
         Self::Registered,
         Self::EmailTaken,
         Self::LoggedIn,
@@ -137,6 +116,14 @@ impl AuditEvent {
         Self::SessionEnded,
         Self::SessionsEnded,
         Self::PasswordChanged,
+        Self::EmailChangeRequested,
+        Self::EmailChanged,
+        Self::RegistrationRequested,
+        Self::PasswordResetRequested,
+        Self::PasswordReset,
+        Self::EmailVerificationRequested,
+        Self::EmailVerified,
+        Self::LinkRefused,
         Self::AccountDeleted,
         Self::TokenRefused,
         Self::MailSent,
@@ -165,6 +152,39 @@ impl AuditEvent {
         )
     }
 
+    /// Returns where the event is kept. `Events` and the time to live of rows can leave it out.
+    pub fn kept(self) -> Kept {
+        match self {
+            Self::Registered
+            | Self::LoggedIn
+            | Self::RefreshTokenRepeated
+            | Self::RefreshTokenReused
+            | Self::SessionEnded
+            | Self::SessionsEnded
+            | Self::PasswordChanged
+            | Self::PasswordReset
+            | Self::EmailVerified
+            | Self::EmailChangeRequested
+            | Self::EmailChanged
+            | Self::MailBounced
+            | Self::MailComplained
+            | Self::AccountDeleted => Kept::UnderAccount,
+            Self::EmailTaken
+            | Self::LoginRefused
+            | Self::PasswordResetRequested
+            | Self::EmailVerificationRequested
+            | Self::RegistrationRequested => Kept::UnderAddress,
+            // A registration that waits for its link has no account yet.
+            Self::AttemptRefused | Self::PasswordRefused => Kept::UnderEither,
+            // The authorizer has no table. Anybody can present tokens of any account.
+            Self::TokenRefused | Self::LinkRefused => Kept::InLogOnly,
+            // What asked for the mail is a row.
+            Self::MailSent | Self::MailSkipped | Self::MailRejected | Self::MailFailed => {
+                Kept::InLogOnly
+            }
+        }
+    }
+
     /// Returns the name, and the message for people.
     fn words(self) -> (&'static str, &'static str) {
         match self {
@@ -189,6 +209,26 @@ impl AuditEvent {
             Self::SessionEnded => ("session_ended", "a session ended"),
             Self::SessionsEnded => ("sessions_ended", "all sessions ended, or all others"),
             Self::PasswordChanged => ("password_changed", "a password was changed"),
+            Self::EmailChangeRequested => (
+                "email_change_requested",
+                "a link was asked for that moves an account to a new address",
+            ),
+            Self::EmailChanged => ("email_changed", "an account has a new address"),
+            Self::RegistrationRequested => (
+                "registration_requested",
+                "a link was asked for that opens an account",
+            ),
+            Self::PasswordResetRequested => (
+                "password_reset_requested",
+                "a link that sets a new password was asked for",
+            ),
+            Self::PasswordReset => ("password_reset", "a password was set with a link"),
+            Self::EmailVerificationRequested => (
+                "email_verification_requested",
+                "a link that proves an address was asked for",
+            ),
+            Self::EmailVerified => ("email_verified", "an address was proven"),
+            Self::LinkRefused => ("link_refused", "a link was refused"),
             Self::AccountDeleted => ("account_deleted", "an account was deleted"),
             Self::TokenRefused => ("token_refused", "a token was refused"),
             Self::MailSent => ("mail_sent", "a mail was sent"),
@@ -236,6 +276,14 @@ impl AuditEvent {
             | Self::SessionEnded
             | Self::SessionsEnded
             | Self::PasswordChanged
+            | Self::EmailChangeRequested
+            | Self::EmailChanged
+            | Self::RegistrationRequested
+            | Self::PasswordResetRequested
+            | Self::PasswordReset
+            | Self::EmailVerificationRequested
+            | Self::EmailVerified
+            | Self::LinkRefused
             | Self::AccountDeleted
             | Self::TokenRefused
             | Self::MailSkipped => None,
@@ -360,46 +408,5 @@ impl Entry {
                 log.user_id = self.user_id;
             }
         });
-    }
-}
-
-impl Display for LoginRefusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::UnknownAddress => "unknown_address",
-            Self::WrongPassword => "wrong_password",
-            Self::AccountDisabled => "account_disabled",
-            Self::AccountChanged => "account_changed",
-        })
-    }
-}
-
-impl Display for RepeatedFrom {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::SameNetwork => "same_network",
-            Self::OtherNetwork => "other_network",
-        })
-    }
-}
-
-impl Display for RepeatedWhen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::WithinGrace => "within_grace",
-            Self::AfterGrace => "after_grace",
-        })
-    }
-}
-
-impl Display for EndedBy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Logout => "logout",
-            Self::Owner => "owner",
-            Self::PasswordChange => "password_change",
-            Self::Reuse => "reuse",
-            Self::Deletion => "deletion",
-        })
     }
 }

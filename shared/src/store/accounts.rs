@@ -10,11 +10,13 @@ use aws_sdk_dynamodb::types::{
 };
 
 use super::attempts::write_attempts;
+use super::credentials::{Credential, write_credential};
 use super::item::{self, Attributes, Key, Reader, Writer};
 use super::write::{carried_out, incomplete, reasons, refused_by_condition, retry_conflicts};
 use super::{Store, StoreError, unavailable};
 use crate::domain::account::{Account, ProfileChange, Status};
 use crate::domain::email::Email;
+use crate::domain::event::Event;
 use crate::domain::id::{Role, UserId};
 use crate::domain::name::Name;
 use crate::domain::password::hash::PasswordHash;
@@ -44,10 +46,12 @@ pub enum Changed {
     Gone,
 }
 
+const CREATE: &str = "create the account";
+
 impl Store {
     /// Creates an account and its credential, both or neither. The attempts at the address begin
     /// anew with `attempts`. If an address is registered several times at once, only one
-    /// registration succeeds: the condition is on the key of the credential.
+    /// registration succeeds: the condition is on the key of the credential. `events` tell of it.
     ///
     /// # Errors
     ///
@@ -57,14 +61,37 @@ impl Store {
         &self,
         account: &Account,
         password: &PasswordHash,
-        (key, attempts): (&AttemptKey, &Attempts),
+        attempts: (&AttemptKey, &Attempts),
+        events: &[Event],
     ) -> Result<Created, StoreError> {
-        const OPERATION: &str = "create the account";
-        let credential = Writer::new(Key::credential(&account.email.fingerprint()))
-            .text("user_id", account.id.to_string())
-            .text("password", password.to_phc())
-            .number("password_epoch", account.password_epoch)
-            .finish();
+        let mut actions = self.creation(account, password, attempts)?;
+        actions.extend(self.event_actions(events)?);
+        match self.transact(actions).await {
+            Ok(_) => Ok(Created::Done),
+            Err(fault) => match fault.as_service_error() {
+                // The existing item is this very account: an earlier try succeeded, and its answer
+                // was lost.
+                Some(refused) if found_user(refused) == Some(account.id) => Ok(Created::Done),
+                Some(refused) if refused_by_condition(refused) => Ok(Created::EmailTaken),
+                _ => Err(unavailable(CREATE)(fault)),
+            },
+        }
+    }
+
+    /// Returns the actions that create an account: its credential, which must be new, the account
+    /// itself, and the attempts at the address.
+    pub(super) fn creation(
+        &self,
+        account: &Account,
+        password: &PasswordHash,
+        (key, attempts): (&AttemptKey, &Attempts),
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let credential = Credential {
+            user_id: account.id,
+            password: password.clone(),
+            password_epoch: account.password_epoch,
+        };
+        let credential = write_credential(&account.email, &credential);
         let is_new = |put: PutBuilder| {
             put.condition_expression("attribute_not_exists(pk)")
                 .return_values_on_condition_check_failure(
@@ -78,19 +105,10 @@ impl Store {
             is_new(put(write_account(account))),
             put(write_attempts(key, attempts, &random::octets::<16>())),
         ] {
-            let put = put.build().map_err(incomplete(OPERATION))?;
+            let put = put.build().map_err(incomplete(CREATE))?;
             actions.push(TransactWriteItem::builder().put(put).build());
         }
-        match self.transact(actions).await {
-            Ok(_) => Ok(Created::Done),
-            Err(fault) => match fault.as_service_error() {
-                // The existing item is this very account: an earlier try succeeded, and its answer
-                // was lost.
-                Some(refused) if found_user(refused) == Some(account.id) => Ok(Created::Done),
-                Some(refused) if refused_by_condition(refused) => Ok(Created::EmailTaken),
-                _ => Err(unavailable(OPERATION)(fault)),
-            },
-        }
+        Ok(actions)
     }
 
     /// Returns an account, if it exists. The read is strongly consistent, so a client that has just
@@ -226,7 +244,15 @@ pub(super) struct Unchanged {
 
 impl Unchanged {
     /// The attributes that [`Account::view`] shows and that can change.
-    const SHOWN: [&str; 5] = ["version", "first_name", "last_name", "last_login", "roles"];
+    const SHOWN: [&str; 7] = [
+        "version",
+        "email",
+        "first_name",
+        "last_name",
+        "last_login",
+        "roles",
+        "email_verified",
+    ];
 
     pub(super) fn since(read: &Account) -> Self {
         let mut stored = write_account(read);
@@ -259,6 +285,7 @@ fn write_account(account: &Account) -> Attributes {
     Writer::new(Key::account(account.id))
         .text("email", account.email.ascii())
         .optional_text("email_typed", account.email.unicode())
+        .truth("email_verified", account.email_verified)
         .text("first_name", account.first_name.as_str())
         .text("last_name", account.last_name.as_str())
         .number("date_joined", account.date_joined)
@@ -298,6 +325,7 @@ fn parse_account(id: UserId, attributes: &Attributes) -> Result<Account, StoreEr
             let typed = item.optional_text::<String>("email_typed");
             Email::stored(ascii, typed.map_err(drop)?).map_err(drop)
         })?,
+        email_verified: item.truth("email_verified")?,
         first_name: item.text("first_name", Name::stored)?,
         last_name: item.text("last_name", Name::stored)?,
         date_joined: item.number("date_joined")?,
@@ -335,7 +363,7 @@ mod tests {
         };
         let account = Account::open(new, 1_700_000_000_000);
         let shown = serde_json::to_value(account.view()).unwrap();
-        let can_change = |name: &&String| !["id", "email", "date_joined"].contains(&name.as_str());
+        let can_change = |name: &&String| !["id", "date_joined"].contains(&name.as_str());
         let shown = shown.as_object().unwrap().keys().filter(can_change);
         let unchanged = Unchanged::since(&account);
         for name in shown {

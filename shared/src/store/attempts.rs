@@ -271,6 +271,7 @@ fn read_records(items: &[Attributes]) -> Result<LoginRecords, StoreError> {
             | ItemKind::Session(_)
             | ItemKind::Link(_)
             | ItemKind::Registration
+            | ItemKind::Mails
             | ItemKind::Unknown => {}
         }
     }

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{
 };
 
 use super::accounts::ACTIVE;
-use super::item::{self, Attributes, Key, Reader};
+use super::item::{self, Attributes, Key, Reader, Writer};
 use super::write::{carried_out, incomplete, reasons, refuses, retry_conflicts};
 use super::{Store, StoreError, unavailable};
 use crate::domain::account::Account;
@@ -155,6 +155,14 @@ fn renewal(next: &Session, epoch_before: AttributeValue) -> UpdateBuilder {
         .expression_attribute_values(":now", item::number(next.rotated_at))
         .expression_attribute_values(":network", item::octets(next.network.as_bytes()))
         .expression_attribute_values(":end", item::number(next.expires_at))
+}
+
+pub(super) fn write_credential(email: &Email, credential: &Credential) -> Attributes {
+    Writer::new(Key::credential(&email.fingerprint()))
+        .text("user_id", credential.user_id.to_string())
+        .text("password", credential.password.to_phc())
+        .number("password_epoch", credential.password_epoch)
+        .finish()
 }
 
 pub(super) fn read_credential(attributes: &Attributes) -> Result<Credential, StoreError> {

@@ -9,6 +9,7 @@ use super::item::{self, Attributes, ItemKind, Key};
 use super::write::{carried_out, incomplete, reasons, refuses, retry_conflicts};
 use super::{Store, StoreError, unavailable};
 use crate::domain::account::Account;
+use crate::domain::event::Event;
 use crate::domain::id::UserId;
 
 /// The outcome of the first step of a deletion.
@@ -33,7 +34,7 @@ impl Store {
     /// Begins to delete an account whose password was just verified. From then on nobody can log in
     /// or refresh, and the address is free. [`Store::finish_deletion`] does the rest; if nobody
     /// calls it, the account's time to live removes the account. With `unchanged`, this is done only
-    /// if the profile still is as it was read.
+    /// if the profile still is as it was read. `events` tell of it.
     ///
     /// # Errors
     ///
@@ -43,6 +44,7 @@ impl Store {
         account: &Account,
         unchanged: bool,
         now: u64,
+        events: &[Event],
     ) -> Result<Deletion, StoreError> {
         const OPERATION: &str = "delete the account";
         let address = account.email.fingerprint();
@@ -80,11 +82,12 @@ impl Store {
             .set_key(Some(Key::attempts_at(&address).attributes()))
             .build()
             .map_err(incomplete(OPERATION))?;
-        let actions = vec![
+        let mut actions = vec![
             TransactWriteItem::builder().delete(credential).build(),
             TransactWriteItem::builder().update(owner).build(),
             TransactWriteItem::builder().delete(attempts).build(),
         ];
+        actions.extend(self.event_actions(events)?);
         let Err(fault) = self.transact(actions).await else {
             return Ok(Deletion::Begun);
         };
@@ -127,6 +130,7 @@ impl Store {
             | ItemKind::Attempts
             | ItemKind::SessionAttempts
             | ItemKind::SourceAttempts
+            | ItemKind::Mails
             | ItemKind::Unknown => false,
         };
         self.delete_of_partition(user, None, is_account, OPERATION)

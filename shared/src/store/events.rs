@@ -1,6 +1,7 @@
 //! Events: the rows of the event table. `mailer` is fed by its stream, which therefore shows no
 //! attribute of the main table.
 
+use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use tokio::task::JoinSet;
 
@@ -9,8 +10,11 @@ use super::write::incomplete;
 use super::{Store, StoreError, unavailable};
 use crate::domain::event::{Event, StoredEvent};
 use crate::domain::id::{EventId, UserId};
+use crate::domain::mail::Mail;
 use crate::domain::session::Device;
 use crate::observe::AuditEvent;
+use crate::observe::audit::Kept;
+use crate::observe::logging::chain;
 use crate::platform::config::{ConfigError, Env};
 use crate::platform::settings;
 
@@ -21,6 +25,13 @@ pub(super) struct EventTable {
     recorded: Recorded,
     seconds: u64,
     has_mail: bool,
+}
+
+/// The event table, for those who read it and no other table.
+#[derive(Clone)]
+pub struct EventReader {
+    client: Client,
+    table: String,
 }
 
 /// Which events are stored. Those that ask for a mail always are.
@@ -59,15 +70,16 @@ impl EventTable {
             }
         };
         Ok(Self {
-            name: env.required("EVENT_TABLE", "the name of the DynamoDB table of events")?,
+            name: event_table(env)?,
             recorded,
             seconds: env.setting(&settings::EVENT_DAYS)? * 24 * 60 * 60,
-            has_mail: env.optional("MAIL_FROM").is_some(),
+            has_mail: Mail::is_sent(env),
         })
     }
 
     fn stores(&self, event: &Event) -> bool {
         match self.recorded {
+            _ if event.kind().kept() == Kept::InLogOnly => false,
             _ if self.has_mail && event.mail.is_some() => true,
             Recorded::All => true,
             Recorded::Security => event.kind() != AuditEvent::LoggedIn,
@@ -132,8 +144,33 @@ impl Store {
         };
         events.map(put).collect()
     }
+}
+
+impl EventReader {
+    /// Reads `EVENT_TABLE`, and the settings of [`client`](super::client).
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a required setting is missing.
+    pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            client: super::client(env)?,
+            table: event_table(env)?,
+        })
+    }
+
+    /// Opens a connection to DynamoDB ahead of the first request, as
+    /// [`Store::warm_up`](super::Store::warm_up) does.
+    pub async fn warm_up(&self) {
+        // The id of no account.
+        let nobody = UserId::from_bytes([0; 16]);
+        if let Err(fault) = self.events_of(nobody, None, 1, 0).await {
+            tracing::warn!(cause = chain(&fault), "DynamoDB cannot be reached yet");
+        }
+    }
 
     /// Returns a page of at most `most` of an account's events, latest first, those before `before`.
+    /// Those that have expired by `now` are left out.
     ///
     /// # Errors
     ///
@@ -143,14 +180,16 @@ impl Store {
         user: UserId,
         before: Option<EventId>,
         most: i32,
+        now: u64,
     ) -> Result<EventPage, StoreError> {
         let request = self
             .client
             .query()
-            .table_name(&self.events.name)
+            .table_name(&self.table)
             .key_condition_expression("pk = :pk")
             .expression_attribute_values(":pk", item::text(Key::partition(user)))
             .scan_index_forward(false)
+            .consistent_read(true)
             .limit(most);
         let request = match before {
             Some(before) => {
@@ -162,11 +201,16 @@ impl Store {
         let answer = request.send().await;
         let answer = answer.map_err(unavailable("list the events"))?;
         let last = answer.last_evaluated_key.as_ref();
-        let last = last.map(|key| event_id(key)).transpose()?;
+        let last = last.map(event_id).transpose()?;
         let rows = answer.items.unwrap_or_default();
-        let events = rows.iter().map(read_event).collect::<Result<_, _>>()?;
+        let mut events = rows.iter().map(read_event).collect::<Result<Vec<_>, _>>()?;
+        events.retain(|event| event.expires_at > now);
         Ok(EventPage { events, last })
     }
+}
+
+fn event_table(env: &Env<'_>) -> Result<String, ConfigError> {
+    env.required("EVENT_TABLE", "the name of the DynamoDB table of events")
 }
 
 fn event_id(attributes: &Attributes) -> Result<EventId, StoreError> {
@@ -185,6 +229,7 @@ fn read_event(attributes: &Attributes) -> Result<StoredEvent, StoreError> {
         },
         reason: row.optional_text("reason")?,
         by: row.optional_text("by")?,
+        expires_at: row.number("expires_at")?,
     })
 }
 

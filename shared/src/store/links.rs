@@ -134,11 +134,16 @@ impl Store {
                 | ItemKind::Attempts
                 | ItemKind::SessionAttempts
                 | ItemKind::SourceAttempts
+                | ItemKind::Mails
                 | ItemKind::Unknown => {}
             }
         }
         Ok((link, account))
     }
+
+    /// How long a used link stays, in seconds: a late delivery must find it used, and the notice of
+    /// a change of address must find the old one.
+    const USED_SECONDS: u64 = 24 * 60 * 60;
 
     /// Returns the action that uses a link for `purpose`. Its condition lets one use succeed. `use_id`
     /// tells an earlier try of this very use, whose answer was lost, from another use: see
@@ -153,7 +158,7 @@ impl Store {
         let update = Update::builder()
             .table_name(&self.table)
             .set_key(Some(Key::link(token.user_id(), token.id()).attributes()))
-            .update_expression("SET used = :use REMOVE hashes")
+            .update_expression("SET used = :use, expires_at = :end REMOVE hashes")
             .condition_expression(
                 "contains(hashes, :secret) AND purpose = :purpose AND expires_at > :now",
             )
@@ -161,6 +166,7 @@ impl Store {
             .expression_attribute_values(":secret", item::octets(&token.hash()))
             .expression_attribute_values(":purpose", item::text(purpose.name()))
             .expression_attribute_values(":now", item::number(now))
+            .expression_attribute_values(":end", item::number(now + Self::USED_SECONDS))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .map_err(incomplete("use the link"))?;

@@ -7,13 +7,18 @@ pub mod accounts;
 pub mod attempts;
 pub mod credentials;
 pub mod deletion;
+pub mod email_changes;
 pub mod events;
 mod item;
+mod link_uses;
 pub mod links;
+pub mod mails;
 pub mod recipients;
 pub mod refreshes;
+pub mod registrations;
 pub mod sessions;
 pub mod stream;
+mod values;
 mod write;
 
 use std::collections::HashMap;
@@ -35,6 +40,7 @@ use write::unprocessed;
 
 pub use accounts::{Changed, Created};
 pub use credentials::{Credential, OwnerWrite};
+pub use events::{EventPage, EventReader};
 
 /// The tables and the client that accesses them.
 #[derive(Clone)]

@@ -1,14 +1,14 @@
 //! Sessions.
 
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
-use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
+use aws_sdk_dynamodb::types::builders::DeleteBuilder;
+use aws_sdk_dynamodb::types::{Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 
 use super::accounts::read_account;
 use super::item::{self, ACCOUNT, Attributes, ItemKind, Key, Reader, SESSION, SK, Writer};
-use super::write::{LostAnswers, retry_conflicts};
+use super::write::{LostAnswers, incomplete, reasons, refuses, retry_conflicts};
 use super::{Store, StoreError, unavailable};
 use crate::domain::account::Account;
+use crate::domain::event::Event;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::session::{Count, Device, NetworkName, RefreshToken, Repeats, Session};
 
@@ -100,26 +100,31 @@ impl Store {
                 | ItemKind::Attempts
                 | ItemKind::SessionAttempts
                 | ItemKind::SourceAttempts
+                | ItemKind::Mails
                 | ItemKind::Unknown => {}
             }
         }
         Ok((session, account))
     }
 
-    /// Ends the session whose current refresh token is `token`. If the session has another current
-    /// token, returns the session unchanged.
+    /// Ends the session whose current refresh token is `token`, and stores `events` with it. If the
+    /// session has another current token, returns the session unchanged.
     ///
     /// # Errors
     ///
     /// Returns an error if DynamoDB does not answer or the item is unreadable.
-    pub async fn end_session_of(&self, token: &RefreshToken) -> Result<Ended, StoreError> {
-        let request = self
+    pub async fn end_session_of(
+        &self,
+        token: &RefreshToken,
+        events: &[Event],
+    ) -> Result<Ended, StoreError> {
+        let delete = self
             .delete_session(token.user_id(), token.session_id())
             .condition_expression("refresh_hash = :hash AND #counter = :counter")
             .expression_attribute_names("#counter", "counter")
             .expression_attribute_values(":hash", item::octets(&token.hash()))
             .expression_attribute_values(":counter", item::number(token.counter()));
-        match self.delete_if(request).await? {
+        match self.delete_if(delete, events).await? {
             Deletion::Done => Ok(Ended::Done),
             Deletion::Refused(found) => {
                 let found = found.map(|item| read_session(token.user_id(), &item));
@@ -128,7 +133,8 @@ impl Store {
         }
     }
 
-    /// Ends a session, and returns whether it existed and was live at `now`.
+    /// Ends a session, and returns whether it existed and was live at `now`. Only then `events` are
+    /// stored, with the end.
     ///
     /// # Errors
     ///
@@ -138,55 +144,71 @@ impl Store {
         user: UserId,
         session: SessionId,
         now: u64,
+        events: &[Event],
     ) -> Result<bool, StoreError> {
-        let request = self
+        let delete = self
             .delete_session(user, session)
             .condition_expression("expires_at > :now")
             .expression_attribute_values(":now", item::number(now));
-        let deletion = self.delete_if(request).await?;
+        let deletion = self.delete_if(delete, events).await?;
         Ok(matches!(deletion, Deletion::Done))
     }
 
     /// Ends a session that was read, and returns whether it still existed. Does nothing if its token
-    /// has been replaced by a change of the password since it was read.
+    /// has been replaced by a change of the password since it was read. Only if it ends the session,
+    /// `events` are stored, with the end.
     ///
     /// # Errors
     ///
     /// Returns an error if DynamoDB does not answer.
-    pub async fn end_session_as_read(&self, session: &Session) -> Result<bool, StoreError> {
-        let request = self
+    pub async fn end_session_as_read(
+        &self,
+        session: &Session,
+        events: &[Event],
+    ) -> Result<bool, StoreError> {
+        let delete = self
             .delete_session(session.user_id, session.id)
             .condition_expression("nonce = :nonce")
             .expression_attribute_values(":nonce", item::octets(&session.nonce));
-        let deletion = self.delete_if(request).await?;
+        let deletion = self.delete_if(delete, events).await?;
         Ok(matches!(deletion, Deletion::Done))
     }
 
-    fn delete_session(&self, user: UserId, session: SessionId) -> DeleteItemFluentBuilder {
-        let request = self.client.delete_item().table_name(&self.table);
-        request
+    fn delete_session(&self, user: UserId, session: SessionId) -> DeleteBuilder {
+        Delete::builder()
+            .table_name(&self.table)
             .set_key(Some(Key::session(user, session).attributes()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
 
-    /// Deletes a session if the request's condition holds. If the answer to a try was lost and the
-    /// next try finds no item, the session counts as deleted by the first. (If something else
-    /// deleted it, it has ended as well.)
-    async fn delete_if(&self, request: DeleteItemFluentBuilder) -> Result<Deletion, StoreError> {
+    /// Deletes a session if the condition of `delete` holds, and stores `events` with it. If the
+    /// answer to a try was lost and the next try finds no item, the session counts as deleted by the
+    /// first. (If something else deleted it, it has ended as well.)
+    async fn delete_if(
+        &self,
+        delete: DeleteBuilder,
+        events: &[Event],
+    ) -> Result<Deletion, StoreError> {
+        const OPERATION: &str = "end the session";
+        let delete = delete.build().map_err(incomplete(OPERATION))?;
+        let mut actions = vec![TransactWriteItem::builder().delete(delete).build()];
+        actions.extend(self.event_actions(events)?);
+        let request = self.client.transact_write_items();
+        let request = request.set_transact_items(Some(actions));
         let lost = LostAnswers::default();
         let send = || request.clone().customize().interceptor(lost.clone()).send();
         let fault = match retry_conflicts(send).await {
             Ok(_) => return Ok(Deletion::Done),
             Err(fault) => fault,
         };
-        match fault.as_service_error() {
-            Some(DeleteItemError::ConditionalCheckFailedException(refused)) => {
-                match refused.item.clone() {
+        match fault.as_service_error().map(reasons) {
+            Some([session, ..]) if refuses(session) => {
+                match session.item().filter(|item| !item.is_empty()) {
                     None if lost.any() => Ok(Deletion::Done),
-                    found => Ok(Deletion::Refused(found)),
+                    found => Ok(Deletion::Refused(found.cloned())),
                 }
             }
-            _ => Err(unavailable("end the session")(fault)),
+            _ => Err(unavailable(OPERATION)(fault)),
         }
     }
 
@@ -235,6 +257,7 @@ impl Store {
                 | ItemKind::Attempts
                 | ItemKind::SessionAttempts
                 | ItemKind::SourceAttempts
+                | ItemKind::Mails
                 | ItemKind::Unknown => {}
             }
         }
@@ -254,6 +277,7 @@ impl Store {
                 | ItemKind::Attempts
                 | ItemKind::SessionAttempts
                 | ItemKind::SourceAttempts
+                | ItemKind::Mails
                 | ItemKind::Unknown => None,
             },
         };
@@ -284,6 +308,7 @@ impl Store {
             | ItemKind::Attempts
             | ItemKind::SessionAttempts
             | ItemKind::SourceAttempts
+            | ItemKind::Mails
             | ItemKind::Unknown => false,
         };
         self.delete_of_partition(user, Some(SESSION), is_spared, "end the sessions")

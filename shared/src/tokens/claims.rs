@@ -55,6 +55,14 @@ pub struct Claims {
     /// validators of others refuse one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<Role>,
+    /// Whether the account's owner had proven that the address is theirs when the token was issued
+    /// (OpenID Connect Core 1.0 section 5.1). Tokens of earlier versions lack it.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub email_verified: Option<bool>,
 }
 
 /// One audience or several (RFC 7519 section 4.1.3).
@@ -78,6 +86,10 @@ impl Audience {
 }
 
 /// Deserializes a member that may be missing, but not `null` or of another type (CVE-2026-25537).
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    u64::deserialize(deserializer).map(Some)
+fn present<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    T::deserialize(deserializer).map(Some)
 }

@@ -20,6 +20,8 @@ pub struct AuthorizerContext {
     pub session_id: SessionId,
     /// The roles of the account when the token was issued.
     pub roles: Vec<Role>,
+    /// Whether the account's owner had proven that the address is theirs when the token was issued.
+    pub email_verified: bool,
     /// The end of the token's validity, in seconds since the epoch. API Gateway may cache the
     /// context past it, so functions check it again.
     pub exp: u64,
@@ -49,10 +51,19 @@ impl AuthorizerContext {
             Some(Value::String(digits)) => digits.parse().ok(),
             _ => None,
         };
+        // An answer of an earlier version, which API Gateway may have cached, lacks it. Some emulators
+        // and parameter mappings pass it as a string.
+        let email_verified = match fields.get("email_verified") {
+            None => Ok(false),
+            Some(Value::Bool(is_verified)) => Ok(*is_verified),
+            Some(Value::String(word)) => word.parse().map_err(|_| ForeignContext),
+            Some(_) => Err(ForeignContext),
+        };
         Ok(Self {
             user_id: text("sub")?.parse().map_err(|_| ForeignContext)?,
             session_id: text("sid")?.parse().map_err(|_| ForeignContext)?,
             roles: roles.map_err(|_| ForeignContext)?,
+            email_verified: email_verified?,
             exp: exp.ok_or(ForeignContext)?,
         })
     }
@@ -64,6 +75,7 @@ impl From<Claims> for AuthorizerContext {
             user_id: claims.sub,
             session_id: claims.sid,
             roles: claims.roles,
+            email_verified: claims.email_verified.unwrap_or_default(),
             exp: claims.exp,
         }
     }
@@ -73,10 +85,11 @@ impl From<Claims> for AuthorizerContext {
 impl Serialize for AuthorizerContext {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let roles: Vec<_> = self.roles.iter().map(Role::as_str).collect();
-        let mut context = serializer.serialize_struct("AuthorizerContext", 4)?;
+        let mut context = serializer.serialize_struct("AuthorizerContext", 5)?;
         context.serialize_field("sub", &self.user_id.to_string())?;
         context.serialize_field("sid", &self.session_id.to_string())?;
         context.serialize_field("roles", &roles.join(" "))?;
+        context.serialize_field("email_verified", &self.email_verified)?;
         context.serialize_field("exp", &self.exp)?;
         context.end()
     }
@@ -110,16 +123,27 @@ mod tests {
     #[test]
     fn a_context_is_parsed_as_it_was_written() {
         for roles in ["", "admin", "admin a:b billing:read"] {
-            let context = parsed(&json!({ "roles": roles })).unwrap();
-            let written = serde_json::to_value(&context).unwrap();
-            assert_eq!(
-                written,
-                json!({"sub": SUB, "sid": SID, "roles": roles, "exp": 1_000})
-            );
-            assert_eq!(parsed(&written), Ok(context));
+            for verified in [false, true] {
+                let given = json!({"roles": roles, "email_verified": verified});
+                let context = parsed(&given).unwrap();
+                let written = serde_json::to_value(&context).unwrap();
+                assert_eq!(
+                    written,
+                    json!({
+                        "sub": SUB, "sid": SID, "roles": roles, "email_verified": verified,
+                        "exp": 1_000,
+                    })
+                );
+                assert_eq!(parsed(&written), Ok(context));
+            }
         }
-        let digits = parsed(&json!({"exp": "1000"}));
-        assert_eq!(digits, parsed(&json!({})), "as emulators hand it on");
+        let texts = parsed(&json!({"exp": "1000", "email_verified": "true"}));
+        let values = parsed(&json!({"email_verified": true}));
+        assert_eq!(texts, values, "as emulators hand it on");
+        assert!(
+            !parsed(&json!({})).unwrap().email_verified,
+            "as earlier versions wrote it"
+        );
     }
 
     #[test]
@@ -138,6 +162,9 @@ mod tests {
             json!({"exp": 1000.5}),
             json!({"exp": "soon"}),
             json!({"exp": true}),
+            json!({"email_verified": 1}),
+            json!({"email_verified": "yes"}),
+            json!({"email_verified": []}),
         ] {
             assert_eq!(parsed(&changes), Err(ForeignContext), "{changes}");
         }

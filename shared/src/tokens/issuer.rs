@@ -109,6 +109,7 @@ impl Issuer {
             jti: URL_SAFE_NO_PAD.encode(random::octets::<16>()),
             sid: session,
             roles: account.roles.clone(),
+            email_verified: Some(account.email_verified),
         };
         let text = self.signed(&claims).await;
         // Of whose token it was the line tells nothing else before the first.

@@ -7,17 +7,18 @@ use lambda_http::aws_lambda_events::apigw::{
     ApiGatewayV2CustomAuthorizerV2Request, ApiGatewayV2httpRequest,
 };
 use mailer::Invocation;
-use serde_json::Value;
-use shared::domain::EventId;
+use serde_json::{Value, json};
+use shared::domain::{EventId, Purpose};
 use testkit::cloudformation::CloudFormation;
 use testkit::kms::Kms;
 
-use crate::support::app::{App, BEGINNING, logged, logged_events, root, text};
+use crate::support::app::{App, BEGINNING, PASSWORD, User, logged, logged_events, root, text};
 use crate::support::post::{Post, of_address};
 use crate::support::private::without_private;
 
 /// The status of each outcome that is not a problem.
-const SUCCESSES: [(&str, u16); 13] = [
+const SUCCESSES: [(&str, u16); 18] = [
+    ("accepted", 202),
     ("changed", 200),
     ("created", 201),
     ("deleted", 204),
@@ -25,12 +26,16 @@ const SUCCESSES: [(&str, u16); 13] = [
     ("listed", 200),
     ("logged-in", 200),
     ("logged-out", 204),
+    ("moved", 204),
     ("not-modified", 304),
+    ("opened", 201),
     ("patched", 200),
     ("published", 200),
     ("refreshed", 200),
     ("replaced", 200),
+    ("reset", 204),
     ("shown", 200),
+    ("verified", 204),
 ];
 
 /// Returns the events' texts, by function and outcome.
@@ -76,17 +81,25 @@ async fn every_event_has_the_outcome_that_its_name_says() {
         // Each has its own app, since some events end what others need.
         let app = match outcome.as_str() {
             "registration-closed" => App::with(&[("Registration", "closed")]).await,
-            _ => App::start().await,
+            "accepted-for-link" | "opened" => App::mailing(&[("EmailVerification", "first")]).await,
+            "not-found" if function == "forgot" => App::start().await,
+            _ => App::with_mail().await,
         };
         let grace = match (function.as_str(), outcome.as_str()) {
-            ("register", "created" | "registration-closed") => None,
+            ("register", "accepted-for-link" | "created" | "registration-closed") => None,
+            (_, "opened") => None,
             _ => Some(app.user("grace@example.com").await),
         };
         let event = match &grace {
             Some(grace) => event
+                .replace("LINK_TOKEN", &link(&app, grace, &outcome).await)
                 .replace("ACCESS_TOKEN", &grace.access_token)
                 .replace("REFRESH_TOKEN", &grace.refresh_token)
                 .replace("USER_ID", &grace.id()),
+            None if outcome == "opened" => {
+                app.register("grace@example.com").await.expect(202);
+                event.replace("LINK_TOKEN", &app.mailed("registration").await.unwrap())
+            }
             None => event,
         };
         let event = serde_json::from_str(&event).unwrap();
@@ -106,6 +119,20 @@ async fn every_event_has_the_outcome_that_its_name_says() {
                 assert_eq!(problem["status"], answer["statusCode"], "{name}: {problem}");
             }
         }
+    }
+}
+
+/// Returns the token of a link that is good for the outcome.
+async fn link(app: &App, grace: &User<'_>, outcome: &str) -> String {
+    match outcome {
+        "moved" => {
+            let body = json!({"email": "grace.hopper@example.com", "password": PASSWORD});
+            let ask = grace.post("/email/change", body).send().await;
+            ask.expect(202);
+            app.mailed("email_change").await.unwrap()
+        }
+        "verified" => app.mint(&grace.id(), Purpose::EmailVerification).await,
+        _ => app.mint(&grace.id(), Purpose::PasswordReset).await,
     }
 }
 

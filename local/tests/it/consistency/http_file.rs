@@ -106,7 +106,7 @@ async fn every_request_of_the_file_succeeds_from_top_to_bottom() {
     let names: BTreeSet<_> = requests.iter().map(|request| request.name).collect();
     assert!(names.is_subset(&operations), "{names:?}");
 
-    let app = App::start().await;
+    let app = App::with_mail().await;
     let mut exchanges = BTreeMap::new();
     for request in requests {
         let fill = |text: &str| filled(text, &of_file, &exchanges);

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
+use shared::domain::Purpose;
 use shared::observe::audit::AuditEvent;
 use shared::observe::emf::METRICS;
 use testkit::kms::Fault;
 
 use crate::support::app::{App, PASSWORD, logged, logged_events, logged_requests, root, text};
 use crate::support::emf::stored;
+use crate::support::links::MAIL;
 use crate::support::stack::Stack;
 
 const WRONG: &str = "not the password";
@@ -77,7 +79,7 @@ async fn an_account_from_its_registration_to_its_deletion_is_in_the_log() {
     one_event(
         "password_refused",
         "POST /password/change",
-        json!({"user_id": id}),
+        of_session.clone(),
     );
 
     let body = json!({"current_password": PASSWORD, "new_password": "another good password"});
@@ -91,7 +93,7 @@ async fn an_account_from_its_registration_to_its_deletion_is_in_the_log() {
         changed,
         "password_changed",
         "POST /password/change",
-        of_session,
+        of_session.clone(),
     );
     let by = json!({"user_id": id, "by": "password_change"});
     assert_event(ended, "sessions_ended", "POST /password/change", by);
@@ -103,12 +105,7 @@ async fn an_account_from_its_registration_to_its_deletion_is_in_the_log() {
     let [deleted, ended] = &events[..] else {
         panic!("{events:?}")
     };
-    assert_event(
-        deleted,
-        "account_deleted",
-        "DELETE /profile",
-        json!({"user_id": id}),
-    );
+    assert_event(deleted, "account_deleted", "DELETE /profile", of_session);
     let by = json!({"user_id": id, "by": "deletion"});
     assert_event(ended, "sessions_ended", "DELETE /profile", by);
 }
@@ -171,6 +168,55 @@ async fn what_has_too_many_attempts_is_in_the_log() {
     assert_eq!(event["level"], "WARN");
     assert_eq!(request["attempts_refused"], 1, "{request}");
     assert!(stored(request).contains(&("attempts_refused".to_owned(), vec![])));
+}
+
+#[tokio::test]
+async fn links_are_in_the_log_from_their_request_to_their_use() {
+    let app = App::with(&[MAIL, ("MailsPerAddress", "1")]).await;
+    let ada = app.user("ada@example.com").await;
+    let id = json!({"user_id": ada.id()});
+    let asked = |path, email: &str| app.post(path, json!({ "email": email })).send();
+    logged();
+    // Whether the address has an account is not known here.
+    asked("/password/forgot", &ada.email).await.expect(202);
+    let event = "password_reset_requested";
+    one_event(event, "POST /password/forgot", json!({}));
+    let resend = "/email/verify/resend";
+    asked(resend, "nobody@example.com").await.expect(202);
+    let event = "email_verification_requested";
+    one_event(event, "POST /email/verify/resend", json!({}));
+    asked(resend, &ada.email).await.expect(429);
+    let fields = json!({"by": "address", "seconds": 3600});
+    one_event("attempt_refused", "POST /email/verify/resend", fields);
+
+    let token = app.mint(&ada.id(), Purpose::PasswordReset).await;
+    let verify = app.post("/email/verify", json!({ "token": token }));
+    verify.send().await.expect(400);
+    let fields = json!({"user_id": ada.id(), "reason": "other_purpose"});
+    one_event("link_refused", "POST /email/verify", fields);
+    // A token of no link may name any account.
+    let verify = app.post("/email/verify", json!({"token": "lkm_AAAA"}));
+    verify.send().await.expect(400);
+    let fields = json!({"reason": "malformed"});
+    one_event("link_refused", "POST /email/verify", fields);
+
+    let body = json!({"token": token, "new_password": "another good password"});
+    let reset = app.post("/password/reset", body);
+    reset.send().await.expect(204);
+    let events = logged_events();
+    let [reset, ended, verified] = &events[..] else {
+        panic!("{events:?}")
+    };
+    let route = "POST /password/reset";
+    assert_event(reset, "password_reset", route, id.clone());
+    let by = json!({"user_id": ada.id(), "by": "password_reset"});
+    assert_event(ended, "sessions_ended", route, by);
+    assert_event(verified, "email_verified", route, id.clone());
+
+    let token = app.mint(&ada.id(), Purpose::EmailVerification).await;
+    let verify = app.post("/email/verify", json!({ "token": token }));
+    verify.send().await.expect(204);
+    one_event("email_verified", "POST /email/verify", id);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 mod bootstraps;
 mod encryption;
 mod events;
+mod events_table;
 mod http_file;
 mod logs;
 mod mail;

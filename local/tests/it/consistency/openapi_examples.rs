@@ -11,11 +11,15 @@ use local::functions::Functions;
 use local::gateway::Gateway;
 use local::template::Template;
 use serde_json::{Value, json};
+use shared::domain::Purpose;
 use shared::platform::clock::Clock;
 
 use super::openapi::{NOT_CAUSED, of_name, template};
 use crate::support::app::bare_event;
-use crate::support::app::{Answer, App, BEGINNING, PASSWORD, claims, env, options, root, text};
+use crate::support::app::{
+    Answer, App, BEGINNING, EVENT_TABLE, PASSWORD, claims, env, options, root, text,
+};
+use crate::support::links::MAIL;
 use crate::support::openapi::{Operation, Part, answer_examples, cases, described};
 
 #[tokio::test]
@@ -115,7 +119,7 @@ async fn run(function: &str) {
                             example.value
                         );
                     }
-                    None => assert!([204, 304].contains(&answer.status.as_u16()), "{shown}"),
+                    None => assert!([202, 204, 304].contains(&answer.status.as_u16()), "{shown}"),
                 }
             }
         }
@@ -124,17 +128,38 @@ async fn run(function: &str) {
 
 /// Causes the answer `name` of an operation, and returns it.
 async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer {
+    let of_mail = operation.id() == "changeEmail"
+        || ["forgot", "links"].contains(&operation.value["tags"][0].as_str().unwrap());
+    // Guesses come before mails there.
+    let guesses = ["changeEmail", "confirmRegistration"].contains(&operation.id());
     let mut app = match name {
         "failed" => without_functions().await,
-        "too-many-attempts" => App::with(&[("LoginAttemptsPerSource", "10")]).await,
-        "registration-closed" => App::with(&[("Registration", "closed")]).await,
+        "no-mail" => App::start().await,
+        "too-many-attempts" if of_mail && !guesses => {
+            App::with(&[MAIL, ("MailsPerAddress", "3")]).await
+        }
+        "too-many-attempts" if !of_mail => App::with(&[("LoginAttemptsPerSource", "10")]).await,
+        "registration-closed" => App::with(&[MAIL, ("Registration", "closed")]).await,
+        _ if operation.id() == "confirmRegistration" => {
+            App::with(&[MAIL, ("EmailVerification", "first")]).await
+        }
+        _ if of_mail => App::with_mail().await,
         _ => App::start().await,
     };
     let (mut access_token, mut refresh_token) = (String::new(), String::new());
-    let has_people = name != "failed"
-        && (operation.id() != "register" || ["email-taken", "too-many-attempts"].contains(&name));
+    let mut link = String::new();
+    let has_people = !["failed", "registration-closed"].contains(&name)
+        && match operation.id() {
+            "confirmRegistration" => false,
+            "register" => ["email-taken", "too-many-attempts"].contains(&name),
+            _ => true,
+        };
     if has_people {
-        app.register("ada@example.com").await.expect(201);
+        let ada = app.register("ada@example.com").await.expect(201).json();
+        if operation.id() == "listActivity" {
+            // Events of one millisecond are in any order.
+            app.clock.advance(Duration::from_secs(1));
+        }
         let login = app.post(
             "/login",
             json!({"email": "ada@example.com", "password": PASSWORD}),
@@ -143,6 +168,38 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
         let tokens = tokens.expect(200).json();
         access_token = text(&tokens, "access_token");
         refresh_token = text(&tokens, "refresh_token");
+        link = match operation.id() {
+            "verifyEmail" => {
+                app.mint(&text(&ada, "id"), Purpose::EmailVerification)
+                    .await
+            }
+            "resetPassword" => app.mint(&text(&ada, "id"), Purpose::PasswordReset).await,
+            "confirmEmailChange" if name != "no-mail" => {
+                let body = json!({"email": "eve@example.com", "password": PASSWORD});
+                let ask = app.post("/email/change", body).bearer(&access_token);
+                ask.send().await.expect(202);
+                app.mailed("email_change").await.unwrap()
+            }
+            _ => link,
+        };
+        if operation.id() == "confirmEmailChange" && name == "email-taken" {
+            app.register("eve@example.com").await.expect(201);
+        }
+    }
+    if operation.id() == "confirmRegistration"
+        && !["failed", "no-mail", "registration-closed"].contains(&name)
+    {
+        for _ in 0..2 {
+            app.register("ada@example.com").await.expect(202);
+            app.clock.advance(Duration::from_secs(1));
+        }
+        let mut links = app.all_mailed("registration").await;
+        if name == "email-taken" {
+            let body = json!({"token": links.remove(0), "password": PASSWORD});
+            let confirm = app.post("/register/confirm", body).send().await;
+            confirm.expect(201);
+        }
+        link = links.remove(0);
     }
     match name {
         "first-part" | "next-part" => app.copy_session(120).await,
@@ -208,7 +265,10 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
         Part::Body { media_type: of } if of == media_type => Some(example.value),
         _ => None,
     });
-    let body = body.map(|body| body.to_string().replace(EXAMPLE_TOKEN, &refresh_token));
+    let body = body.map(|body| {
+        let body = body.to_string().replace(EXAMPLE_TOKEN, &refresh_token);
+        body.replace(EXAMPLE_LINK, &link)
+    });
     let body = match name {
         "malformed-json" => Some("{".to_owned()),
         "not-an-object" => Some("[]".to_owned()),
@@ -245,16 +305,19 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
         }
     };
     if name == "too-many-attempts" {
-        if operation.id() == "register" {
+        match operation.id() {
             // The wait for a source ends with its five minutes, 30 seconds later.
-            app.clock.advance(Duration::from_secs(270));
+            "register" => app.clock.advance(Duration::from_secs(270)),
+            // That for mails ends with the hour.
+            _ if of_mail && !guesses => app.clock.advance(Duration::from_secs(3570)),
+            _ => {}
         }
         for _ in 0..10 {
             let refused = call().send().await;
             if refused.status == 429 {
                 break;
             }
-            let wrong = [401, 403, 409].contains(&refused.status.as_u16());
+            let wrong = [202, 401, 403, 409].contains(&refused.status.as_u16());
             assert!(wrong, "{refused:?}");
         }
     }
@@ -263,6 +326,10 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
 
 /// The refresh token of the examples, which the tests replace by a valid one.
 const EXAMPLE_TOKEN: &str = "lkr_AaIJqiUNfASpmynRwyrz4gGiCaooBHb9gysuImuicAEAAAAA9Vw0mOFO7Jxu0mcuHKFGZK-wgZyiVFkNRTtEwpeGhcM";
+
+/// The token of a link of the examples, which the tests replace by a valid one.
+const EXAMPLE_LINK: &str =
+    "lkm_AaIJqiUNfASpmynRwyrz4gGiCaooBHb9gysuImuicAGrze-8gzG0-bS1jP2Z5dYyZ0ZpJYp2bWfjmCkN0a8xYw";
 
 /// Returns an app whose functions cannot be called: nothing listens at the discard port.
 async fn without_functions() -> App {
@@ -297,6 +364,7 @@ async fn corrupt_items(app: &App) {
         let attribute = match sort_key.as_str() {
             "ACCOUNT" => "date_joined",
             "CREDENTIAL" => "user_id",
+            "REGISTRATION" => "first_name",
             _ => "refresh_hash",
         };
         let mut put = app.dynamodb().put_item().table_name("latchkey");
@@ -304,6 +372,12 @@ async fn corrupt_items(app: &App) {
             put = put.item(name, value);
         }
         let put = put.item(attribute, AttributeValue::Bool(true));
+        put.send().await.unwrap();
+    }
+    for event in app.events().await {
+        let put = app.dynamodb().put_item().table_name(EVENT_TABLE);
+        let put = put.set_item(Some(event.into_iter().collect()));
+        let put = put.item("event", AttributeValue::Bool(true));
         put.send().await.unwrap();
     }
 }
@@ -340,8 +414,10 @@ fn alike(example: &Value, real: &Value) -> bool {
                 && example
                     .iter()
                     .all(|(name, value)| match (name.as_str(), value) {
-                        // The example shows only the first of many sessions.
-                        ("sessions", Value::Array(_)) => alike(&value[0], &real[name][0]),
+                        // The example shows only the first of many.
+                        ("sessions" | "events", Value::Array(_)) => {
+                            alike(&value[0], &real[name][0])
+                        }
                         _ => alike(value, &real[name]),
                     })
         }

@@ -11,6 +11,7 @@ use local::dynamodb;
 use local::functions::{self, Functions};
 use local::template::{Route, Template, document};
 use serde_json::{Value, json};
+use shared::domain::Purpose;
 use shared::observe::logging::NAMESPACE_VARIABLE;
 use shared::platform::clock::Clock;
 use shared::platform::config::Env;
@@ -18,17 +19,24 @@ use shared::platform::settings;
 use testkit::cloudformation::CloudFormation;
 use testkit::kms::Kms;
 
-use crate::support::app::{App, root, template_document, text};
+use crate::support::app::{App, PASSWORD, root, template_document, text};
+use crate::support::links::MAIL;
 use crate::support::private::{is_marked, own_routes};
 
 /// The routes that need no token. All others must be closed.
-const PUBLIC: [&str; 6] = [
+const PUBLIC: [&str; 12] = [
     "GET /.well-known/jwks.json",
     "GET /.well-known/openid-configuration",
+    "POST /email/change/confirm",
+    "POST /email/verify",
+    "POST /email/verify/resend",
     "POST /login",
     "POST /logout",
+    "POST /password/forgot",
+    "POST /password/reset",
     "POST /refresh",
     "POST /register",
+    "POST /register/confirm",
 ];
 
 /// The variables that functions read only in AWS: a role's credentials have a token, there is neither
@@ -109,7 +117,7 @@ fn cargo_lambda_watch_has_the_routes_of_the_template() {
 
 #[tokio::test]
 async fn every_route_of_the_template_is_one_that_its_handler_knows() {
-    let app = App::start().await;
+    let app = App::with_mail().await;
     for (n, route) in own_routes(&template()).enumerate() {
         let ada = app.user(&format!("ada{n}@example.com")).await;
         let method: Method = route.method.parse().unwrap();
@@ -505,7 +513,7 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 
 #[tokio::test]
 async fn the_page_on_the_architecture_lists_the_items_of_the_table() {
-    let app = App::start().await;
+    let app = App::with_mail().await;
     let ada = app.user("ada@bücher.example").await;
     app.refresh(&ada.refresh_token).await.expect(200);
     let wrong = json!({"password": "not the password"});
@@ -514,8 +522,22 @@ async fn the_page_on_the_architecture_lists_the_items_of_the_table() {
     // A repeat that counts.
     app.clock.advance(Duration::from_secs(60));
     app.refresh(&ada.refresh_token).await.expect(200);
+    let asked = json!({ "email": ada.email });
+    let asked = app.post("/email/verify/resend", asked);
+    asked.send().await.expect(202);
+    let token = app.mint(&ada.id(), Purpose::EmailVerification).await;
+    let verify = app.post("/email/verify", json!({ "token": token }));
+    verify.send().await.expect(204);
+    app.mint(&ada.id(), Purpose::PasswordReset).await;
+    let body = json!({"email": "ada@straße.example", "password": PASSWORD});
+    let change = ada.post("/email/change", body);
+    change.send().await.expect(202);
+    // A registration that waits.
+    let first = App::with(&[MAIL, ("EmailVerification", "first")]).await;
+    first.register("ada@bücher.example").await.expect(202);
+    let items = [app.all_items().await, first.all_items().await].concat();
     let mut there: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
-    for item in app.all_items().await {
+    for item in items {
         let prefix = |name: &str| {
             let key = item[name].as_s().unwrap();
             match key.rsplit_once('#') {
@@ -537,18 +559,21 @@ async fn the_page_on_the_architecture_lists_the_items_of_the_table() {
         .unwrap()
         .insert("expires_at".to_owned());
 
+    assert_eq!(rows_of("## The table"), there);
+}
+
+/// Returns the attributes of the items in a section of the page on the architecture, by their keys.
+pub(super) fn rows_of(section: &str) -> BTreeMap<(String, String), BTreeSet<String>> {
     let page = std::fs::read_to_string(root().join("docs/architecture.md")).unwrap();
-    let (_, page) = page.split_once("\n## The table\n").unwrap();
-    let (page, _) = page.split_once("\n## ").unwrap();
+    let (_, page) = page.split_once(&format!("\n{section}\n")).unwrap();
+    let page = page.split("\n## ").next().unwrap();
+    let page = page.split("\n### ").next().unwrap();
     let rows = page.lines().filter(|line| line.starts_with("| "));
-    let named: BTreeMap<_, _> = rows
-        .filter_map(|row| {
-            let cells: Vec<_> = row.trim_matches('|').split(" | ").collect();
-            let key = |n: usize| quoted(cells[n]).next().map(str::to_owned);
-            let names = quoted(cells[3]).map(str::to_owned).collect();
-            Some(((key(1)?, key(2)?), names))
-        })
-        .filter(|((pk, _), _)| pk != "pk")
-        .collect();
-    assert_eq!(named, there);
+    let named = rows.filter_map(|row| {
+        let cells: Vec<_> = row.trim_matches('|').split(" | ").collect();
+        let key = |n: usize| quoted(cells[n]).next().map(str::to_owned);
+        let names = quoted(cells[3]).map(str::to_owned).collect();
+        Some(((key(1)?, key(2)?), names))
+    });
+    named.filter(|((pk, _), _)| pk != "pk").collect()
 }

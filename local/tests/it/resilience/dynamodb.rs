@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use lambda_http::LambdaEvent;
+use local::dynamodb::TABLE;
 use local::functions::Functions;
 use register::Register;
 use serde_json::json;
@@ -145,7 +146,7 @@ async fn a_login_whose_session_is_not_stored_gives_no_token() {
             Fault::Broken,
         ],
     ] {
-        faulty.inject("PutItem", faults);
+        faulty.proxy.inject_in(TABLE, "PutItem", faults);
         let (status, body) = faulty.login().await;
         assert_eq!(status, 503);
         assert!(!body.to_string().contains("token"), "{body}");
@@ -168,7 +169,7 @@ async fn a_login_that_fails_late_does_not_count_as_a_guess() {
         (&session, &[Fault::Broken; 3]),
     ] {
         for time in 1..=12 {
-            faulty.inject("PutItem", put);
+            faulty.proxy.inject_in(TABLE, "PutItem", put);
             faulty.inject("UpdateItem", update);
             assert_eq!(faulty.login().await.0, 503, "time {time}");
         }

@@ -1,6 +1,7 @@
 //! Every fault, at every request of every operation.
 
 use serde_json::{Value, json};
+use shared::domain::Purpose;
 use testkit::dynamodb::Fault;
 
 use crate::support::app::{App, PASSWORD, event, registration, text};
@@ -18,7 +19,15 @@ struct Operation {
 }
 
 /// Returns one operation of each kind, for an account with two sessions.
-fn operations(token: &str, refresh_token: &str, other: &str) -> Vec<Operation> {
+fn operations(
+    token: &str,
+    refresh_token: &str,
+    other: &str,
+    [reset, verify]: &[String; 2],
+) -> Vec<Operation> {
+    let reset = json!({"token": reset, "new_password": "another good password"});
+    let verify = json!({ "token": verify });
+    let address = json!({"email": "ada@example.com"});
     let token = Some(token);
     let login = json!({"email": "ada@example.com", "password": PASSWORD});
     let change = json!({"current_password": PASSWORD, "new_password": "another good password"});
@@ -61,7 +70,7 @@ fn operations(token: &str, refresh_token: &str, other: &str) -> Vec<Operation> {
             200,
             &["Query"],
         ),
-        operation("end one", "session", end_one, 204, &["DeleteItem"]),
+        operation("end one", "session", end_one, 204, &["TransactWriteItems"]),
         operation(
             "profile",
             "profile",
@@ -86,7 +95,7 @@ fn operations(token: &str, refresh_token: &str, other: &str) -> Vec<Operation> {
             "session",
             event("POST", "/logout", &refresh, None),
             204,
-            &["DeleteItem"],
+            &["TransactWriteItems"],
         ),
         operation(
             "change the password",
@@ -96,11 +105,32 @@ fn operations(token: &str, refresh_token: &str, other: &str) -> Vec<Operation> {
             &["BatchGetItem", "PutItem", "TransactWriteItems"],
         ),
         operation(
+            "ask for a link",
+            "forgot",
+            event("POST", "/password/forgot", &address, None),
+            202,
+            &["UpdateItem", "PutItem"],
+        ),
+        operation(
+            "prove the address",
+            "links",
+            event("POST", "/email/verify", &verify, None),
+            204,
+            &["BatchGetItem", "TransactWriteItems"],
+        ),
+        operation(
+            "reset the password",
+            "links",
+            event("POST", "/password/reset", &reset, None),
+            204,
+            &["BatchGetItem", "TransactWriteItems"],
+        ),
+        operation(
             "end all",
             "session",
             event("DELETE", "/sessions", &Value::Null, token),
             204,
-            &["Query", "BatchWriteItem"],
+            &["Query", "BatchWriteItem", "PutItem"],
         ),
         operation(
             "delete the account",
@@ -147,7 +177,7 @@ async fn after_a_fault_at_any_request_a_call_is_done_or_not_and_a_retry_complete
             Fault::Cut,
             Fault::WriteConflict,
         ] {
-            let faulty = FaultyStore::start().await;
+            let faulty = FaultyStore::before(App::with_mail().await).await;
             let ada = faulty.app.user("ada@example.com").await;
             let other = faulty
                 .app
@@ -159,7 +189,11 @@ async fn after_a_fault_at_any_request_a_call_is_done_or_not_and_a_retry_complete
                 &crate::support::app::claims(&text(&other, "access_token")),
                 "sid",
             );
-            let operations = operations(&ada.access_token, &ada.refresh_token, &other);
+            let links = [
+                faulty.app.mint(&ada.id(), Purpose::PasswordReset).await,
+                faulty.app.mint(&ada.id(), Purpose::EmailVerification).await,
+            ];
+            let operations = operations(&ada.access_token, &ada.refresh_token, &other, &links);
             let Some(operation) = operations.into_iter().nth(place) else {
                 continue;
             };
@@ -183,7 +217,9 @@ async fn after_a_fault_at_any_request_a_call_is_done_or_not_and_a_retry_complete
                 let after = stored_items(&faulty.app).await;
                 // A call that can only be completed, not undone, may be partly done.
                 let goes_on = ["Query", "BatchWriteItem", "DeleteItem"].contains(request)
-                    && ["end all", "delete the account"].contains(&operation.name);
+                    && ["end all", "delete the account"].contains(&operation.name)
+                    // The event of the end.
+                    || (*request, operation.name) == ("PutItem", "end all");
                 assert_eq!(status, 503, "{}", named(request));
                 assert!(
                     goes_on || before == after,

@@ -1,7 +1,11 @@
 mod dynamodb;
+mod email_changes;
+mod events;
 mod every_request;
 mod keys;
+mod links;
 mod mail;
 mod requests;
 mod sessions;
+mod streams;
 mod warm_up;

@@ -3,17 +3,26 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use shared::domain::Purpose;
 
-use crate::support::app::{PASSWORD, event, text};
+use crate::support::app::{App, PASSWORD, event, text};
 use crate::support::faulty_store::{FaultyStore, ask, call};
 
 #[tokio::test]
 async fn each_call_costs_the_requests_of_the_design() {
     let faulty = FaultyStore::start().await;
     assert_eq!(faulty.register().await.0, 201);
-    assert_eq!(faulty.seen(), ["TransactWriteItems 6", "UpdateItem 1"]);
+    // Credential, account, attempts at the address, and the event.
+    assert_eq!(faulty.seen(), ["TransactWriteItems 8", "UpdateItem 1"]);
     assert_eq!(faulty.register().await.0, 409);
-    assert_eq!(faulty.seen(), ["TransactWriteItems", "UpdateItem 1"]);
+    assert_eq!(
+        faulty.seen(),
+        [
+            "PutItem 1", // the event
+            "TransactWriteItems",
+            "UpdateItem 1"
+        ]
+    );
 
     // From the source of the registration, which is known: one write for the attempt, and none for
     // its success.
@@ -29,6 +38,7 @@ async fn each_call_costs_the_requests_of_the_design() {
                 "GetItem 1",
                 "PutItem 1", // the attempt
                 "PutItem 1", // session
+                "PutItem 1", // the event
                 "UpdateItem 1",
             ]
         );
@@ -40,7 +50,13 @@ async fn each_call_costs_the_requests_of_the_design() {
             .0,
         401
     );
-    let refused = ["BatchGetItem 3", "GetItem 1", "PutItem 1", "UpdateItem 1"];
+    let refused = [
+        "BatchGetItem 3",
+        "GetItem 1",
+        "PutItem 1", // the attempt
+        "PutItem 1", // the event
+        "UpdateItem 1",
+    ];
     assert_eq!(faulty.seen(), refused);
     let wrong = json!({"email": "ada@example.com", "password": "not the password"});
     assert_eq!(
@@ -49,7 +65,7 @@ async fn each_call_costs_the_requests_of_the_design() {
             .0,
         401
     );
-    assert_eq!(faulty.seen(), refused[..3], "its source is known");
+    assert_eq!(faulty.seen(), refused[..4], "its source is known");
 
     // From a new source: its own count, and the mark that it is known from now on.
     let credentials = json!({"email": "ada@example.com", "password": PASSWORD});
@@ -64,6 +80,7 @@ async fn each_call_costs_the_requests_of_the_design() {
             "PutItem 1",      // the attempt
             "PutItem 1",      // the source is known
             "PutItem 1",      // session
+            "PutItem 1",      // the event
             "UpdateItem 1",
             "UpdateItem 1",
         ]
@@ -107,15 +124,18 @@ async fn sessions_cost_the_requests_of_the_design() {
         (status, faulty.seen()),
         (200, vec!["BatchGetItem 2".into(), "UpdateItem 1".into()])
     );
-    // A repeat from the same network writes nothing at once, and after the grace time its count,
-    // once.
+    // A repeat from the same network writes its event alone at once, and after the grace time its
+    // count too, once.
     assert_eq!(faulty.refresh(&ada.refresh_token).await.0, 200);
-    assert_eq!(faulty.seen(), ["BatchGetItem 2"]);
+    assert_eq!(faulty.seen(), ["BatchGetItem 2", "PutItem 1"]);
     faulty.app.clock.advance(Duration::from_secs(11));
     assert_eq!(faulty.refresh(&ada.refresh_token).await.0, 200);
-    assert_eq!(faulty.seen(), ["BatchGetItem 2", "UpdateItem 1"]);
+    assert_eq!(
+        faulty.seen(),
+        ["BatchGetItem 2", "PutItem 1", "UpdateItem 1"]
+    );
     assert_eq!(faulty.refresh(&ada.refresh_token).await.0, 200);
-    assert_eq!(faulty.seen(), ["BatchGetItem 2"]);
+    assert_eq!(faulty.seen(), ["BatchGetItem 2", "PutItem 1"]);
     // A text without the form of a token causes no request.
     assert_eq!(faulty.refresh("lkr_x").await.0, 401);
     assert!(faulty.seen().is_empty());
@@ -129,7 +149,7 @@ async fn sessions_cost_the_requests_of_the_design() {
     assert_eq!(faulty.seen(), ["Query 1"]);
     let body = json!({ "refresh_token": tokens["refresh_token"] });
     assert_eq!(session(event("POST", "/logout", &body, None)).await.0, 204);
-    assert_eq!(faulty.seen(), ["DeleteItem 1"]);
+    assert_eq!(faulty.seen(), ["TransactWriteItems 4"], "session and event");
 }
 
 #[tokio::test]
@@ -148,7 +168,8 @@ async fn operations_that_need_the_password_cost_the_requests_of_the_design() {
             "BatchGetItem 4", // credential, session, attempts in it, attempts of the source
             "PutItem 1",      // the attempt
             "Query 1",
-            "TransactWriteItems 6",
+            // The credential, the account, the session, and two events.
+            "TransactWriteItems 10",
         ]
     );
 
@@ -162,7 +183,43 @@ async fn operations_that_need_the_password_cost_the_requests_of_the_design() {
         "PutItem 1", // the attempt
         "PutItem 1", // its success: it was the second in this session
         "Query 1",
-        "TransactWriteItems 6",
+        // The credential, the account, the attempts at the address, and two events.
+        "TransactWriteItems 10",
+    ];
+    assert_eq!(faulty.seen(), expected);
+}
+
+#[tokio::test]
+async fn links_cost_the_requests_of_the_design() {
+    let faulty = FaultyStore::before(App::with_mail().await).await;
+    let ada = faulty.app.user("ada@example.com").await;
+    let ask = async |function, path, body: Value| {
+        let event = event("POST", path, &body, None);
+        call(&faulty.functions, function, event).await.0
+    };
+    let address = json!({ "email": ada.email });
+    assert_eq!(ask("forgot", "/password/forgot", address).await, 202);
+    let counted_and_told = ["PutItem 1", "UpdateItem 1", "UpdateItem 1"];
+    assert_eq!(faulty.seen(), counted_and_told);
+
+    let token = faulty.app.mint(&ada.id(), Purpose::EmailVerification).await;
+    let verify = json!({ "token": token });
+    assert_eq!(ask("links", "/email/verify", verify.clone()).await, 204);
+    assert_eq!(faulty.seen(), ["BatchGetItem 2", "TransactWriteItems 6"]);
+    assert_eq!(ask("links", "/email/verify", verify).await, 400);
+    assert_eq!(faulty.seen(), ["BatchGetItem 2"]);
+    let malformed = json!({"token": "lkm_AAAA"});
+    assert_eq!(ask("links", "/email/verify", malformed).await, 400);
+    assert!(faulty.seen().is_empty());
+
+    let token = faulty.app.mint(&ada.id(), Purpose::PasswordReset).await;
+    let reset = json!({"token": token, "new_password": "another good password"});
+    assert_eq!(ask("links", "/password/reset", reset).await, 204);
+    let expected = [
+        "BatchGetItem 2",
+        "BatchWriteItem 1", // the session
+        "Query 1",
+        "TransactWriteItems 12", // link, credential, account, attempts at the address; two events
     ];
     assert_eq!(faulty.seen(), expected);
 }

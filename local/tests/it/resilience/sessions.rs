@@ -282,7 +282,7 @@ async fn end_with(faults: &[Fault], logout: bool) -> (u16, Vec<Value>, usize) {
         end["pathParameters"] = json!({ "id": ada.session_id() });
         end
     };
-    faulty.inject("DeleteItem", faults);
+    faulty.inject("TransactWriteItems", faults);
     logged_events();
     let (status, _) = call(&faulty.functions, "session", end).await;
     let left = faulty.app.items_of("SESSION#").await.len();
@@ -298,7 +298,7 @@ async fn a_session_whose_end_was_not_answered_has_ended_and_is_in_the_log() {
             &[Fault::AnswerLost, Fault::Broken],
             &[Fault::Broken, Fault::AnswerLost],
             // A conflict is an answer: nothing was done.
-            &[Fault::WriteConflict, Fault::AnswerLost],
+            &[Fault::Conflict, Fault::AnswerLost],
         ] {
             let (status, events, left) = end_with(faults, logout).await;
             let named = format!("{faults:?}, {logout}");
@@ -309,7 +309,7 @@ async fn a_session_whose_end_was_not_answered_has_ended_and_is_in_the_log() {
             assert_eq!(event["event"], "session_ended", "{named}");
         }
         // A session that another request has ended is not ended again by one whose try was refused.
-        for fault in [Fault::ItemGone, Fault::Throttled, Fault::WriteConflict] {
+        for fault in [Fault::ItemGone, Fault::Throttled, Fault::Conflict] {
             let faults = [fault, Fault::ItemGone];
             let (status, events, _) = end_with(&faults, logout).await;
             let expected = if logout { 204 } else { 404 };

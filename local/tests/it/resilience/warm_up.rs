@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use forgot::Forgot;
 use login::Login;
 use profile::Profile;
 use serde_json::{Value, json};
@@ -53,6 +54,24 @@ async fn the_first_request_finds_the_connection_to_dynamodb_open() {
 }
 
 #[tokio::test]
+async fn a_function_that_may_not_read_opens_its_connection_by_a_write_that_changes_nothing() {
+    let app = App::with_mail().await;
+    let proxy = Proxy::start(&app.local.dynamodb_url).await;
+    let clock = Clock::Manual(app.clock.clone());
+    let forgot = with(&app, "forgot", &proxy.url, |env| {
+        Forgot::from_env(env, clock)
+    })
+    .unwrap();
+    warm_up(&forgot).await;
+    assert_eq!(proxy.connections(), 1);
+    assert_eq!(app.all_items().await, []);
+    let body = json!({"email": "ada@example.com"});
+    let event = event("POST", "/password/forgot", &body, None);
+    assert_eq!(ask(&forgot, event).await, 202);
+    assert_eq!(proxy.connections(), 1, "the same one");
+}
+
+#[tokio::test]
 async fn a_login_from_a_new_source_finds_as_many_connections_open_as_it_asks_over_at_once() {
     let app = App::start().await;
     app.register("ada@example.com").await.expect(201);
@@ -60,11 +79,11 @@ async fn a_login_from_a_new_source_finds_as_many_connections_open_as_it_asks_ove
     let clock = Clock::Manual(app.clock.clone());
     let login = with(&app, "login", &proxy.url, |env| Login::from_env(env, clock)).unwrap();
     warm_up(&login).await;
-    assert_eq!(proxy.connections(), 3);
+    assert_eq!(proxy.connections(), 4);
     let body = json!({"email": "ada@example.com", "password": PASSWORD});
     let event = event("POST", "/login", &body, None);
     assert_eq!(ask(&login, event).await, 200);
-    assert_eq!(proxy.connections(), 3, "the same ones");
+    assert_eq!(proxy.connections(), 4, "the same ones");
 }
 
 #[tokio::test]

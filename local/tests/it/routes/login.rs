@@ -42,7 +42,8 @@ async fn a_login_answers_with_an_rfc_9068_access_token_and_a_refresh_token() {
     assert_eq!(claims["exp"], BEGINNING + expires_in);
     assert!(claims.get("roles").is_none(), "there are none");
     assert!(!text(&claims, "jti").is_empty());
-    assert_eq!(claims.as_object().unwrap().len(), 8);
+    assert_eq!(claims["email_verified"], false);
+    assert_eq!(claims.as_object().unwrap().len(), 9);
 
     let session = &app.items_of("SESSION#").await[0];
     assert_eq!(

@@ -1,11 +1,17 @@
+mod activity;
 mod authorizer;
 mod conditional;
 mod discovery;
+mod email_change;
+mod forgot;
 mod gateway;
+mod links;
 mod login;
+mod mailbox;
 mod mails;
 mod password;
 mod profile;
 mod refresh;
 mod register;
+mod registration;
 mod sessions;

@@ -24,6 +24,7 @@ async fn an_account_is_opened_and_shown_without_its_password() {
             "date_joined": "2027-01-15T08:00:00Z",
             "last_login": null,
             "roles": [],
+            "email_verified": false,
         })
     );
     assert_eq!(id.as_bytes()[14], b'7', "a UUIDv7");

@@ -43,6 +43,7 @@ impl Forge {
         json!({
             "iss": self.issuer, "sub": SUB, "aud": "latchkey", "client_id": "latchkey",
             "exp": BEGINNING + 900, "iat": BEGINNING, "jti": "j-1", "sid": SID, "roles": [],
+            "email_verified": false,
         })
     }
 
@@ -142,7 +143,9 @@ async fn the_honest_token_passes_and_says_who_it_is() {
         .invoke("authorizer", asked)
         .await
         .unwrap();
-    let expected = json!({"sub": SUB, "sid": SID, "roles": "", "exp": BEGINNING + 900});
+    let expected = json!({
+        "sub": SUB, "sid": SID, "roles": "", "email_verified": false, "exp": BEGINNING + 900,
+    });
     assert_eq!(verdict, json!({"isAuthorized": true, "context": expected}));
 }
 
@@ -162,6 +165,9 @@ async fn variants_that_the_standards_allow_pass() {
         forge.with_claim("nbf", json!(BEGINNING)),
         forge.with_claim("roles", json!(["admin", "billing:read"])),
         forge.without_claim("roles"),
+        // As those of an earlier version.
+        forge.without_claim("email_verified"),
+        forge.with_claim("email_verified", json!(true)),
         forge.with_claim("unknown", json!({"a": [1]})),
         forge.with_claim("exp", json!(BEGINNING - 29)),
         forge.with_claim("iat", json!(BEGINNING + 30)),

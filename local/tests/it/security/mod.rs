@@ -1,7 +1,10 @@
 mod corpora;
 mod hostile_claims;
 mod hostile_tokens;
+mod links;
 mod mailer;
+mod ownership;
+mod pre_hijacking;
 mod privileges;
 mod properties;
 mod rotation;

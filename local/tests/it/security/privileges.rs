@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use axum::http::Method;
 use serde_json::json;
+use shared::domain::Purpose;
 use testkit::dynamodb::Fault;
 
-use crate::support::app::{PASSWORD, root, text};
+use crate::support::app::{App, PASSWORD, root, text};
 use crate::support::private::without_private;
 use crate::support::privileges::{allowed, behind_proxies, used};
 
@@ -20,6 +21,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
         .expect(401);
     app.login("nobody@example.com", PASSWORD).await.expect(401);
 
+    ada.get("/activity").send().await.expect(200);
     ada.get("/profile").send().await.expect(200);
     ada.patch("/profile", json!({"first_name": "Augusta"}))
         .send()
@@ -74,6 +76,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     proxies["login"].inject_at("UpdateItem", "ACCOUNT", Fault::ItemGone);
     app.login("bob@example.com", PASSWORD).await.expect(401);
     app.get("/.well-known/jwks.json").send().await.expect(200);
+    use_links(&app).await;
 
     let mut actions = BTreeMap::new();
     let mut allowed = without_private(allowed());
@@ -86,10 +89,54 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
                 // Its role may read only this item.
                 assert_eq!(request.body["Key"]["pk"]["S"], "NOTHING");
             }
+            if function == "forgot" && request.operation == "UpdateItem" {
+                // Its role may write only these, and read nothing.
+                let key = request.body["Key"]["pk"]["S"].as_str().unwrap();
+                assert!(key.starts_with("LIMIT#MAIL#"), "{key}");
+            }
         }
         actions.insert(function.clone(), used(&requests));
     }
     assert_eq!(without_private(actions), allowed);
+}
+
+/// Asks for links and uses them.
+async fn use_links(app: &App) {
+    let grace = app.user("grace@example.com").await;
+    for path in ["/password/forgot", "/email/verify/resend"] {
+        let asked = app.post(path, json!({"email": grace.email}));
+        asked.send().await.expect(202);
+    }
+    let token = app.mint(&grace.id(), Purpose::EmailVerification).await;
+    let body = json!({ "token": token });
+    let verify = app.post("/email/verify", body);
+    verify.send().await.expect(204);
+    let body = json!({"email": "grace@example.org", "password": PASSWORD});
+    let change = grace.post("/email/change", body);
+    change.send().await.expect(202);
+    let token = app.mailed("email_change").await.unwrap();
+    let moved = app.post("/email/change/confirm", json!({ "token": token }));
+    moved.send().await.expect(204);
+    let token = app.mint(&grace.id(), Purpose::PasswordReset).await;
+    let body = json!({"token": token, "new_password": "another good password"});
+    let reset = app.post("/password/reset", body);
+    reset.send().await.expect(204);
+}
+
+#[test]
+fn forgot_may_read_nothing_and_write_no_item_but_counters_of_mails_and_events() {
+    let template = crate::support::app::template([]);
+    let policies = &template.resources()["Forgot"]["Properties"]["Policies"];
+    let count = json!({
+        "Effect": "Allow", "Action": "dynamodb:UpdateItem",
+        "Resource": {"Fn::GetAtt": "Table.Arn"},
+        "Condition": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "LIMIT#MAIL#*"}},
+    });
+    let tell = json!({
+        "Effect": "Allow", "Action": "dynamodb:PutItem",
+        "Resource": {"Fn::GetAtt": "EventTable.Arn"},
+    });
+    assert_eq!(*policies, json!([{ "Statement": [count, tell] }]));
 }
 
 #[test]
@@ -103,7 +150,9 @@ fn register_may_read_no_item_but_the_one_that_is_never_there() {
         "Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": table,
         "Condition": {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": "NOTHING"}},
     });
-    assert_eq!(*policies, json!([{ "Statement": [write, get] }]));
+    let events = json!({"Fn::GetAtt": "EventTable.Arn"});
+    let tell = json!({"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": events});
+    assert_eq!(*policies, json!([{ "Statement": [write, get, tell] }]));
 }
 
 #[test]

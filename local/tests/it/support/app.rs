@@ -25,6 +25,8 @@ use crate::support::openapi::described;
 
 /// The time at which every test begins, in seconds since the epoch: 2027-01-15T08:00:00Z.
 pub const BEGINNING: u64 = 1_800_000_000;
+/// The name of the event table in local runs.
+pub const EVENT_TABLE: &str = "EventTable";
 /// A password that the policy accepts.
 pub const PASSWORD: &str = "correct horse battery staple";
 /// The address that requests come from, unless a test sets another.
@@ -146,6 +148,18 @@ impl App {
             .into_iter()
             .map(|item| item.into_iter().collect())
             .collect()
+    }
+
+    /// Returns all rows of the event table, the earliest first.
+    pub async fn events(&self) -> Vec<BTreeMap<String, AttributeValue>> {
+        let scan = self.dynamodb().scan().table_name(EVENT_TABLE);
+        let rows = scan.send().await.unwrap().items.unwrap_or_default();
+        let mut rows: Vec<BTreeMap<_, _>> = rows
+            .into_iter()
+            .map(|row| row.into_iter().collect())
+            .collect();
+        rows.sort_by_key(|row| row["sk"].as_s().unwrap().clone());
+        rows
     }
 
     /// Returns the items whose sort key begins with `sort_key`.
@@ -416,6 +430,8 @@ pub fn options() -> Options {
         host: IpAddr::V4(Ipv4Addr::LOCALHOST),
         port: 0,
         dynamodb_port: 0,
+        mail_port: 0,
+        mail_fault: None,
         data_dir: data_dir(),
         ephemeral: true,
         functions: None,

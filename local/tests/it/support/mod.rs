@@ -1,7 +1,10 @@
 pub mod app;
 pub mod emf;
 pub mod faulty_store;
+pub mod links;
 pub mod log;
+pub mod mailing;
+pub mod mails;
 pub mod openapi;
 pub mod post;
 pub mod private;

@@ -3,16 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use local::dynamodb::TABLE;
 use local::functions::Functions;
 use local::gateway::Gateway;
+use serde_json::Value;
 use shared::platform::clock::Clock;
 use testkit::dynamodb::{Proxy, Recorded};
 
-use crate::support::app::{App, env, root};
+use crate::support::app::{App, env, text};
 
 /// Returns the app with a proxy in front of each function's DynamoDB, and the proxies by function.
 pub async fn behind_proxies() -> (App, BTreeMap<String, Arc<Proxy>>) {
-    let mut app = App::start().await;
+    let mut app = App::with_mail().await;
     let mut proxies = BTreeMap::new();
     let clock = Clock::Manual(app.clock.clone());
     let mut functions = Functions::default();
@@ -32,45 +34,68 @@ pub async fn behind_proxies() -> (App, BTreeMap<String, Arc<Proxy>>) {
     (app, proxies)
 }
 
-/// Returns the actions of IAM that a request needs.
+/// Returns the actions of IAM that a request needs, each with its table.
 fn needed(request: &Recorded) -> Vec<String> {
-    // A transaction needs the actions of its parts.
-    if request.operation != "TransactWriteItems" {
-        return vec![request.operation.clone()];
+    let Recorded { operation, body } = request;
+    if let Some(parts) = body["TransactItems"].as_array() {
+        // A transaction needs the actions of its parts.
+        let parts = parts.iter().flat_map(|part| part.as_object().unwrap());
+        let action = |(kind, part): (&String, &Value)| match kind.as_str() {
+            "ConditionCheck" => format!("{} ConditionCheckItem", text(part, "TableName")),
+            kind => format!("{} {kind}Item", text(part, "TableName")),
+        };
+        return parts.map(action).collect();
     }
-    let parts = request.body["TransactItems"].as_array().unwrap().iter();
-    let kinds = parts.flat_map(|part| part.as_object().unwrap().keys());
-    kinds
-        .map(|kind| match kind.as_str() {
-            "ConditionCheck" => "ConditionCheckItem".to_owned(),
-            kind => format!("{kind}Item"),
-        })
-        .collect()
+    let tables = match body["RequestItems"].as_object() {
+        Some(tables) => tables.keys().cloned().collect(),
+        None => vec![text(body, "TableName")],
+    };
+    let of_table = |table| format!("{table} {operation}");
+    tables.into_iter().map(of_table).collect()
 }
 
-/// Returns the actions of IAM that a function's requests need.
+/// Returns the actions of IAM that a function's requests need, each with its table.
 pub fn used(requests: &[Recorded]) -> BTreeSet<String> {
     requests.iter().flat_map(needed).collect()
 }
 
-/// Returns the actions of DynamoDB that the template allows each function.
+/// Returns the actions of DynamoDB that the template allows each function, each with its table.
 pub fn allowed() -> BTreeMap<String, BTreeSet<String>> {
-    let yaml = std::fs::read_to_string(root().join("template.yaml")).unwrap();
+    let template = crate::support::app::template([]);
+    let resources = template.resources().values();
+    let functions = resources.filter(|it| it["Type"] == "AWS::Serverless::Function");
     let mut allowed = BTreeMap::new();
-    for resource in yaml.split("\n\n  ") {
-        let Some((_, binary)) = resource.split_once("{Binary: ") else {
-            continue;
-        };
-        let function = binary.split('}').next().unwrap().to_owned();
-        let actions = resource.split("dynamodb:").skip(1);
-        let actions = actions.map(|rest| {
-            let action = rest.split(|letter: char| !letter.is_alphanumeric() && letter != '*');
-            action.into_iter().next().unwrap().to_owned()
-        });
-        // The first are keys of conditions, which tests of their own check; the last is in an ARN.
-        let keys = ["Attributes", "LeadingKeys", "ReturnValues", "Select", ""];
-        let actions = actions.filter(|action| !keys.contains(&action.as_str()));
-        allowed.insert(function, actions.collect());
+    for function in functions {
+        let mut actions = BTreeSet::new();
+        for statement in statements(&function["Properties"]["Policies"]) {
+            let granted = list(&statement["Action"]).into_iter();
+            for action in granted.filter_map(|it| it.as_str()?.strip_prefix("dynamodb:")) {
+                let arn = text(&statement["Resource"], "Fn::GetAtt");
+                let table = match arn.strip_suffix(".Arn").unwrap() {
+                    "Table" => TABLE,
+                    other => other,
+                };
+                actions.insert(format!("{table} {action}"));
+            }
+        }
+        let binary = text(&function["Metadata"]["BuildProperties"], "Binary");
+        allowed.insert(binary, actions);
     }
     allowed
+}
+
+fn statements(policies: &Value) -> Vec<&Value> {
+    let policies = list(policies).into_iter();
+    policies
+        .flat_map(|policy| list(&policy["Statement"]))
+        .collect()
+}
+
+/// Returns the members of a list, or the one value that stands for it.
+fn list(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Null => Vec::new(),
+        Value::Array(values) => values.iter().collect(),
+        one => vec![one],
+    }
 }

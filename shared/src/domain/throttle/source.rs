@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::domain::email::Email;
-use crate::domain::id::{SessionId, UserId};
+use crate::domain::id::{EventId, SessionId, UserId};
 
 /// The source of an attempt, for counting: an IPv4 address, or the /64 network of an IPv6 address,
 /// since one subscriber has all of it.
@@ -44,6 +44,9 @@ pub enum Place {
     /// A session of an account. Only someone who has a token of the session can try there, so
     /// strangers who guess at the address cannot make the owner wait.
     Session(UserId, SessionId),
+    /// A link in a mail, which opens the account with its password. Only someone who has the link can
+    /// try there.
+    Link(UserId, EventId),
 }
 
 /// The key by which an attempt at a password is counted: the address whose password is tried, the
@@ -66,6 +69,7 @@ impl AttemptKey {
         let source_at_place = match place {
             Place::Address => name(&[address.as_bytes(), &source.0]),
             Place::Session(_, session) => name(&[session.as_bytes(), &source.0]),
+            Place::Link(_, link) => name(&[link.as_bytes(), &source.0]),
         };
         Self {
             source: name(&[b"source", &source.0]),

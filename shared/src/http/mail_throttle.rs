@@ -1,0 +1,68 @@
+//! Limits the mails that requests ask for. Every operation that asks for a mail to an address that
+//! its sender chooses goes through it.
+
+use lambda_http::Request;
+
+use super::client_address::ClientAddress;
+use super::problem::Problem;
+use crate::domain::email::Email;
+use crate::domain::event::{Event, Origin, Subject};
+use crate::domain::mail::MailPolicy;
+use crate::domain::throttle::{AttemptKey, Place};
+use crate::observe::audit::AuditEvent;
+use crate::platform::config::{ConfigError, Env};
+use crate::store::Store;
+use crate::store::mails::TooManyMails;
+
+/// The limit on how many mails are asked for in an hour: to one address, whether it has an account
+/// or not, and by one source.
+pub struct MailThrottle {
+    policy: MailPolicy,
+    client_address: ClientAddress,
+}
+
+impl MailThrottle {
+    /// Reads the same settings as [`MailPolicy::from_env`] and [`ClientAddress::from_env`].
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a setting is unusable.
+    pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            policy: MailPolicy::from_env(env)?,
+            client_address: ClientAddress::from_env(env)?,
+        })
+    }
+
+    /// Counts a mail to `email` that `request` asks for at `millis` milliseconds since the epoch,
+    /// and returns the origin of the request, for the event that asks for the mail. A mail that is
+    /// refused counts nowhere.
+    ///
+    /// # Errors
+    ///
+    /// Returns 429 if the address or the source has too many mails.
+    pub async fn count(
+        &self,
+        store: &Store,
+        email: &Email,
+        request: &Request,
+        millis: u64,
+    ) -> Result<Origin, Problem> {
+        let now = millis / 1000;
+        let source = self.client_address.source(request);
+        let key = AttemptKey::new(email, Place::Address, &source);
+        let origin = self.client_address.origin(request, millis);
+        let by = match store.count_mail(&key, &self.policy, now).await? {
+            Ok(()) => return Ok(origin),
+            Err(TooManyMails::OfSource) => "source",
+            Err(TooManyMails::ToAddress) => "address",
+        };
+        let (_, end) = MailPolicy::window(now);
+        let seconds = end - now;
+        let refused = AuditEvent::AttemptRefused.of_nobody().by(by).wait(seconds);
+        let refused = Event::new(refused, Subject::address(email), &origin);
+        store.record([&refused]).await?;
+        refused.log();
+        Err(Problem::TooManyAttempts { seconds })
+    }
+}
