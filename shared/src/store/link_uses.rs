@@ -53,7 +53,9 @@ impl Store {
         let owner = Update::builder()
             .table_name(&self.table)
             .set_key(Some(Key::account(account.id).attributes()))
-            .update_expression("SET password_epoch = :after, email_verified = :proven")
+            .update_expression(
+                "SET password_epoch = :after, email_verified = :proven REMOVE email_state",
+            )
             .condition_expression("password_epoch = :before AND #status = :active")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":active", item::text(ACTIVE))
@@ -93,7 +95,7 @@ impl Store {
         let owner = Update::builder()
             .table_name(&self.table)
             .set_key(Some(Key::account(account.id).attributes()))
-            .update_expression("SET email_verified = :proven")
+            .update_expression("SET email_verified = :proven REMOVE email_state")
             // Each change of the address increments the epoch.
             .condition_expression("password_epoch = :epoch AND #status = :active")
             .expression_attribute_names("#status", "status")

@@ -2,8 +2,6 @@
 //! attributes that it wants, and its role may ask for no others, so that it can read no hash of a
 //! password.
 
-use aws_sdk_dynamodb::types::AttributeValue;
-
 use super::accounts::ACTIVE;
 use super::item::{self, Key, Reader};
 use super::write::{carried_out, retry_conflicts};
@@ -69,7 +67,7 @@ impl Store {
             email: email(&item)?,
             locale: item.optional_text("locale")?,
             is_active: item.parsed::<String>("status")? == ACTIVE,
-            is_verified: attributes.get("email_verified") == Some(&AttributeValue::Bool(true)),
+            is_verified: item.truth("email_verified")?,
             is_reachable: !item.has("email_state"),
             password_epoch: item.number("password_epoch")?,
         }))
