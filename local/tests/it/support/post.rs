@@ -101,19 +101,6 @@ impl Post {
             other => self.environment.get(other).cloned(),
         }
     }
-
-    /// Returns the names of an account's events, latest first.
-    pub async fn events_of(&self, user_id: &str) -> Vec<String> {
-        let lookup = |name: &str| match name {
-            "AWS_ENDPOINT_URL_DYNAMODB" => Some(self.app.local.dynamodb_url.clone()),
-            other => self.environment.get(other).cloned(),
-        };
-        let reader = EventReader::from_env(&env(&lookup)).unwrap();
-        let page = reader.events_of(user_id.parse().unwrap(), None, 100).await;
-        let events = page.unwrap().events.into_iter();
-        events.map(|event| event.name).collect()
-    }
-
     /// Returns a record of the stream: an event about `subject`, the partition key, now.
     pub fn record(&self, subject: &str, mail: &str, others: &[(&str, &str)]) -> Value {
         let id = EventId::new(Clock::Manual(self.app.clock.clone()).millis());
