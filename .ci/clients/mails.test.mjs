@@ -110,7 +110,11 @@ test('a forgotten password is replaced by way of a mail', { skip }, async () => 
   assert.equal(page.url(), `${api}/pages/reset`);
 
   await assert.rejects(person().login(ada.email, password), refused(401, 'invalid-credentials'));
-  await person().login(ada.email, longer);
+  const back = person();
+  await back.login(ada.email, longer);
+  const { events } = await back.activity();
+  const names = events.map(({ event }) => event);
+  assert.ok(names.indexOf('password_reset') > names.indexOf('logged_in'), `${names}`);
   owner.forget();
   await assert.rejects(owner.profile(), SignedOutError);
   const notice = await mail(ada.email, first.id);
