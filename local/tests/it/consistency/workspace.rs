@@ -300,9 +300,13 @@ async fn cargo_lambda_watch_sets_what_the_functions_read_and_nothing_else() {
 #[test]
 fn cargo_lambda_watch_has_the_template_s_defaults() {
     let watched = lambda_environment();
+    // `cargo run` has a mailbox.
+    assert_eq!(watched["MAIL_FROM"], local::MAIL_FROM);
     let here = [
         "ISSUER",
         "JWKS",
+        "LINK_BASE",
+        "MAIL_FROM",
         "PROXY_SECRET_HASH",
         "SIGNING_KEY",
         "SIGNING_KID",
