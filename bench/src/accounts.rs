@@ -76,7 +76,7 @@ async fn refusals(local: &Local, report: &mut Report) -> anyhow::Result<()> {
 /// Returns how often a guess is right that, of one time of each kind, assigns the longer one to the
 /// kind that tends to be longer: 0.5 if times reveal nothing, 1 if they reveal everything (the area
 /// under the ROC curve).
-fn guessed_right(these: &[Duration], those: &[Duration]) -> f64 {
+pub fn guessed_right(these: &[Duration], those: &[Duration]) -> f64 {
     let pairs = these
         .iter()
         .flat_map(|this| those.iter().map(move |that| this.cmp(that)));
@@ -98,7 +98,8 @@ fn middle(sorted: &[Duration]) -> anyhow::Result<Duration> {
         .context("nothing was measured")
 }
 
-fn quartiles(sorted: &[Duration]) -> anyhow::Result<String> {
+/// Returns the median and the quartiles in words.
+pub fn quartiles(sorted: &[Duration]) -> anyhow::Result<String> {
     let at = |quarter| {
         sorted
             .get(sorted.len() * quarter / 4)

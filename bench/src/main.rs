@@ -7,6 +7,7 @@ mod gateway;
 mod hash;
 mod inner;
 mod lambda;
+mod mail;
 mod others;
 mod ratchet;
 mod report;
@@ -71,6 +72,8 @@ enum Part {
     Gateway,
     /// The time of refused logins.
     Accounts,
+    /// Requests for mails.
+    Mail,
 }
 
 #[tokio::main]
@@ -120,6 +123,9 @@ async fn main() -> anyhow::Result<()> {
     if asked(Part::Accounts) {
         accounts::measure(&mut report).await?;
     }
+    if asked(Part::Mail) {
+        mail::measure(&mut report).await?;
+    }
     println!("{}", report.table());
     if flags.write {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/benchmarks.md");
@@ -149,13 +155,25 @@ fn binaries() -> anyhow::Result<PathBuf> {
 /// Calls `work` with a Latchkey of its own. Removes its folder afterwards, since it contains a
 /// private key.
 async fn with_local<T>(work: impl AsyncFnOnce(&Local) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    with_local_of(&[], false, work).await
+}
+
+/// The same, with these parameters, and with hashes that cost next to nothing if they are to be
+/// `weak`.
+async fn with_local_of<T>(
+    parameters: &[(&str, &str)],
+    weak: bool,
+    work: impl AsyncFnOnce(&Local) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let parameters = parameters.iter();
+    let parameters = parameters.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let folder = std::env::temp_dir().join(format!("latchkey-bench-{}", std::process::id()));
     let worked = async {
         let local = Local::start(Options {
             template: Document::read(
                 &Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml"),
             )?,
-            parameters: BTreeMap::new(),
+            parameters: parameters.collect::<BTreeMap<_, _>>(),
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 0,
             dynamodb_port: 0,
@@ -166,7 +184,7 @@ async fn with_local<T>(work: impl AsyncFnOnce(&Local) -> anyhow::Result<T>) -> a
             functions: None,
             clock: Clock::System,
             issuer: None,
-            weak_hashes: false,
+            weak_hashes: weak,
         })
         .await?;
         let worked = work(&local).await;
@@ -188,7 +206,11 @@ async fn ask(local: &Local, path: &str, body: &Value, n: u32) -> anyhow::Result<
     let answer = local.gateway.answer(request, source).await;
     let status = answer.status().as_u16();
     let body = to_bytes(answer.into_body(), usize::MAX).await?;
-    Ok((status, shared::platform::json::parse(&body)?))
+    let body = match body.is_empty() {
+        true => Value::Null,
+        false => shared::platform::json::parse(&body)?,
+    };
+    Ok((status, body))
 }
 
 /// Registers and logs in. Returns the answer to the login.

@@ -33,6 +33,8 @@ pub enum Most {
     Millis(f64),
     /// The minimum of the ratio.
     AtLeast(f64),
+    /// The maximum of our side, in percent.
+    Percent(f64),
 }
 
 /// A measured value of either side.
@@ -75,7 +77,9 @@ impl Report {
             Most::Any => None,
             Most::Ratio(most) => Some(ratio <= most),
             Most::AtLeast(least) => Some(ratio >= least),
-            Most::Megabytes(most) | Most::Millis(most) => Some(ours.value() <= most),
+            Most::Megabytes(most) | Most::Millis(most) | Most::Percent(most) => {
+                Some(ours.value() <= most)
+            }
         };
         self.put(Line {
             what: what.to_owned(),
@@ -84,6 +88,18 @@ impl Report {
             ratio,
             most,
             met,
+        });
+    }
+
+    /// Adds a row with a share of cases, which may be at most `most` percent.
+    pub fn add_share(&mut self, what: &str, share: f64, other: String, most: f64) {
+        self.put(Line {
+            what: what.to_owned(),
+            ours: format!("{:.0}%", share * 100.0),
+            other,
+            ratio: share / 0.5,
+            most: Most::Percent(most),
+            met: Some(share * 100.0 <= most),
         });
     }
 
@@ -115,6 +131,7 @@ impl Report {
                 Most::AtLeast(least) => format!("ratio {least} or more"),
                 Most::Megabytes(most) => format!("up to {most} MB"),
                 Most::Millis(most) => format!("up to {most} ms"),
+                Most::Percent(most) => format!("up to {most}%"),
             };
             let missed = if line.met == Some(false) {
                 ", **missed**"

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use local::Local;
 use serde_json::{Value, json};
+use shared::domain::{Email, EventId};
+use shared::platform::Clock;
 use testkit::cloudformation::CloudFormation;
 use testkit::kms::Kms;
 
@@ -106,6 +108,26 @@ pub(super) async fn functions(
         passwords.reverse();
         Ok(event("POST", "/password/change", &body, &changed))
     });
+    let mut asked = 0;
+    let forgotten: Event = Box::new(move |_| {
+        asked += 1;
+        let body = json!({"email": format!("user{asked}@example.com")});
+        Ok(event("POST", "/password/forgot", &body, &Value::Null))
+    });
+    let address = Email::parse("ada@example.com").map_err(|_| anyhow!("an address"))?;
+    let mail: Event = Box::new(move |answer| {
+        let failed = answer["batchItemFailures"].as_array();
+        ensure!(
+            failed.is_none_or(Vec::is_empty),
+            "no mail was sent: {answer}"
+        );
+        let id = EventId::new(Clock::System.millis());
+        let record = include_str!("../../../events/mailer/sent-password-reset.json");
+        let record = record.replace("ADDRESS_HASH", &address.fingerprint());
+        Ok(serde_json::from_str(
+            &record.replace("EVENT_ID", &id.to_string()),
+        )?)
+    });
     let any = Limits {
         first: Most::Any,
         warm: Most::Any,
@@ -156,6 +178,8 @@ pub(super) async fn functions(
         ),
         ("register", "register", register, 1, storing),
         ("password change", "password", change, 2, hashing),
+        ("forgotten password", "forgot", forgotten, 0, storing),
+        ("a mail, beside SES", "mailer", mail, 0, hashing),
     ];
     Ok(functions
         .into_iter()
