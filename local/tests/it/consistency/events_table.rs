@@ -223,7 +223,9 @@ async fn every_event_is_in_the_table_where_the_list_says_and_says_what_its_line_
     let mut caused = cause_all(&app).await;
     caused.extend(cause_links(&first).await);
     let all = AuditEvent::ALL.map(|event| event.name().to_owned());
-    assert_eq!(caused, BTreeSet::from(all));
+    // What becomes of mails is caused in `resilience::mail`.
+    let all = all.into_iter().filter(|name| !name.starts_with("mail_"));
+    assert_eq!(caused, all.collect());
     // The page on the architecture lists the attributes.
     let mut there: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
     for row in [app.events().await, first.events().await].concat() {

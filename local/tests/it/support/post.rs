@@ -97,7 +97,8 @@ impl Post {
             other => self.environment.get(other).cloned(),
         };
         let reader = EventReader::from_env(&env(&lookup)).unwrap();
-        let page = reader.events_of(user_id.parse().unwrap(), None, 100).await;
+        let user = user_id.parse().unwrap();
+        let page = reader.events_of(user, None, 100, BEGINNING).await;
         let events = page.unwrap().events.into_iter();
         events.map(|event| event.name).collect()
     }
