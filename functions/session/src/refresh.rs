@@ -221,7 +221,7 @@ fn repeat_of(session: &Session, repeat: &Repeat, origin: &Origin) -> Event {
     };
     let entry = AuditEvent::RefreshTokenRepeated.of(session.user_id);
     let entry = entry.session(session.id).by(from).because(when);
-    Event::new(entry.source(&repeat.network), session.user_id, origin)
+    Event::new(entry.source(repeat.network), session.user_id, origin)
 }
 
 /// Counts a repeat in the log of the request, unless it is free.
