@@ -5,13 +5,14 @@
 //! by their ids.
 
 mod kept;
+mod metrics;
 mod reasons;
 
 use std::fmt::Display;
 
 pub use reasons::{EndedBy, LoginRefusal, RepeatedFrom, RepeatedWhen};
 
-use crate::observe::request_log::{RequestLog, one_more, record, request};
+use crate::observe::request_log::{one_more, record, request};
 
 pub use kept::Kept;
 
@@ -213,40 +214,6 @@ impl AuditEvent {
         Entry {
             user_id: Some(user_id.to_string()),
             ..self.of_nobody()
-        }
-    }
-
-    /// Returns the metric that counts the event.
-    fn metric(self, log: &mut RequestLog) -> Option<&mut Option<u64>> {
-        match self {
-            Self::Registered => Some(&mut log.registrations),
-            Self::EmailTaken => Some(&mut log.emails_taken),
-            Self::PasswordRefused => Some(&mut log.passwords_refused),
-            Self::LoggedIn => Some(&mut log.logins),
-            Self::LoginRefused => Some(&mut log.logins_refused),
-            Self::AttemptRefused => Some(&mut log.attempts_refused),
-            Self::RefreshTokenReused => Some(&mut log.refresh_tokens_reused),
-            // The ones that are not free are counted where they are told apart.
-            Self::RefreshTokenRepeated
-            | Self::SessionEnded
-            | Self::SessionsEnded
-            | Self::PasswordChanged
-            | Self::EmailChangeRequested
-            | Self::EmailChanged
-            | Self::RegistrationRequested
-            | Self::PasswordResetRequested
-            | Self::PasswordReset
-            | Self::EmailVerificationRequested
-            | Self::EmailVerified
-            | Self::LinkRefused
-            | Self::AccountDeleted
-            | Self::TokenRefused
-            | Self::MailSkipped => None,
-            Self::MailSent => Some(&mut log.mails_sent),
-            Self::MailRejected => Some(&mut log.mails_rejected),
-            Self::MailFailed => Some(&mut log.mails_failed),
-            Self::MailBounced => Some(&mut log.mails_bounced),
-            Self::MailComplained => Some(&mut log.mails_complained),
         }
     }
 }

@@ -140,10 +140,12 @@ impl Key {
         }
     }
 
-    /// The key of a pending registration, by the id of the account that it opens.
+    /// The key of a pending registration, by the id of the account that it opens. It is outside the
+    /// partition of the account, where the function `mailer` may write and this hash of a password
+    /// must not be within its reach.
     pub(super) fn registration(user: UserId) -> Self {
         Self {
-            pk: Self::partition(user),
+            pk: format!("PENDING#{user}"),
             sk: REGISTRATION.to_owned(),
         }
     }

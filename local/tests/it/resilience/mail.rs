@@ -8,7 +8,8 @@ use shared::platform::Clock;
 use testkit::dynamodb::Fault as StoreFault;
 use testkit::ses::Fault;
 
-use crate::support::app::{logged, logged_events, text};
+use crate::support::app::text;
+use crate::support::log::logged_by_mailer as logged;
 use crate::support::post::{Post, Taken, of_address};
 
 const ADA: &str = "ada@example.com";
@@ -16,7 +17,8 @@ const EVE: &str = "eve@example.com";
 
 /// Returns names and reasons of the events since the last call.
 fn told() -> Vec<(String, String)> {
-    let events = logged_events().into_iter();
+    let events = logged().into_iter();
+    let events = events.filter(|line| line.get("event").is_some());
     let events = events.map(|event| {
         let reason = event["reason"].as_str().unwrap_or_default();
         (text(&event, "event"), reason.to_owned())

@@ -54,7 +54,7 @@ async fn an_account_is_opened_by_the_link_and_the_password_and_not_before() {
     assert_eq!(answer.header("location"), "../profile");
     let account = answer.json();
     let pending = pending["pk"].as_s().unwrap();
-    assert_eq!(pending, &format!("USER#{}", text(&account, "id")));
+    assert_eq!(pending, &format!("PENDING#{}", text(&account, "id")));
     assert_eq!(account["email"], "Ada@bücher.example");
     assert_eq!(account["email_verified"], true);
     assert_eq!(account["first_name"], "Ada");

@@ -72,11 +72,30 @@ pub fn collect() {
     let _ = set_global_default(subscriber);
 }
 
-/// Returns what was logged on this thread since the last call.
+/// Returns what was logged on this thread since the last call, without the lines of `mailer`, which
+/// the stream feeds at its own time.
 pub fn logged() -> Vec<Value> {
+    let mut lines = everything_logged();
+    lines.retain(|line| !is_of_mailer(line));
+    lines
+}
+
+/// Returns what `mailer` logged on this thread since the last call.
+pub fn logged_by_mailer() -> Vec<Value> {
+    let mut lines = everything_logged();
+    lines.retain(is_of_mailer);
+    lines
+}
+
+fn everything_logged() -> Vec<Value> {
     let logged = String::from_utf8(LOGGED.take()).unwrap();
     let lines = logged.lines().map(serde_json::from_str);
     lines.collect::<Result<_, _>>().unwrap()
+}
+
+fn is_of_mailer(line: &Value) -> bool {
+    let target = line["target"].as_str().unwrap_or_default();
+    line["route"] == "stream" || line["route"] == "feedback" || target.starts_with("mailer")
 }
 
 /// Returns the security events that were logged on this thread since the last call.

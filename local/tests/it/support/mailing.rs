@@ -76,7 +76,11 @@ impl App {
             "password_reset" => (Purpose::PasswordReset, "ACCOUNT".to_owned()),
             other => panic!("a link by {other}"),
         };
-        let item = self.item(&format!("USER#{user}"), &of_link).await?;
+        let partition = match purpose {
+            Purpose::Registration => format!("PENDING#{user}"),
+            _ => format!("USER#{user}"),
+        };
+        let item = self.item(&partition, &of_link).await?;
         let email = |name: &str| {
             let typed = item.get(&format!("{name}_typed"));
             let typed = typed.map(|typed| typed.as_s().unwrap().clone());

@@ -101,6 +101,7 @@ impl Post {
             other => self.environment.get(other).cloned(),
         }
     }
+
     /// Returns a record of the stream: an event about `subject`, the partition key, now.
     pub fn record(&self, subject: &str, mail: &str, others: &[(&str, &str)]) -> Value {
         let id = EventId::new(Clock::Manual(self.app.clock.clone()).millis());
@@ -192,7 +193,7 @@ impl Post {
         let text = |value: &str| AttributeValue::S(value.to_owned());
         let end = AttributeValue::N((BEGINNING + 86400).to_string());
         let item = [
-            ("pk", text(&format!("USER#{id}"))),
+            ("pk", text(&format!("PENDING#{id}"))),
             ("sk", text("REGISTRATION")),
             ("email", text(email)),
             ("first_name", text("<b>Eve</b>{{7*7}}")),
