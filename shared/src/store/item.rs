@@ -141,8 +141,8 @@ impl Key {
     }
 
     /// The key of a pending registration, by the id of the account that it opens. It is outside the
-    /// partition of the account, where the function `mailer` may write and this hash of a password
-    /// must not be within its reach.
+    /// partition of the account: the function `mailer` may write there, a write that fails can show
+    /// the item, and this one has the hash of a password.
     pub(super) fn registration(user: UserId) -> Self {
         Self {
             pk: format!("PENDING#{user}"),
