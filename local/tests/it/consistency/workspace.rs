@@ -41,7 +41,8 @@ const PUBLIC: [&str; 13] = [
 ];
 
 /// The variables that functions read only in AWS: a role's credentials have a token, there is neither
-/// KMS nor a proxy nor a configuration set of SES locally, and the endpoint of DynamoDB is set by its own variable.
+/// KMS nor a proxy nor a configuration set of SES locally, and the endpoint of DynamoDB is set by
+/// its own variable.
 const IN_AWS: [&str; 7] = [
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_KMS",
@@ -56,6 +57,7 @@ const IN_AWS: [&str; 7] = [
 fn template() -> Template {
     crate::support::app::template([
         ("Issuer", "https://auth.example.com"),
+        ("MailFrom", local::MAIL_FROM),
         ("ProxySecretHash", &"0".repeat(64)),
     ])
 }
@@ -303,6 +305,7 @@ fn cargo_lambda_watch_has_the_template_s_defaults() {
     // `cargo run` has a mailbox.
     assert_eq!(watched["MAIL_FROM"], local::MAIL_FROM);
     let here = [
+        "CONFIGURATION_SET",
         "ISSUER",
         "JWKS",
         "LINK_BASE",
