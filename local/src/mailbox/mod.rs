@@ -1,11 +1,11 @@
 //! The mailbox of local runs: it stands in for Amazon SES, keeps what the functions send, and shows
 //! it at the gateway.
 //!
-//! - [`message`]: reads and checks a request of SES v2, as SES does.
-//! - [`server`]: the endpoint that the functions send to.
-//! - [`fault`]: the faults that can be tried.
-//! - [`file`]: stores the mails beside the tables.
-//! - [`pages`]: `/mailbox` at the gateway.
+//! - `message`: reads and checks a request of SES v2, as SES does.
+//! - `server`: the endpoint that the functions send to.
+//! - `fault`: the faults that can be tried.
+//! - `file`: stores the mails beside the tables.
+//! - `pages`: `/mailbox` at the gateway.
 
 pub mod fault;
 mod file;

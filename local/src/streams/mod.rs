@@ -1,12 +1,12 @@
 //! The streams of the tables, which feed functions as Lambda's event source mappings do; and the
 //! events of SES.
 //!
-//! - [`mapping`]: the mappings of the template.
-//! - [`pattern`]: their filters.
-//! - [`table`]: the stream of a table.
-//! - [`delivery`]: retries, bisecting and partial answers.
-//! - [`position`]: how far each mapping has come.
-//! - [`event_bridge`]: the rules that pass the events of SES on.
+//! - `mapping`: the mappings of the template.
+//! - `pattern`: their filters.
+//! - `table`: the stream of a table.
+//! - `delivery`: retries, bisecting and partial answers.
+//! - `position`: how far each mapping has come.
+//! - `event_bridge`: the rules that pass the events of SES on.
 
 mod delivery;
 mod event_bridge;

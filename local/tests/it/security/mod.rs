@@ -10,4 +10,5 @@ mod properties;
 mod rotation;
 mod signing;
 mod sources;
+mod stored;
 mod throttle;

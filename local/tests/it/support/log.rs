@@ -87,7 +87,8 @@ pub fn logged_by_mailer() -> Vec<Value> {
     lines
 }
 
-fn everything_logged() -> Vec<Value> {
+/// Returns all that was logged on this thread since the last call.
+pub fn everything_logged() -> Vec<Value> {
     let logged = String::from_utf8(LOGGED.take()).unwrap();
     let lines = logged.lines().map(serde_json::from_str);
     lines.collect::<Result<_, _>>().unwrap()
