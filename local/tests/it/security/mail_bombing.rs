@@ -1,0 +1,62 @@
+//! Mail bombing: whatever a stranger does, a mailbox gets so many mails an hour, and a network asks
+//! for so many.
+
+use std::time::Duration;
+
+use axum::http::Method;
+use serde_json::json;
+
+use crate::support::app::{App, PASSWORD, text};
+
+const ADA: &str = "ada@example.com";
+
+/// Opens an account at the address of somebody else, from another network each time, and deletes it.
+/// Returns the status of the registration.
+async fn open_and_delete(app: &App, network: usize) -> u16 {
+    let ip = format!("198.51.100.{network}");
+    let body = crate::support::app::registration(ADA);
+    let opened = app.post("/register", body).from(&ip).send().await;
+    if opened.status == 201 {
+        let body = json!({"email": ADA, "password": PASSWORD});
+        let tokens = app.post("/login", body).from(&ip).send().await.expect(200);
+        let delete = app.call(Method::DELETE, "/profile").from(&ip);
+        let delete = delete.bearer(&text(&tokens.json(), "access_token"));
+        let delete = delete.json(json!({ "password": PASSWORD }));
+        delete.send().await.expect(204);
+    }
+    opened.status.as_u16()
+}
+
+#[tokio::test]
+async fn accounts_that_are_opened_and_deleted_at_an_address_do_not_fill_its_mailbox() {
+    let app = App::mailing(&[("EmailVerification", "later")]).await;
+    let mut statuses = Vec::new();
+    for network in 1..=7 {
+        statuses.push(open_and_delete(&app, network).await);
+    }
+    assert_eq!(statuses, [201, 201, 201, 201, 201, 429, 429]);
+    assert_eq!(app.asking("email_verification").await.len(), 5);
+    // The owner still asks for links, and registers an hour later.
+    app.clock.advance(Duration::from_secs(3600));
+    assert_eq!(open_and_delete(&app, 8).await, 201);
+}
+
+#[tokio::test]
+async fn a_network_asks_for_no_more_mails_by_registering_than_otherwise() {
+    for mode in ["later", "first"] {
+        let limit = ("MailsPerSource", "3");
+        let app = App::mailing(&[("EmailVerification", mode), limit]).await;
+        let mut refused = 0;
+        for n in 0..5 {
+            let answer = app.register(&format!("somebody{n}@example.com")).await;
+            refused += usize::from(answer.status == 429);
+        }
+        assert_eq!(refused, 2, "{mode}");
+    }
+    // Without a mail, nothing of it is counted.
+    let app = App::mailing(&[("MailsPerSource", "3")]).await;
+    for n in 0..5 {
+        let email = format!("somebody{n}@example.com");
+        app.register(&email).await.expect(201);
+    }
+}
