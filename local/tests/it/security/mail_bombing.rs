@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use axum::http::Method;
 use serde_json::json;
+use testkit::ses::Fault;
 
 use crate::support::app::{App, PASSWORD, text};
+use crate::support::log::logged_by_mailer;
+use crate::support::post::Post;
 
 const ADA: &str = "ada@example.com";
 
@@ -59,4 +62,67 @@ async fn a_network_asks_for_no_more_mails_by_registering_than_otherwise() {
         let email = format!("somebody{n}@example.com");
         app.register(&email).await.expect(201);
     }
+}
+
+#[tokio::test]
+async fn whoever_has_an_account_at_another_s_address_does_not_fill_its_mailbox_with_notices() {
+    let post = Post::start().await;
+    let mallory = post.app.register(ADA).await.expect(201).json();
+    let subject = format!("USER#{}", text(&mallory, "id"));
+    for kind in ["password_changed", "new_source", "token_reused"] {
+        logged_by_mailer();
+        for _ in 0..20 {
+            let record = post.record(&subject, kind, &[]);
+            assert!(post.is_done(&record).await);
+        }
+        assert_eq!(post.taken().len(), 5, "{kind}");
+        let events = logged_by_mailer();
+        let skipped = events.iter().filter(|it| it["reason"] == "too_many");
+        assert_eq!(skipped.count(), 15, "{kind}");
+        post.ses.asked();
+    }
+    // In the next hour, as many.
+    post.app.clock.advance(Duration::from_secs(3600));
+    for _ in 0..6 {
+        let record = post.record(&subject, "password_changed", &[]);
+        assert!(post.is_done(&record).await);
+    }
+    assert_eq!(post.taken().len(), 5);
+}
+
+#[tokio::test]
+async fn the_notices_of_changes_that_are_asked_for_again_and_again_are_counted_too() {
+    let post = Post::start().await;
+    let mallory = post.app.register(ADA).await.expect(201).json();
+    let id = text(&mallory, "id");
+    for n in 0..7 {
+        let to = format!("mallory{n}@example.com");
+        let link = post.ask_for_change(&id, ADA, &to, 1).await.to_string();
+        let record = post.record(&format!("USER#{id}"), "email_change", &[("link", &link)]);
+        assert!(post.is_done(&record).await);
+    }
+    let mails = post.taken();
+    // The links were counted when they were asked for.
+    let links = mails.iter().filter(|it| it.token.is_some()).count();
+    let notices = mails.iter().filter(|it| it.to == ADA).count();
+    assert_eq!((links, notices), (7, 5));
+}
+
+#[tokio::test]
+async fn a_notice_that_is_tried_again_counts_once() {
+    let post = Post::start().await;
+    let ada = post.app.register(ADA).await.expect(201).json();
+    let subject = format!("USER#{}", text(&ada, "id"));
+    let record = post.record(&subject, "password_changed", &[]);
+    for _ in 0..10 {
+        post.ses.inject(&[Fault::Paused]);
+        assert!(!post.is_done(&record).await);
+    }
+    post.ses.inject(&[]);
+    for _ in 0..4 {
+        let record = post.record(&subject, "password_changed", &[]);
+        assert!(post.is_done(&record).await);
+    }
+    assert!(post.is_done(&record).await);
+    assert_eq!(post.taken().len(), 5);
 }
