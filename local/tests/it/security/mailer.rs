@@ -231,3 +231,35 @@ fn it_may_send_only_as_the_address_of_the_deployment() {
     assert_eq!(send["Condition"], from);
     assert_eq!(send["Resource"].as_array().unwrap().len(), 3);
 }
+
+#[tokio::test]
+async fn nobody_reads_in_their_own_activity_what_became_of_a_mail_to_another_address() {
+    const ADA: &str = "ada@example.com";
+    let post = Post::start().await;
+    let mallory = post.app.register("mallory@example.com").await;
+    let id = text(&mallory.expect(201).json(), "id");
+    let link = post.ask_for_change(&id, "mallory@example.com", ADA, 1);
+    let link = link.await.to_string();
+    let record = post.record(&format!("USER#{id}"), "email_change", &[("link", &link)]);
+    assert!(post.is_done(&record).await);
+    // SES says so too if an address is on the list of those that had complained or did not exist.
+    for (kind, detail) in [
+        (
+            "Email Bounced",
+            json!({"bounce": {
+                "bounceType": "Permanent", "bouncedRecipients": [{"emailAddress": ADA}],
+            }}),
+        ),
+        (
+            "Email Complaint Received",
+            json!({"complaint": {"complainedRecipients": [{"emailAddress": ADA}]}}),
+        ),
+    ] {
+        let mut detail = detail;
+        detail["mail"] = json!({"tags": {"user": [id], "purpose": ["email_change"]}});
+        let event = json!({"source": "aws.ses", "detail-type": kind, "detail": detail});
+        let heard = post.mailer.handle(&event, mailer::Invocation::default());
+        heard.await.unwrap();
+    }
+    assert_eq!(post.events_of(&id).await, ["registered"]);
+}
