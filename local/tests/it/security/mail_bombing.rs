@@ -126,3 +126,30 @@ async fn a_notice_that_is_tried_again_counts_once() {
     assert!(post.is_done(&record).await);
     assert_eq!(post.taken().len(), 5);
 }
+
+#[tokio::test]
+async fn behind_cloudfront_each_client_asks_for_mails_of_its_own_and_none_for_those_of_another() {
+    // SHA-256 of "open sesame".
+    let hash = "41ef4bb0b23661e66301aac36066912dac037827b4ae63a7b1165a5aa93ed4eb";
+    let app = App::mailing(&[("ProxySecretHash", hash), ("MailsPerSource", "2")]).await;
+    let ask = async |n: usize, viewer: &str, secret: &str| {
+        let body = json!({"email": format!("somebody{n}@example.com")});
+        let call = app.post("/password/forgot", body).from("130.176.0.1");
+        let call = call.header("x-origin-verify", secret);
+        let call = call.header("x-forwarded-for", &format!("192.0.2.{n}"));
+        let call = call.header("cloudfront-viewer-address", viewer);
+        call.send().await.status.as_u16()
+    };
+    for (n, viewer, secret, expected) in [
+        (1, "198.51.100.1:4711", "open sesame", 202),
+        (2, "198.51.100.1:4712", "open sesame", 202),
+        (3, "198.51.100.1:4713", "open sesame", 429),
+        (4, "198.51.100.2:4711", "open sesame", 202),
+        // Without the secret, the header of the client is nobody's word.
+        (5, "198.51.100.3:4711", "guessed", 202),
+        (6, "198.51.100.4:4711", "guessed", 202),
+        (7, "198.51.100.5:4711", "guessed", 429),
+    ] {
+        assert_eq!(ask(n, viewer, secret).await, expected, "{n}");
+    }
+}
