@@ -104,13 +104,20 @@ impl Mailer {
         Outcome::Done
     }
 
-    /// Makes the secret of a letter's link, and sends the letter.
+    /// Counts a notice, makes the secret of a letter's link, and sends the letter.
     async fn send(
         &self,
         sender: &Sender,
         request: &MailRequest,
         draft: &Draft,
     ) -> Result<(), Stopped> {
+        if draft.letter.is_notice() {
+            let event = (request.mail, request.id);
+            let counted = self.store.count_notice(event, &draft.to, &self.policy);
+            if !counted.await? {
+                return Err(Stopped::Skip(Skip::TooMany));
+            }
+        }
         let mut token = None;
         if let Some(link) = &draft.link {
             let minted = LinkToken::new(link.user_id, link.id);

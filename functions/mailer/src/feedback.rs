@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 use shared::domain::session::Device;
-use shared::domain::{Email, EmailState, Event, Mail, Origin, UserId};
+use shared::domain::{Email, EmailState, Event, Mail, Origin, Recipient, UserId};
 use shared::observe::AuditEvent;
 
 use crate::{Mailer, MailerError};
@@ -54,8 +54,8 @@ impl Feedback {
 }
 
 impl Mailer {
-    /// Notes on the account that its address takes no mail, if it still is its address, and records
-    /// the event. What passes is not noted.
+    /// Notes on the account that its address takes no mail, and records the event, if it still is
+    /// its address. What passes is not noted.
     ///
     /// # Errors
     ///
@@ -80,16 +80,18 @@ impl Mailer {
             Some(user_id) => self.store.recipient(user_id).await?,
             None => None,
         };
-        // The mail may have gone to an address that the account does not have, or no longer.
-        let Some(recipient) = recipient else {
+        // The mail may have gone to an address that the account does not have, or no longer. Its
+        // owner chooses such addresses, and must not read of them in the account's activity.
+        let has_come_back = |recipient: &Recipient| {
+            let fingerprint = recipient.email.fingerprint();
+            let mut addresses = feedback.addresses.iter();
+            addresses.any(|address| address.fingerprint() == fingerprint)
+        };
+        let Some(recipient) = recipient.filter(has_come_back) else {
             entry.log();
             return Ok(());
         };
-        let fingerprint = recipient.email.fingerprint();
-        let is_its_own = |address: &Email| address.fingerprint() == fingerprint;
-        if feedback.addresses.iter().any(is_its_own) {
-            self.store.note_email_state(&recipient, state).await?;
-        }
+        self.store.note_email_state(&recipient, state).await?;
         let origin = Origin {
             device: Device::default(),
             millis: self.clock.millis(),

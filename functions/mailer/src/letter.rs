@@ -50,6 +50,24 @@ impl Letter {
         Self::TokenReused,
     ];
 
+    /// Returns whether it tells of something that has happened. No request has counted it: whoever
+    /// has an account at the address of somebody else can make as many happen as they like.
+    pub fn is_notice(self) -> bool {
+        match self {
+            Self::PasswordReset
+            | Self::EmailVerification
+            | Self::Registration
+            | Self::AlreadyRegistered
+            | Self::EmailChange
+            | Self::EmailChangeTaken => false,
+            Self::EmailChangeAsked
+            | Self::PasswordChanged
+            | Self::EmailChanged
+            | Self::NewSource
+            | Self::TokenReused => true,
+        }
+    }
+
     /// Returns what the link in it is good for, if it has one.
     pub fn purpose(self) -> Option<Purpose> {
         match self {

@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::Value;
+use shared::domain::MailPolicy;
 use shared::observe::after_response::after_response;
 use shared::observe::logging::chain;
 use shared::observe::request_log::{RequestLog, in_ms};
@@ -42,6 +43,7 @@ pub use wording::Language;
 pub struct Mailer {
     store: Store,
     writer: Writer,
+    policy: MailPolicy,
     /// Without it, the deployment sends no mail.
     sender: Option<Sender>,
     clock: Clock,
@@ -112,7 +114,7 @@ impl Mailer {
     const WARM_UP_LIMIT: Duration = Duration::from_secs(2);
 
     /// Reads `MAIL_FROM`, `APP_NAME`, `LINK_BASE`, `MAIL_LANGUAGE`, `CONFIGURATION_SET` and
-    /// `AWS_ENDPOINT_URL_SESV2`, and the same settings as [`Store`].
+    /// `AWS_ENDPOINT_URL_SESV2`, and the same settings as [`Store`] and [`MailPolicy`].
     ///
     /// # Errors
     ///
@@ -121,6 +123,7 @@ impl Mailer {
         Ok(Self {
             store: Store::from_env(env)?,
             writer: Writer::from_env(env)?,
+            policy: MailPolicy::from_env(env)?,
             sender: Sender::from_env(env)?,
             clock,
         })

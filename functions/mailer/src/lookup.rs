@@ -42,6 +42,8 @@ pub enum Skip {
     Used,
     /// A mail to the address came back, or its owner has complained.
     Unreachable,
+    /// The address got as many such notices in this hour as it may.
+    TooMany,
     /// The deployment sends no mail.
     Off,
 }
@@ -57,6 +59,7 @@ impl fmt::Display for Skip {
             Self::Gone => "gone",
             Self::Used => "used",
             Self::Unreachable => "unreachable",
+            Self::TooMany => "too_many",
             Self::Off => "off",
         })
     }

@@ -37,7 +37,7 @@ const ENGLISH = {
   },
   verify: {
     title: 'Confirm your e-mail address',
-    lead: 'Press the button to confirm that the mail with this link came to you.',
+    lead: 'Press the button only if you opened the account yourself. If you did not, close this page: somebody else would keep the account, with your address.',
     button: 'Confirm the address',
     done: 'Your e-mail address is confirmed',
     next: 'You can close this page.',
@@ -46,7 +46,7 @@ const ENGLISH = {
   },
   'email-change': {
     title: 'Confirm your new e-mail address',
-    lead: 'Press the button to use this address from now on. Other devices will be signed out.',
+    lead: 'Press the button to use this address from now on. Other devices will be signed out. If you did not ask for it, close this page: somebody else would keep the account, with your address.',
     button: 'Use this address',
     done: 'Your e-mail address is changed',
     next: 'From now on, log in with the new address. You can close this page.',
@@ -103,7 +103,7 @@ const GERMAN = {
   },
   verify: {
     title: 'E-Mail-Adresse bestätigen',
-    lead: 'Bestätigen Sie mit der Taste, dass die Mail mit diesem Link bei Ihnen angekommen ist.',
+    lead: 'Drücken Sie die Taste nur, wenn Sie das Konto selbst eröffnet haben. Wenn nicht, schließen Sie diese Seite: Jemand anders behielte das Konto, mit Ihrer Adresse.',
     button: 'Adresse bestätigen',
     done: 'Ihre E-Mail-Adresse ist bestätigt',
     next: 'Sie können diese Seite schließen.',
@@ -112,7 +112,7 @@ const GERMAN = {
   },
   'email-change': {
     title: 'Neue E-Mail-Adresse bestätigen',
-    lead: 'Mit der Taste gilt ab jetzt diese Adresse. Andere Geräte werden abgemeldet.',
+    lead: 'Mit der Taste gilt ab jetzt diese Adresse. Andere Geräte werden abgemeldet. Wenn Sie das nicht wollten, schließen Sie diese Seite: Jemand anders behielte das Konto, mit Ihrer Adresse.',
     button: 'Diese Adresse verwenden',
     done: 'Ihre E-Mail-Adresse ist geändert',
     next: 'Melden Sie sich ab jetzt mit der neuen Adresse an. Sie können diese Seite schließen.',

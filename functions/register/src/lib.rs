@@ -4,7 +4,7 @@ use lambda_http::http::HeaderValue;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::LOCATION;
 use lambda_http::{Body, Request, Response};
-use shared::domain::throttle::Attempts;
+use shared::domain::throttle::{AttemptKey, Attempts};
 use shared::domain::{
     Account, Email, EmailVerification, Event, Hasher, Mail, Name, NewAccount, Origin, Password,
     PasswordPolicy, PendingRegistration, Purpose, Registration, Subject, UserId, personal_words,
@@ -80,14 +80,11 @@ impl Register {
     /// Returns 409 if the address has an account.
     async fn open(
         &self,
-        origin: &Origin,
+        (request, origin): (&Request, &Origin),
         new: NewAccount,
         password: &Password,
     ) -> Result<Response<Body>, Problem> {
-        let key = self
-            .throttle
-            .count_registration(&self.store, &new.email, origin);
-        let key = key.await?;
+        let key = self.count((request, origin), &new.email).await?;
         let hash = self.hasher.hash(password).await?;
         let account = Account::open(new, self.clock.millis());
         let opened = Event::new(AuditEvent::Registered.of(account.id), account.id, origin);
@@ -130,13 +127,8 @@ impl Register {
         new: NewAccount,
         password: &Password,
     ) -> Result<Response<Body>, Problem> {
-        let Self { store, .. } = self;
         let millis = origin.millis;
-        tokio::try_join!(
-            self.throttle.count_registration(store, &new.email, origin),
-            self.mails
-                .count(store, (Mail::Registration, &new.email), request, millis),
-        )?;
+        self.count((request, origin), &new.email).await?;
         let password = self.hasher.hash(password).await?;
         let account_id = UserId::new(millis);
         let requested = AuditEvent::RegistrationRequested.of_nobody();
@@ -153,6 +145,30 @@ impl Register {
         events.into_iter().for_each(Event::log);
         Ok(accepted())
     }
+
+    /// Counts a registration, and the mail that it asks for, if it does. In both modes with mail it
+    /// counts as a mail of a registration, so that whoever asks for links that prove an address does
+    /// not keep its owner from registering.
+    ///
+    /// # Errors
+    ///
+    /// Returns 429 if the source has made too many attempts or asked for too many mails, or if too
+    /// many accounts were opened at the address.
+    async fn count(
+        &self,
+        (request, origin): (&Request, &Origin),
+        email: &Email,
+    ) -> Result<AttemptKey, Problem> {
+        let Self { store, .. } = self;
+        let counted = self.throttle.count_registration(store, email, origin);
+        if self.verification == EmailVerification::Off {
+            return counted.await;
+        }
+        let of = (Mail::Registration, email);
+        let mail = self.mails.count(store, of, request, origin.millis);
+        let (key, _) = tokio::try_join!(counted, mail)?;
+        Ok(key)
+    }
 }
 
 impl Handler for Register {
@@ -162,14 +178,12 @@ impl Handler for Register {
         }
         let (new, password) = self.read(&request)?;
         let origin = self.throttle.origin(&request, self.clock.millis());
+        let of = (&request, &origin);
         match self.verification {
             EmailVerification::Off | EmailVerification::Later => {
-                self.open(&origin, new, &password).await
+                self.open(of, new, &password).await
             }
-            EmailVerification::First => {
-                let of = (&request, &origin);
-                self.ask_for_link(of, new, &password).await
-            }
+            EmailVerification::First => self.ask_for_link(of, new, &password).await,
         }
     }
 

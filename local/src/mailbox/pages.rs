@@ -13,11 +13,13 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderValue, Response, StatusCode, Uri};
+use axum::middleware::from_fn;
 use axum::routing::{MethodRouter, get};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use super::links::parts;
+use super::names::only_private;
 use super::{Mail, Mailbox};
 use crate::under_way::UnderWay;
 
@@ -67,6 +69,7 @@ pub(crate) fn pages<S: Clone + Send + Sync + 'static>(
         ("/mailbox/{id}/html", with_mail(html)),
         ("/mailbox/{id}/source", with_mail(source)),
     ]
+    .map(|(path, page)| (path, page.layer(from_fn(only_private))))
 }
 
 /// Answers `/mailbox/latest?to=&wait=&after=`.
@@ -228,7 +231,7 @@ fn not_found(detail: &str) -> Response<Body> {
     problem(StatusCode::NOT_FOUND, "not-found", detail)
 }
 
-fn problem(status: StatusCode, code: &str, detail: &str) -> Response<Body> {
+pub(super) fn problem(status: StatusCode, code: &str, detail: &str) -> Response<Body> {
     let problem: Value = json!({
         "type": format!("urn:latchkey:problem:{code}"),
         "title": status.canonical_reason(),

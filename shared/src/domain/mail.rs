@@ -50,10 +50,11 @@ pub struct MailRequest {
     pub device: Device,
 }
 
-/// The limits on the mails that requests ask for, whether their addresses have accounts or not.
+/// The limits on the mails that requests ask for, whether their addresses have accounts or not, and
+/// on notices.
 #[derive(Debug, Clone, Copy)]
 pub struct MailPolicy {
-    /// The number of mails of each kind to one address in a window.
+    /// The number of mails of each kind to one address in a window, and of notices of each kind.
     pub of_address: u64,
     /// The number of mails that one source asks for in a window.
     pub of_source: u64,

@@ -1,9 +1,14 @@
-//! Counters of mails that requests ask for. They are the same for addresses with and without an
-//! account.
+//! Counters of mails: of those that requests ask for, which are the same for addresses with and
+//! without an account, and of notices.
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::item::{self, Key};
 use super::write::carried_out;
 use super::{Store, StoreError};
+use crate::domain::email::Email;
+use crate::domain::id::EventId;
 use crate::domain::mail::{Mail, MailPolicy};
 use crate::domain::throttle::AttemptKey;
 
@@ -17,6 +22,7 @@ pub enum TooManyMails {
 }
 
 const COUNT_MAIL: &str = "count the mail";
+const COUNT_NOTICE: &str = "count the notice";
 
 impl Store {
     /// Counts one more `mail` that the source of `key` asks for to the address of `key`. If there
@@ -50,6 +56,38 @@ impl Store {
             return Ok(Err(TooManyMails::ToAddress));
         }
         Ok(Ok(()))
+    }
+
+    /// Counts a notice to an address, which `mail` of the event `id` leads to, and returns whether it
+    /// may be sent. A notice that is tried again counts once.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if DynamoDB does not answer.
+    pub async fn count_notice(
+        &self,
+        (mail, id): (Mail, EventId),
+        to: &Email,
+        policy: &MailPolicy,
+    ) -> Result<bool, StoreError> {
+        // By the time of the event: later tries find the same counter.
+        let (window, end) = MailPolicy::window(id.millis() / 1000);
+        let key = Key::mails_to(&to.fingerprint(), mail, window);
+        let one = Blob::new(id.as_bytes().as_slice());
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key.attributes()))
+            .update_expression("SET expires_at = :end ADD notices :set")
+            .condition_expression(
+                "attribute_not_exists(notices) OR contains(notices, :one) OR size(notices) < :most",
+            )
+            .expression_attribute_values(":end", item::number(end))
+            .expression_attribute_values(":set", AttributeValue::Bs(vec![one.clone()]))
+            .expression_attribute_values(":one", AttributeValue::B(one))
+            .expression_attribute_values(":most", item::number(policy.of_address));
+        Ok(carried_out(request.send().await, COUNT_NOTICE)?.is_some())
     }
 
     /// Opens a connection to DynamoDB ahead of the first request, for a function that may not read:

@@ -194,3 +194,49 @@ async fn mail_is_on_with_an_address_that_does_not_exist_and_can_be_switched_off(
     let other = App::with(&[("MailFrom", "accounts@example.org")]).await;
     assert_eq!(environment(&other)["MAIL_FROM"], "accounts@example.org");
 }
+
+#[tokio::test]
+async fn a_page_of_a_name_that_leads_here_does_not_read_mails() {
+    // DNS rebinding: a page of another site, whose name resolves to this machine later, is of the
+    // same origin as the mailbox to the browser.
+    let app = App::start().await;
+    let (_, _, sent) = send(&app.local, &mail_request("ada@example.com", "Hi")).await;
+    let id = sent["MessageId"].as_str().unwrap();
+    let client: Client<_, Body> = Client::builder(TokioExecutor::new()).build_http();
+    let port = app.local.url.rsplit_once(':').unwrap().1;
+    let get = async |path: &str, host: &str| {
+        let request = axum::http::Request::get(format!("{}{path}", app.local.url));
+        let request = request.header("host", host).body(Body::empty()).unwrap();
+        let (head, body) = client.request(request).await.unwrap().into_parts();
+        let body = to_bytes(Body::new(body), usize::MAX).await.unwrap();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        (head.status.as_u16(), body)
+    };
+    for path in [
+        "/mailbox",
+        "/mailbox/latest",
+        &format!("/mailbox/{id}"),
+        &format!("/mailbox/{id}/html"),
+        &format!("/mailbox/{id}/source"),
+    ] {
+        for host in ["evil.example", &format!("rebound.evil.example:{port}"), ""] {
+            let (status, body) = get(path, host).await;
+            assert_eq!(status, 421, "{path} {host}: {body}");
+            assert!(!body.contains("lkm_1") && !body.contains("ada@"), "{body}");
+        }
+        for host in [
+            "localhost",
+            &format!("LOCALHOST:{port}"),
+            "127.0.0.1",
+            &format!("[::1]:{port}"),
+            "192.168.1.7:3000",
+            "latchkey:3000",
+            "app.localhost",
+            "host.docker.internal:3000",
+            "adas-laptop.local",
+        ] {
+            let (status, body) = get(path, host).await;
+            assert_eq!(status, 200, "{path} {host}: {body}");
+        }
+    }
+}

@@ -20,12 +20,17 @@ fn statements(mail_from: &str) -> Vec<Value> {
         .collect()
 }
 
-/// Returns the attributes that a statement for `action` allows.
-fn attributes(action: &str) -> BTreeSet<String> {
+/// Returns the attributes that a statement for `action` allows, of the items whose partitions it
+/// names, if it names any.
+fn attributes((action, partitions): (&str, Option<&str>)) -> BTreeSet<String> {
     let statements = statements("");
+    let of_partitions = |it: &Value| {
+        let named = &it["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
+        named.as_str() == partitions
+    };
     let mut of_action = statements
         .iter()
-        .filter(|it| it["Action"] == action)
+        .filter(|it| it["Action"] == action && of_partitions(it))
         .map(|it| &it["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"]);
     let attributes = of_action.find_map(Value::as_array).unwrap();
     attributes
@@ -33,6 +38,10 @@ fn attributes(action: &str) -> BTreeSet<String> {
         .map(|name| name.as_str().unwrap().to_owned())
         .collect()
 }
+
+const READ: (&str, Option<&str>) = ("dynamodb:GetItem", None);
+const WRITE: (&str, Option<&str>) = ("dynamodb:UpdateItem", Some("USER#*"));
+const COUNT: (&str, Option<&str>) = ("dynamodb:UpdateItem", Some("LIMIT#MAIL#EMAIL#*"));
 
 /// Returns the attributes that the expressions of a request name.
 fn named(request: &Recorded) -> BTreeSet<String> {
@@ -116,7 +125,7 @@ async fn it_asks_for_the_attributes_that_its_role_allows_and_for_no_others() {
     let post = Post::start().await;
     let requests = everything(&post).await;
     assert_eq!(used(&requests), allowed()["mailer"]);
-    let mut asked: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let mut asked: BTreeMap<(&str, Option<&str>), BTreeSet<String>> = BTreeMap::new();
     for request in &requests {
         let body = &request.body;
         let names = match request.operation.as_str() {
@@ -124,14 +133,18 @@ async fn it_asks_for_the_attributes_that_its_role_allows_and_for_no_others() {
             "GetItem" => {
                 // Without it, DynamoDB returns all.
                 assert!(body["ProjectionExpression"].is_string(), "{body}");
-                asked.entry("dynamodb:GetItem").or_default()
+                asked.entry(READ).or_default()
             }
             "UpdateItem" => {
-                assert!(text(&body["Key"]["pk"], "S").starts_with("USER#"), "{body}");
+                let key = text(&body["Key"]["pk"], "S");
+                let is_count = key.starts_with("LIMIT#MAIL#EMAIL#");
+                assert!(is_count || key.starts_with("USER#"), "{body}");
                 for member in ["ReturnValues", "ReturnValuesOnConditionCheckFailure"] {
                     assert!(body[member].is_null() || body[member] == "NONE", "{body}");
                 }
-                asked.entry("dynamodb:UpdateItem").or_default()
+                asked
+                    .entry(if is_count { COUNT } else { WRITE })
+                    .or_default()
             }
             // An event, in the other table.
             "PutItem" => {
@@ -142,16 +155,16 @@ async fn it_asks_for_the_attributes_that_its_role_allows_and_for_no_others() {
         };
         names.extend(named(request));
     }
-    assert_eq!(asked.len(), 2);
+    assert_eq!(asked.len(), 3);
     for (action, mut asked) in asked {
         // DynamoDB counts the key among the attributes.
         asked.extend(["pk", "sk"].map(str::to_owned));
         let mut allowed = attributes(action);
-        if action == "dynamodb:UpdateItem" {
+        if action == WRITE {
             // Addresses that were typed in Unicode have it.
             allowed.remove("email_typed");
         }
-        assert_eq!(asked, allowed, "{action}");
+        assert_eq!(asked, allowed, "{action:?}");
     }
 }
 
@@ -159,7 +172,7 @@ async fn it_asks_for_the_attributes_that_its_role_allows_and_for_no_others() {
 async fn its_role_reads_no_hash_of_a_password_and_none_of_a_token() {
     let post = Post::start().await;
     everything(&post).await;
-    let readable = &attributes("dynamodb:GetItem") | &attributes("dynamodb:UpdateItem");
+    let readable = &(&attributes(READ) | &attributes(WRITE)) | &attributes(COUNT);
     let mut secret = BTreeSet::new();
     for item in post.app.all_items().await {
         for (name, value) in item {
@@ -172,7 +185,7 @@ async fn its_role_reads_no_hash_of_a_password_and_none_of_a_token() {
     }
     let expected = ["password", "refresh_hash"].map(str::to_owned);
     assert_eq!(secret, BTreeSet::from(expected));
-    assert!(!attributes("dynamodb:GetItem").contains("hashes"));
+    assert!(!attributes(READ).contains("hashes"));
 }
 
 #[test]
@@ -183,9 +196,9 @@ fn its_role_has_a_condition_for_each_action_on_the_table() {
         .filter(|it| it["Resource"] == table)
         .collect();
     let actions: Vec<_> = of_table.iter().map(|it| it["Action"].clone()).collect();
-    let expected = ["GetItem", "GetItem", "UpdateItem"];
+    let expected = ["GetItem", "GetItem", "UpdateItem", "UpdateItem"];
     assert_eq!(actions, expected.map(|it| json!(format!("dynamodb:{it}"))));
-    let [read, reach, write] = &of_table[..] else {
+    let [read, reach, write, count] = &of_table[..] else {
         panic!("{of_table:?}")
     };
     let select = json!({"dynamodb:Select": "SPECIFIC_ATTRIBUTES"});
@@ -194,8 +207,12 @@ fn its_role_has_a_condition_for_each_action_on_the_table() {
     assert_eq!(reach["Condition"], nothing);
     let of_accounts = json!({"dynamodb:LeadingKeys": "USER#*"});
     assert_eq!(write["Condition"]["ForAllValues:StringLike"], of_accounts);
+    let of_counts = json!({"dynamodb:LeadingKeys": "LIMIT#MAIL#EMAIL#*"});
+    assert_eq!(count["Condition"]["ForAllValues:StringLike"], of_counts);
     let none = json!({"dynamodb:ReturnValues": "NONE"});
-    assert_eq!(write["Condition"]["StringEqualsIfExists"], none);
+    for written in [write, count] {
+        assert_eq!(written["Condition"]["StringEqualsIfExists"], none);
+    }
 }
 
 #[test]
@@ -213,4 +230,36 @@ fn it_may_send_only_as_the_address_of_the_deployment() {
     let from = json!({"StringEquals": {"ses:FromAddress": "no-reply@example.com"}});
     assert_eq!(send["Condition"], from);
     assert_eq!(send["Resource"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn nobody_reads_in_their_own_activity_what_became_of_a_mail_to_another_address() {
+    const ADA: &str = "ada@example.com";
+    let post = Post::start().await;
+    let mallory = post.app.register("mallory@example.com").await;
+    let id = text(&mallory.expect(201).json(), "id");
+    let link = post.ask_for_change(&id, "mallory@example.com", ADA, 1);
+    let link = link.await.to_string();
+    let record = post.record(&format!("USER#{id}"), "email_change", &[("link", &link)]);
+    assert!(post.is_done(&record).await);
+    // SES says so too if an address is on the list of those that had complained or did not exist.
+    for (kind, detail) in [
+        (
+            "Email Bounced",
+            json!({"bounce": {
+                "bounceType": "Permanent", "bouncedRecipients": [{"emailAddress": ADA}],
+            }}),
+        ),
+        (
+            "Email Complaint Received",
+            json!({"complaint": {"complainedRecipients": [{"emailAddress": ADA}]}}),
+        ),
+    ] {
+        let mut detail = detail;
+        detail["mail"] = json!({"tags": {"user": [id], "purpose": ["email_change"]}});
+        let event = json!({"source": "aws.ses", "detail-type": kind, "detail": detail});
+        let heard = post.mailer.handle(&event, mailer::Invocation::default());
+        heard.await.unwrap();
+    }
+    assert_eq!(post.events_of(&id).await, ["registered"]);
 }

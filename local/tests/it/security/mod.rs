@@ -2,6 +2,7 @@ mod corpora;
 mod hostile_claims;
 mod hostile_tokens;
 mod links;
+mod mail_bombing;
 mod mailer;
 mod ownership;
 mod pre_hijacking;

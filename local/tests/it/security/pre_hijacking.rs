@@ -9,6 +9,7 @@
 use serde_json::{Value, json};
 
 use crate::support::app::{Answer, App, claims, registration, text};
+use crate::support::post::Post;
 
 const ADA: &str = "ada@example.com";
 const MALLORY: &str = "mallory@example.com";
@@ -57,6 +58,11 @@ async fn ada_comes(app: &App, mode: &str) {
         return;
     }
     answer.problem(409, "email-taken");
+    ada_resets(app).await;
+}
+
+/// Gets ada the account at her address with a link that sets a new password.
+async fn ada_resets(app: &App) {
     let forgot = app.post("/password/forgot", json!({ "email": ADA }));
     forgot.send().await.expect(202);
     let token = app.mailed("password_reset").await.unwrap();
@@ -249,4 +255,62 @@ async fn whoever_registers_after_the_owner_gets_nothing() {
             .problem(401, "invalid-credentials");
         assert_eq!(app.items_of("ACCOUNT").await.len(), 1);
     }
+}
+
+#[tokio::test]
+async fn a_letter_and_a_page_that_ask_for_a_confirmation_say_what_a_stranger_would_keep() {
+    let post = Post::start().await;
+    let mallory = post.app.register(MALLORY).await.expect(201).json();
+    let id = text(&mallory, "id");
+    let user = format!("USER#{id}");
+    let link = post.ask_for_change(&id, MALLORY, ADA, 1).await.to_string();
+    for (mail, others) in [
+        ("email_verification", vec![]),
+        ("email_change", vec![("link", link.as_str())]),
+    ] {
+        assert!(post.is_done(&post.record(&user, mail, &others)).await);
+        let letter = post.taken().remove(0);
+        for shown in [letter.text, letter.html] {
+            let shown = shown.replace('\n', " ");
+            assert!(shown.contains("would keep"), "{mail}: {shown}");
+            assert!(shown.contains("with your address"), "{mail}: {shown}");
+        }
+    }
+    let script = post.app.get("/pages/pages.js").send().await.expect(200);
+    let told = script.body.matches("somebody else would keep the account");
+    assert_eq!(told.count(), 2);
+}
+
+#[tokio::test]
+async fn whoever_has_confirmed_what_mallory_asked_for_still_takes_the_account_over() {
+    for mode in MODES {
+        let app = start(mode).await;
+        // In the first mode, mallory proves an address of her own first.
+        register(&app, MALLORY, OF_MALLORY).await;
+        if mode == "first" {
+            let link = app.mailed("registration").await.unwrap();
+            let body = json!({"token": link, "password": OF_MALLORY});
+            let confirm = app.post("/register/confirm", body).send().await;
+            confirm.expect(201);
+        }
+        let tokens = app.login(MALLORY, OF_MALLORY).await.expect(200).json();
+        let body = json!({"email": ADA, "password": OF_MALLORY});
+        let asked = app.post("/email/change", body);
+        let asked = asked.bearer(&text(&tokens, "access_token")).send().await;
+        asked.expect(202);
+        // Ada presses the button, although she did not ask for it.
+        let link = app.mailed("email_change").await.unwrap();
+        let moved = app.post("/email/change/confirm", json!({ "token": link }));
+        moved.send().await.expect(204);
+        app.login(ADA, OF_MALLORY).await.expect(200);
+        ada_resets(&app).await;
+        only_ada_has_access(&app, Some(&tokens)).await;
+    }
+    let app = start("later").await;
+    let tokens = mallory_goes_first(&app, "later").await;
+    let link = app.mailed("email_verification").await.unwrap();
+    let verified = app.post("/email/verify", json!({ "token": link }));
+    verified.send().await.expect(204);
+    ada_comes(&app, "later").await;
+    only_ada_has_access(&app, tokens.as_ref()).await;
 }
