@@ -216,8 +216,8 @@ fn reason(fault: &SdkError<SendEmailError>) -> Unsent {
             }
             (401 | 403, _) => operator(
                 "access_denied",
-                "the function's role may not send as MailFrom: SES needs an identity for that \
-                 address or for exactly its domain, in this account and region",
+                "the function may not send as MailFrom: see the policies of the organisation and of \
+                 the identity for that address or its domain, in this account and region",
             ),
             (400, Some("ValidationException")) => Unsent::Rejected("bad_request"),
             _ => Unsent::Passing("fault"),
