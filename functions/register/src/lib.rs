@@ -132,11 +132,14 @@ impl Register {
     ) -> Result<Response<Body>, Problem> {
         let Self { store, .. } = self;
         let millis = origin.millis;
-        tokio::try_join!(
-            self.throttle.count_registration(store, &new.email, origin),
-            self.mails
-                .count(store, (Mail::Registration, &new.email), request, millis),
-        )?;
+        let counted = self
+            .throttle
+            .count_registration(store, &new.email, origin)
+            .await;
+        counted?;
+        // A registration that is refused uses up no mail.
+        let mail = (Mail::Registration, &new.email);
+        self.mails.count(store, mail, request, millis).await?;
         let password = self.hasher.hash(password).await?;
         let account_id = UserId::new(millis);
         let requested = AuditEvent::RegistrationRequested.of_nobody();
