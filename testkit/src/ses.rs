@@ -29,10 +29,16 @@ pub enum Fault {
     Held,
     /// SES refuses what the mail contains.
     Rejected,
-    /// SES is in its sandbox, or has no identity for the sender. The message names the address.
+    /// SES is in its sandbox. The message names the recipient.
     NotVerified,
+    /// SES has no identity for the sender. The message names it, and the recipient.
+    SenderNotVerified,
     /// SES refuses a part of the request.
     BadRequest,
+    /// SES refuses the request with a code that its model does not have.
+    Unlisted,
+    /// There were too many requests, says a code that the model does not have.
+    UnlistedThrottled,
     /// The account may not send any more.
     Suspended,
     /// Sending is paused.
@@ -183,6 +189,18 @@ async fn answer(
                  region LOCAL: {to}"
             ),
         ),
+        Some(Fault::SenderNotVerified) => said(
+            400,
+            "MessageRejected",
+            &format!(
+                "Email address is not verified. The following identities failed the check in \
+                 region LOCAL: {}, {}",
+                mail["Destination"]["ToAddresses"][0].as_str().unwrap(),
+                mail["FromEmailAddress"].as_str().unwrap()
+            ),
+        ),
+        Some(Fault::Unlisted) => said(413, "RequestEntityTooLarge", "too large"),
+        Some(Fault::UnlistedThrottled) => said(400, "ThrottlingException", "Rate exceeded"),
         Some(Fault::BadRequest) => said(
             400,
             "BadRequestException",

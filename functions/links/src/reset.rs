@@ -15,7 +15,8 @@ impl Links {
     ///
     /// A password against the policy does not use the link up.
     pub(super) async fn reset(&self, request: &Request) -> Result<Response<Body>, Problem> {
-        let now = self.clock.now();
+        let origin = self.throttle.origin(request, self.clock.millis());
+        let now = origin.now();
         let mut fields = Fields::read(request, Media::Json)?;
         let token = fields.required("token", |text| Ok(LinkToken::parse(text)));
         let found = match token {
@@ -33,14 +34,10 @@ impl Links {
         let (found, new) = fields.finish(|| Some((found?, new?)))?;
         let Found { token, account, .. } = found.map_err(Refused::answer)?;
         let new = self.hasher.hash(&new).await?;
-        let source = self.throttle.source(request);
-        let key = AttemptKey::new(&account.email, Place::Address, &source);
+        let key = AttemptKey::new(&account.email, Place::Address, &origin.source());
         // The owner can log in from here, however often somebody guessed at the address before.
         let attempts = Attempts::of_new_account(&key, now);
-        let events = events(
-            &account,
-            &self.throttle.origin(request, self.clock.millis()),
-        );
+        let events = events(&account, &origin);
         let of_link = (&token, &account);
         let reset = self
             .store

@@ -12,10 +12,10 @@ impl Links {
         let mut fields = Fields::read(request, Media::Json)?;
         let token = fields.required("token", |text| Ok(LinkToken::parse(text)));
         let token = fields.finish(|| token)?;
-        let now = self.clock.now();
+        let origin = self.throttle.origin(request, self.clock.millis());
+        let now = origin.now();
         let found = self.find(token, Purpose::EmailVerification, now).await?;
         let Found { token, account, .. } = found.map_err(Refused::answer)?;
-        let origin = self.throttle.origin(request, self.clock.millis());
         let verified = AuditEvent::EmailVerified.of(account.id);
         let events = [Event::new(verified, account.id, &origin)];
         let verified = self.store.verify_email((&token, &account), &events, now);

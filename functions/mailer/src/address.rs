@@ -12,7 +12,7 @@ pub fn app_name(env: &Env<'_>) -> Result<String, ConfigError> {
     const MAX_LENGTH: usize = 64;
     let name = env.optional("APP_NAME");
     let name = name.unwrap_or_else(|| "Latchkey".to_owned());
-    if name.chars().any(|c| c.is_ascii_control()) || name.chars().count() > MAX_LENGTH {
+    if name.chars().any(char::is_control) || name.chars().count() > MAX_LENGTH {
         return Err(ConfigError::new(format!(
             "APP_NAME has control characters or more than {MAX_LENGTH} characters; set it to the \
              name of the application"
@@ -108,7 +108,13 @@ mod tests {
     #[test]
     fn a_sender_that_could_add_a_header_is_refused() {
         assert_eq!(of("Latchkey", ""), Ok(None));
-        for app in ["a\r\nBcc: eve@example.com", "a\0", &"a".repeat(65)] {
+        for app in [
+            "a\r\nBcc: eve@example.com",
+            "a\0",
+            "a\u{85}b",
+            "\u{9b}31m",
+            &"a".repeat(65),
+        ] {
             let refused = of(app, "no-reply@example.com").unwrap_err();
             assert!(refused.starts_with("APP_NAME "), "{refused}");
         }

@@ -159,7 +159,7 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// Returns an error if a template fails, which no value here causes.
+    /// Returns an error if a template fails or has no blank line, which no value here causes.
     pub fn write(&self, letter: Letter, content: &Content<'_>) -> askama::Result<Written> {
         let language = self.language.or_of(content.recipient);
         let purpose = letter.purpose();
@@ -173,7 +173,7 @@ impl Writer {
             ip: content.ip,
         };
         let (text, html) = templates::render(letter, language, &model)?;
-        let (subject, text) = text.split_once("\n\n").unwrap_or_default();
+        let (subject, text) = split(&text)?;
         Ok(Written {
             subject: subject.to_owned(),
             text: text.to_owned(),
@@ -192,6 +192,12 @@ impl Writer {
         };
         format!("{}/{page}#{}", self.base, token.expose())
     }
+}
+
+/// Returns the subject and the text, which a blank line separates in a template.
+fn split(text: &str) -> askama::Result<(&str, &str)> {
+    let parts = text.split_once("\n\n");
+    parts.ok_or_else(|| askama::Error::custom("no blank line follows the subject"))
 }
 
 #[cfg(test)]

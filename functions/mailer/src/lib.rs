@@ -7,7 +7,7 @@
 //!
 //! A record is delivered at least once. A mail may therefore come twice, and both links in it work
 //! until one is used. What is bound to fail again is counted and left out; what passes is tried
-//! again, in the order of the stream.
+//! again, before what follows in its part of the stream.
 //!
 //! EventBridge passes on what SES says of the mails that came back or were called spam.
 //!

@@ -195,7 +195,7 @@ impl Mailer {
     /// Returns the letter to the new address and the notice to the present one.
     async fn email_change(&self, request: &MailRequest) -> Result<Vec<Draft>, Stop> {
         let owner = self.owner_of(&request.subject).await?;
-        let id = request.link.unwrap_or(request.id);
+        let id = request.link.ok_or(Skip::Gone)?;
         let link = self.store.link(owner.user_id, id).await?;
         let link = link.filter(|link| link.purpose == Purpose::EmailChange);
         let link = link.ok_or(Skip::Gone)?;
@@ -204,13 +204,12 @@ impl Mailer {
         }
         let is_taken = self.store.owner(&link.email.fingerprint()).await?.is_some();
         let from = link.from.clone().unwrap_or_else(|| owner.email.clone());
-        let (letter, to) = match is_taken {
-            true => (Letter::EmailChangeTaken, link.email.clone()),
-            false => (Letter::EmailChange, link.email.clone()),
-        };
         let mut drafts = vec![Draft {
-            letter,
-            to,
+            letter: match is_taken {
+                true => Letter::EmailChangeTaken,
+                false => Letter::EmailChange,
+            },
+            to: link.email.clone(),
             user_id: owner.user_id,
             recipient: Some(owner.clone()),
             link: Some(link).filter(|_| !is_taken),

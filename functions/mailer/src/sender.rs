@@ -26,6 +26,8 @@ pub struct Sender {
     client: Client,
     /// The value of the header `From`.
     from: String,
+    /// The address in it.
+    address: String,
     configuration_set: Option<String>,
 }
 
@@ -70,13 +72,14 @@ impl Sender {
     ///
     /// Returns an error if one of them is unusable.
     pub fn from_env(env: &Env<'_>) -> Result<Option<Self>, ConfigError> {
-        let Some(from) = address::from(env)? else {
+        let (Some(from), Some(address)) = (address::from(env)?, env.optional("MAIL_FROM")) else {
             return Ok(None);
         };
         let config = aws::config(env, "AWS_ENDPOINT_URL_SESV2")?;
         Ok(Some(Self {
             client: client(&config, Self::ATTEMPT_TIMEOUT, Self::OPERATION_TIMEOUT),
             from,
+            address,
             configuration_set: env.optional("CONFIGURATION_SET"),
         }))
     }
@@ -123,7 +126,7 @@ impl Sender {
             .set_email_tags(Some(tags));
         match request.send().await {
             Ok(_) => Ok(()),
-            Err(fault) => Err(reason(&fault)),
+            Err(fault) => Err(reason(&fault, &self.address)),
         }
     }
 }
@@ -168,23 +171,31 @@ fn message(written: &Written) -> Result<Message, BuildError> {
         .build())
 }
 
-/// Returns why SES did not take a mail.
-fn reason(fault: &SdkError<SendEmailError>) -> Unsent {
+/// Returns why SES did not take a mail from the address `sender`.
+fn reason(fault: &SdkError<SendEmailError>, sender: &str) -> Unsent {
     let service = match fault {
         SdkError::ServiceError(service) => service,
         SdkError::TimeoutError(_) => return Unsent::Passing("timeout"),
         SdkError::DispatchFailure(_) => return Unsent::Passing("unreachable"),
-        // The answer is no answer of SES's, or the request was not sent.
+        // The request was not sent, and would not be the next time.
+        SdkError::ConstructionFailure(_) => return Unsent::Rejected("bad_request"),
+        // The answer is no answer of SES's.
         _ => return Unsent::Passing("no_answer"),
     };
     let operator = |reason, advice| Unsent::Operator { reason, advice };
     match service.err() {
         SendEmailError::MessageRejected(rejected) => {
-            // The one case that SES does not tell by a code. The message names the addresses.
+            // The one case that SES does not tell by a code. The message names the identities.
             let message = rejected.message().unwrap_or_default();
-            match message.starts_with("Email address is not verified") {
-                true => Unsent::Rejected("not_verified"),
-                false => Unsent::Rejected("message_rejected"),
+            match message.strip_prefix("Email address is not verified") {
+                Some(identities) if names(identities, sender) => operator(
+                    "not_verified",
+                    "SES has no verified identity for MailFrom or its domain in this region: make \
+                     one, or repair its DNS records",
+                ),
+                // In the sandbox, the recipient.
+                Some(_) => Unsent::Rejected("not_verified"),
+                None => Unsent::Rejected("message_rejected"),
             }
         }
         SendEmailError::BadRequestException(_) => Unsent::Rejected("bad_request"),
@@ -211,16 +222,43 @@ fn reason(fault: &SdkError<SendEmailError>) -> Unsent {
             Unsent::Passing("throttled")
         }
         _ => match (service.raw().status().as_u16(), service.err().code()) {
-            (429, _) | (_, Some("ThrottlingException" | "Throttling")) => {
-                Unsent::Passing("throttled")
-            }
+            (429, _) => Unsent::Passing("throttled"),
+            (_, Some(code)) if THROTTLING.contains(&code) => Unsent::Passing("throttled"),
             (401 | 403, _) => operator(
                 "access_denied",
-                "the function's role may not send as MailFrom: SES needs an identity for that \
-                 address or for exactly its domain, in this account and region",
+                "the function may not send as MailFrom: see the policies of the organisation and of \
+                 the identity for that address or its domain, in this account and region",
             ),
-            (400, Some("ValidationException")) => Unsent::Rejected("bad_request"),
+            (408, _) => Unsent::Passing("timeout"),
+            (400..=499, _) => Unsent::Rejected("bad_request"),
             _ => Unsent::Passing("fault"),
         },
     }
 }
+
+/// The codes by which AWS's services say that there are too many requests, whatever the status is.
+const THROTTLING: [&str; 8] = [
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "ThrottledException",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+];
+
+/// Returns whether the identities that a message of SES lists include the address `sender` or its
+/// domain. An address may stand there with a name.
+fn names(identities: &str, sender: &str) -> bool {
+    let domain = sender.split_once('@').map_or(sender, |(_, domain)| domain);
+    let is_between = |c: char| c.is_whitespace() || "<>,;:\"".contains(c);
+    let mut words = identities.split(is_between);
+    words.any(|word| {
+        let word = word.trim_end_matches('.');
+        word.eq_ignore_ascii_case(sender) || word.eq_ignore_ascii_case(domain)
+    })
+}
+
+#[cfg(test)]
+mod tests;

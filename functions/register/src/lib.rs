@@ -161,12 +161,12 @@ impl Register {
     ) -> Result<AttemptKey, Problem> {
         let Self { store, .. } = self;
         let counted = self.throttle.count_registration(store, email, origin);
-        if self.verification == EmailVerification::Off {
-            return counted.await;
+        let key = counted.await?;
+        // A registration that is refused uses up no mail.
+        if self.verification != EmailVerification::Off {
+            let of = (Mail::Registration, email);
+            self.mails.count(store, of, request, origin.millis).await?;
         }
-        let of = (Mail::Registration, email);
-        let mail = self.mails.count(store, of, request, origin.millis);
-        let (key, _) = tokio::try_join!(counted, mail)?;
         Ok(key)
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::domain::event::Subject;
-use crate::domain::id::{EventId, SessionId, UserId};
+use crate::domain::id::{EventId, UserId};
 use crate::domain::session::Device;
 use crate::platform::config::{ConfigError, Env};
 use crate::platform::settings::{MAILS_PER_ADDRESS, MAILS_PER_SOURCE};
@@ -44,8 +44,6 @@ pub struct MailRequest {
     pub pending: Option<UserId>,
     /// The request for a link whose use the event is.
     pub link: Option<EventId>,
-    /// The session that the event is about.
-    pub session_id: Option<SessionId>,
     /// Where the request came from.
     pub device: Device,
 }

@@ -9,7 +9,6 @@ use lambda_http::Request;
 use super::authenticate::gateway_context;
 use crate::domain::event::Origin;
 use crate::domain::session::Device;
-use crate::domain::throttle::Source;
 use crate::platform::config::{ConfigError, Env};
 use crate::platform::hex;
 
@@ -55,11 +54,6 @@ impl ClientAddress {
         let gateway = gateway_context(request);
         let ip = gateway.and_then(|gateway| gateway.http.source_ip.clone());
         ip.unwrap_or_default()
-    }
-
-    /// Returns the source of a request, for counting: the network of [`ClientAddress::of`].
-    pub fn source(&self, request: &Request) -> Source {
-        Source::of(&self.of(request))
     }
 
     /// Returns where the request comes from, at `millis` milliseconds since the epoch.

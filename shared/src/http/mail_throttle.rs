@@ -49,9 +49,8 @@ impl MailThrottle {
         millis: u64,
     ) -> Result<Origin, Problem> {
         let now = millis / 1000;
-        let source = self.client_address.source(request);
-        let key = AttemptKey::new(email, Place::Address, &source);
         let origin = self.client_address.origin(request, millis);
+        let key = AttemptKey::new(email, Place::Address, &origin.source());
         let by = match store.count_mail(mail, &key, &self.policy, now).await? {
             Ok(()) => return Ok(origin),
             Err(TooManyMails::OfSource) => "source",
@@ -61,8 +60,9 @@ impl MailThrottle {
         let seconds = end - now;
         let refused = AuditEvent::AttemptRefused.of_nobody().by(by).wait(seconds);
         let refused = Event::new(refused, Subject::address(email), &origin);
-        store.record([&refused]).await?;
+        let stored = store.record([&refused]).await;
         refused.log();
+        stored?;
         Err(Problem::TooManyAttempts { seconds })
     }
 }

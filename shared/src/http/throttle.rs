@@ -179,11 +179,6 @@ impl Throttle {
     pub fn origin(&self, request: &Request, millis: u64) -> Origin {
         self.client_address.origin(request, millis)
     }
-
-    /// Returns the source of a request, as [`ClientAddress::source`] does.
-    pub fn source(&self, request: &Request) -> Source {
-        self.client_address.source(request)
-    }
 }
 
 impl<'a> AdmittedAttempt<'a> {

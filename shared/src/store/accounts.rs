@@ -15,7 +15,6 @@ use super::item::{self, Attributes, Key, Reader, Writer};
 use super::write::{carried_out, incomplete, reasons, refused_by_condition, retry_conflicts};
 use super::{Store, StoreError, unavailable};
 use crate::domain::account::{Account, ProfileChange, Status};
-use crate::domain::email::Email;
 use crate::domain::event::Event;
 use crate::domain::id::{Role, UserId};
 use crate::domain::name::Name;
@@ -321,10 +320,7 @@ fn parse_account(id: UserId, attributes: &Attributes) -> Result<Account, StoreEr
     };
     Ok(Account {
         id,
-        email: item.text("email", |ascii| {
-            let typed = item.optional_text::<String>("email_typed");
-            Email::stored(ascii, typed.map_err(drop)?).map_err(drop)
-        })?,
+        email: item.email("email", "email_typed")?,
         email_verified: item.truth("email_verified")?,
         first_name: item.text("first_name", Name::stored)?,
         last_name: item.text("last_name", Name::stored)?,
@@ -353,6 +349,7 @@ fn found_user(fault: &TransactWriteItemsError) -> Option<UserId> {
 mod tests {
     use super::*;
     use crate::domain::account::NewAccount;
+    use crate::domain::email::Email;
 
     #[test]
     fn a_conditional_write_compares_all_that_the_owner_sees_and_that_can_change() {

@@ -3,7 +3,6 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
-use tokio::task::JoinSet;
 
 use super::item::{self, Attributes, Key, Reader, SK, Writer};
 use super::write::incomplete;
@@ -105,7 +104,8 @@ impl EventTable {
 }
 
 impl Store {
-    /// Stores events that no transaction tells of, each in one request, at once.
+    /// Stores events that no transaction tells of, each in one request, one after the other: nearly
+    /// always there is one.
     ///
     /// # Errors
     ///
@@ -114,16 +114,12 @@ impl Store {
         &self,
         events: impl IntoIterator<Item = &'a Event>,
     ) -> Result<(), StoreError> {
-        let mut puts = JoinSet::new();
-        for event in events.into_iter().filter(|event| self.events.stores(event)) {
+        let events = events.into_iter().filter(|event| self.events.stores(event));
+        let rows: Vec<_> = events.map(|event| self.events.row(event)).collect();
+        for row in rows {
             let request = self.client.put_item().table_name(&self.events.name);
-            let request = request.set_item(Some(self.events.row(event)));
-            puts.spawn(request.send());
-        }
-        while let Some(answer) = puts.join_next().await {
-            if let Ok(answer) = answer {
-                answer.map_err(unavailable(RECORD))?;
-            }
+            let answer = request.set_item(Some(row)).send().await;
+            answer.map_err(unavailable(RECORD))?;
         }
         Ok(())
     }

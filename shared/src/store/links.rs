@@ -15,7 +15,6 @@ use super::item::{self, Attributes, ItemKind, Key, Reader};
 use super::write::{incomplete, retry_conflicts};
 use super::{Store, StoreError, unavailable};
 use crate::domain::account::Account;
-use crate::domain::email::Email;
 use crate::domain::id::{EventId, UserId};
 use crate::domain::link::{Link, LinkToken, Purpose};
 
@@ -188,19 +187,13 @@ pub(super) fn read_link(
         item: "link",
         attributes,
     };
-    let email = |name, name_typed| {
-        item.text(name, |ascii| {
-            let typed = item.optional_text::<String>(name_typed);
-            Email::stored(ascii, typed.map_err(drop)?).map_err(drop)
-        })
-    };
     Ok(Link {
         user_id,
         id,
         purpose: item.text("purpose", |name| Purpose::named(name).ok_or(()))?,
-        email: email("email", "email_typed")?,
+        email: item.email("email", "email_typed")?,
         from: match item.has("from") {
-            true => Some(email("from", "from_typed")?),
+            true => Some(item.email("from", "from_typed")?),
             false => None,
         },
         password_epoch: item.number("password_epoch")?,

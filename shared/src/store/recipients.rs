@@ -64,7 +64,7 @@ impl Store {
         };
         Ok(Some(Recipient {
             user_id,
-            email: email(&item)?,
+            email: item.email("email", "email_typed")?,
             locale: item.optional_text("locale")?,
             is_active: item.parsed::<String>("status")? == ACTIVE,
             is_verified: item.truth("email_verified")?,
@@ -91,7 +91,7 @@ impl Store {
             attributes: &attributes,
         };
         Ok(Some(Registrant {
-            email: email(&item)?,
+            email: item.email("email", "email_typed")?,
             expires_at: item.number("expires_at")?,
         }))
     }
@@ -119,11 +119,4 @@ impl Store {
         let answer = retry_conflicts(|| request.clone().send()).await;
         Ok(carried_out(answer, "note the state of the address")?.is_some())
     }
-}
-
-fn email(item: &Reader<'_>) -> Result<Email, StoreError> {
-    item.text("email", |ascii| {
-        let typed = item.optional_text::<String>("email_typed");
-        Email::stored(ascii, typed.map_err(drop)?).map_err(drop)
-    })
 }

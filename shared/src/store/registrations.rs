@@ -7,7 +7,6 @@ use super::links::{is_use, read_link};
 use super::write::{incomplete, reasons, refuses};
 use super::{Store, StoreError, unavailable};
 use crate::domain::account::{Account, NewAccount};
-use crate::domain::email::Email;
 use crate::domain::event::Event;
 use crate::domain::id::UserId;
 use crate::domain::link::{Link, LinkRefusal, LinkToken, Purpose};
@@ -158,10 +157,7 @@ fn read_registration(
     Ok(PendingRegistration {
         account_id,
         new: NewAccount {
-            email: item.text("email", |ascii| {
-                let typed = item.optional_text::<String>("email_typed");
-                Email::stored(ascii, typed.map_err(drop)?).map_err(drop)
-            })?,
+            email: item.email("email", "email_typed")?,
             first_name: item.text("first_name", Name::stored)?,
             last_name: item.text("last_name", Name::stored)?,
         },

@@ -33,7 +33,6 @@ pub fn mail_request(new_image: &Value) -> Result<Option<MailRequest>, StoreError
         mail: row.parsed("mail")?,
         pending: row.optional_text("pending")?,
         link: row.optional_text("link")?,
-        session_id: row.optional_text("session_id")?,
         device: Device {
             ip: row.parsed("ip")?,
             user_agent: row.parsed("user_agent")?,

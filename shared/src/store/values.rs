@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::StoreError;
 use super::item::{Attributes, Key};
+use crate::domain::email::Email;
 
 /// Writes an item, attribute by attribute.
 pub(super) struct Writer(Attributes);
@@ -111,6 +112,18 @@ impl Reader<'_> {
             None => Ok(None),
             Some(_) => self.parsed(name).map(Some),
         }
+    }
+
+    /// Reads an address. `typed` is the attribute that it has too if it was typed in Unicode.
+    pub(super) fn email(
+        &self,
+        name: &'static str,
+        typed: &'static str,
+    ) -> Result<Email, StoreError> {
+        self.text(name, |ascii| {
+            let typed = self.optional_text::<String>(typed);
+            Email::stored(ascii, typed.map_err(drop)?).map_err(drop)
+        })
     }
 
     /// Reads a number.

@@ -207,3 +207,15 @@ fn a_base_that_is_no_plain_url_is_refused() {
         assert!(refused.starts_with("LINK_BASE is "), "{refused}");
     }
 }
+
+#[test]
+fn a_template_without_a_text_is_an_error_and_no_empty_mail() {
+    assert_eq!(
+        split("Subject\n\nText\n\nMore").unwrap(),
+        ("Subject", "Text\n\nMore")
+    );
+    for text in ["", "Subject", "Subject\nText\n"] {
+        let refused = split(text).unwrap_err().to_string();
+        assert!(refused.contains("blank line"), "{refused}");
+    }
+}

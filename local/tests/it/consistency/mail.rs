@@ -23,6 +23,8 @@ fn records_of_the_stream_end_in_the_queue_if_no_mail_can_be_sent_for_an_hour() {
         json!(["ReportBatchItemFailures"])
     );
     assert_eq!(stream["BisectBatchOnFunctionError"], true);
+    // A record that waits holds up those behind it, of the same tenth of the keys.
+    assert_eq!(stream["ParallelizationFactor"], 10);
     assert_eq!(stream["StartingPosition"], "TRIM_HORIZON");
     // Lambda's own default is without end.
     assert!((1..=10_000).contains(&stream["MaximumRetryAttempts"].as_u64().unwrap()));

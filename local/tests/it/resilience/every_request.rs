@@ -112,6 +112,13 @@ fn operations(
             &["UpdateItem", "PutItem"],
         ),
         operation(
+            "ask for a proof",
+            "forgot",
+            event("POST", "/email/verify/resend", &address, None),
+            202,
+            &["UpdateItem", "PutItem"],
+        ),
+        operation(
             "prove the address",
             "links",
             event("POST", "/email/verify", &verify, None),
@@ -240,7 +247,7 @@ async fn after_a_fault_at_any_request_a_call_is_done_or_not_and_a_retry_complete
             );
         }
         if !more {
-            assert!(place > 8, "only {place} operations were tried");
+            assert!(place > 9, "only {place} operations were tried");
             return;
         }
     }

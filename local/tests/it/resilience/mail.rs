@@ -47,6 +47,13 @@ async fn what_passes_is_tried_again_and_what_ses_refuses_is_not() {
     // The fault, whether Lambda tries again, the event, its reason, and the requests to SES.
     for (fault, again, event, reason, requests) in [
         (Fault::Throttled, true, "mail_failed", "throttled", 2),
+        (
+            Fault::UnlistedThrottled,
+            true,
+            "mail_failed",
+            "throttled",
+            2,
+        ),
         (Fault::Broken, true, "mail_failed", "fault", 2),
         (Fault::Silence, true, "mail_failed", "timeout", 2),
         (
@@ -80,7 +87,15 @@ async fn what_passes_is_tried_again_and_what_ses_refuses_is_not() {
             "not_verified",
             1,
         ),
+        (
+            Fault::SenderNotVerified,
+            true,
+            "mail_failed",
+            "not_verified",
+            1,
+        ),
         (Fault::BadRequest, false, "mail_rejected", "bad_request", 1),
+        (Fault::Unlisted, false, "mail_rejected", "bad_request", 1),
     ] {
         let record = post.record(&of_address(ADA), "password_reset", &[]);
         post.ses.inject(&[fault, fault]);
@@ -92,8 +107,8 @@ async fn what_passes_is_tried_again_and_what_ses_refuses_is_not() {
             .map(|line| (&line["event"], &line["reason"]))
             .collect();
         assert_eq!(events, [(&json!(event), &json!(reason))], "{fault:?}");
-        let operators =
-            !matches!(fault, Fault::Throttled | Fault::Broken | Fault::Silence) && again;
+        let passes = ["throttled", "fault", "timeout"].contains(&reason);
+        let operators = again && !passes;
         let advised = lines.iter().any(|line| {
             line["level"] == "ERROR" && line["advice"].as_str().is_some_and(|it| it.len() > 40)
         });

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use testkit::dynamodb::Recorded;
 
-use crate::support::app::{Answer, App, event, faults};
+use crate::support::app::{Answer, App, event, faults, logged_requests};
 use crate::support::faulty_store::FaultyStore;
 use crate::support::links::{MAIL, NO_MAIL};
 
@@ -108,6 +108,23 @@ async fn known_and_unknown_addresses_get_the_same_answer_after_the_same_requests
             seen.push((answer, shapes, faulty.seen()));
         }
         assert_eq!(seen[0], seen[1], "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_line_of_a_request_has_all_of_its_requests_to_dynamodb() {
+    let app = App::with_mail().await;
+    for (path, ..) in ROUTES {
+        logged_requests();
+        ask(&app, path, "ada@example.com", "203.0.113.7")
+            .await
+            .expect(202);
+        let lines = logged_requests();
+        let [line] = &lines[..] else {
+            panic!("{lines:?}")
+        };
+        // The counters of the source and of the address, and the event.
+        assert_eq!(line["store_requests"], 3, "{line}");
     }
 }
 

@@ -254,34 +254,35 @@ async fn one_of_a_hundred_concurrent_registrations_succeeds_and_no_item_is_orpha
         };
         app.register(email)
     });
-    let answers = join_all(calls).await;
-    let count = |status: u16| {
-        answers
-            .iter()
-            .filter(|answer| answer.status == status)
-            .count()
-    };
-    // So many requests at once can be more than a small machine handles: a 503 tells nothing.
-    assert_eq!((count(201), count(409) + count(503)), (1, 99));
-    assert!(count(409) > 50, "{answers:?}");
+    let mut answers = join_all(calls).await;
+    // All of them share one embedded DynamoDB. On a busy machine some wait for longer than the SDK's
+    // timeouts, which caused every 503 that was seen here. No conflict does: a loser's transaction
+    // tells that the address is taken. Such a client tries again.
+    let mut is_one_lost = false;
+    for answer in &mut answers {
+        while answer.status == 503 {
+            is_one_lost = true;
+            *answer = app.register("ada@example.com").await;
+        }
+    }
+    let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(|it| it.status == 201);
+    // The answer that was lost may be that of the winner.
+    assert!(won.len() == 1 || (won.is_empty() && is_one_lost), "{won:?}");
+    for answer in lost {
+        answer.problem(409, "email-taken");
+    }
 
-    let winner = answers
-        .iter()
-        .find(|answer| answer.status == 201)
-        .unwrap()
-        .json();
     let credential = app.items_of("CREDENTIAL").await;
     let accounts = app.items_of("ACCOUNT").await;
     assert_eq!(
         (credential.len(), accounts.len(), app.items().await.len()),
         (1, 1, 2)
     );
-    assert_eq!(
-        *credential[0]["user_id"].as_s().unwrap(),
-        text(&winner, "id")
-    );
-    let pk = format!("USER#{}", text(&winner, "id"));
-    assert_eq!(*accounts[0]["pk"].as_s().unwrap(), pk);
+    let id = credential[0]["user_id"].as_s().unwrap();
+    assert_eq!(*accounts[0]["pk"].as_s().unwrap(), format!("USER#{id}"));
+    for winner in won {
+        assert_eq!(text(&winner.json(), "id"), *id);
+    }
 }
 
 #[tokio::test]

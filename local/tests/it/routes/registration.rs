@@ -237,10 +237,24 @@ async fn registrations_and_their_mails_are_counted_by_source_and_by_address() {
     assert_eq!(app.items_of("REGISTRATION").await.len(), 3);
 
     let app = App::mailing(&[FIRST, ("LoginAttemptsPerSource", "10")]).await;
-    for n in 0..11 {
-        let answer = app.register(&format!("ada{n}@example.com")).await;
-        answer.expect(if n < 10 { 202 } else { 429 });
+    for n in 0..10 {
+        app.register(&format!("ada{n}@example.com"))
+            .await
+            .expect(202);
     }
+    // A registration that is refused uses up no mail.
+    let mails = async || {
+        let mut items = app.all_items().await;
+        items.retain(|item| item["pk"].as_s().unwrap().starts_with("LIMIT#MAIL#"));
+        items.sort_by_key(|item| format!("{:?}", item["pk"]));
+        items
+    };
+    let before = mails().await;
+    assert_eq!(before.len(), 11, "a source and ten addresses");
+    for email in ["ada0@example.com", "ada10@example.com"] {
+        app.register(email).await.expect(429);
+    }
+    assert_eq!(mails().await, before);
 }
 
 #[tokio::test]
