@@ -39,6 +39,7 @@ export async function converse(basePath: string, say: (line: string) => void): P
   const easy = await refused(422, register('passwordpassword'));
   check(easy.errors?.[0]?.code === client.FieldErrorCode.TooGuessable, easy);
   const account = await register(password);
+  if (!account) throw new Error('it asks for a proof first');
   check(account.email === email && account.lastLogin === null, account);
   const taken = await refused(409, register(password));
   check(taken.code === client.ProblemCode.EmailTaken, taken);

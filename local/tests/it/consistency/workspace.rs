@@ -21,6 +21,7 @@ use testkit::kms::Kms;
 
 use crate::support::app::{App, PASSWORD, root, template_document, text};
 use crate::support::links::MAIL;
+use crate::support::mails::settle;
 use crate::support::private::{is_marked, own_routes};
 
 /// The routes that need no token. All others must be closed.
@@ -544,6 +545,8 @@ async fn the_page_on_the_architecture_lists_the_items_of_the_table() {
     // A registration that waits.
     let first = App::with(&[MAIL, ("EmailVerification", "first")]).await;
     first.register("ada@bücher.example").await.expect(202);
+    // Until the mailer has counted its notices.
+    settle(&app.local).await;
     let items = [app.all_items().await, first.all_items().await].concat();
     let mut there: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
     for item in items {
