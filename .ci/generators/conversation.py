@@ -58,7 +58,7 @@ assert refused(401, lambda: ada.log_in("not the password")).code == client.Probl
 tokens = ada.log_in()
 shown = ada.profile.get_profile_with_http_info()
 assert shown.data.id == account.id and shown.data.last_login >= account.date_joined, shown.data
-assert shown.data.to_dict().keys() == {"id", "email", "first_name", "last_name", "date_joined", "last_login", "roles"}, shown.data.to_dict()
+assert shown.data.to_dict().keys() == {"id", "email", "email_verified", "first_name", "last_name", "date_joined", "last_login", "roles"}, shown.data.to_dict()
 changed = ada.profile.change_profile(client.NamesPatch(first_name="Augusta Ada"), if_match=shown.headers["etag"])
 assert (changed.first_name, changed.last_name) == ("Augusta Ada", "Lovelace"), changed
 stale = refused(412, lambda: ada.profile.replace_profile(client.Names(first_name="Ada", last_name=""), if_match=shown.headers["etag"]))
