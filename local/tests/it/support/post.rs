@@ -48,7 +48,7 @@ pub struct Taken {
 
 impl Post {
     /// The timeout of one request to SES.
-    pub const SES_TIMEOUT: Duration = Duration::from_millis(300);
+    pub const SES_TIMEOUT: Duration = Duration::from_secs(1);
 
     pub async fn start() -> Self {
         static MADE: AtomicUsize = AtomicUsize::new(0);
