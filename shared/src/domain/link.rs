@@ -7,13 +7,11 @@
 use std::fmt;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::digest::{SHA256, digest};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretBox};
 
 use crate::domain::email::Email;
 use crate::domain::id::{EventId, SessionId, UserId};
+use crate::domain::secret_text;
 use crate::platform::random;
 
 /// What a link is good for.
@@ -169,19 +167,14 @@ impl LinkToken {
 
     /// Returns the token's text, for the one mail that carries it.
     pub fn expose(&self) -> String {
-        let mut octets = Vec::with_capacity(Self::LENGTH);
-        octets.extend_from_slice(self.user_id.as_bytes());
-        octets.extend_from_slice(self.id.as_bytes());
-        octets.extend_from_slice(self.secret.expose_secret());
-        format!("{}{}", Self::PREFIX, URL_SAFE_NO_PAD.encode(octets))
+        let (user, id) = (self.user_id.as_bytes(), self.id.as_bytes());
+        let secret = self.secret.expose_secret();
+        secret_text::write(Self::PREFIX, &[user, id, secret])
     }
 
     /// Parses a presented token. Returns `None` if it does not have the form of one.
     pub fn parse(text: &str) -> Option<Self> {
-        let octets = URL_SAFE_NO_PAD
-            .decode(text.strip_prefix(Self::PREFIX)?)
-            .ok()?;
-        let octets: &[u8; Self::LENGTH] = octets.as_slice().try_into().ok()?;
+        let octets = secret_text::read::<{ Self::LENGTH }>(Self::PREFIX, text)?;
         let (user_id, rest) = octets.split_first_chunk()?;
         let (id, secret) = rest.split_first_chunk()?;
         Some(Self {
@@ -201,11 +194,9 @@ impl LinkToken {
         self.id
     }
 
-    /// Returns SHA-256 of the secret, which is stored. A fast hash is enough for 256 random bits.
+    /// Returns SHA-256 of the secret, which is stored.
     pub fn hash(&self) -> [u8; 32] {
-        let mut hash = [0; 32];
-        hash.copy_from_slice(digest(&SHA256, self.secret.expose_secret()).as_ref());
-        hash
+        secret_text::hash(self.secret.expose_secret())
     }
 }
 

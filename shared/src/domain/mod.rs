@@ -24,6 +24,8 @@ pub mod recipient;
 #[cfg(feature = "accounts")]
 pub mod registration;
 #[cfg(feature = "accounts")]
+mod secret_text;
+#[cfg(feature = "accounts")]
 pub mod session;
 #[cfg(feature = "accounts")]
 pub mod throttle;

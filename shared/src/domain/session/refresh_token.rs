@@ -2,13 +2,11 @@
 
 use std::fmt;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretBox};
 
 use crate::domain::id::{SessionId, UserId};
+use crate::domain::secret_text;
 
 /// A refresh token (RFC 6749 section 1.5): opaque to clients, shown once, never stored.
 ///
@@ -32,20 +30,14 @@ impl RefreshToken {
 
     /// Returns the token's text, for the one response that carries it.
     pub fn expose(&self) -> String {
-        let mut octets = Vec::with_capacity(Self::LENGTH);
-        octets.extend_from_slice(self.user_id.as_bytes());
-        octets.extend_from_slice(self.session_id.as_bytes());
-        octets.extend_from_slice(&self.counter.to_be_bytes());
-        octets.extend_from_slice(self.secret.expose_secret());
-        format!("{}{}", Self::PREFIX, URL_SAFE_NO_PAD.encode(octets))
+        let (user, session) = (self.user_id.as_bytes(), self.session_id.as_bytes());
+        let (counter, secret) = (self.counter.to_be_bytes(), self.secret.expose_secret());
+        secret_text::write(Self::PREFIX, &[user, session, &counter, secret])
     }
 
     /// Parses a presented token. Returns `None` if it does not have the form of one.
     pub fn parse(text: &str) -> Option<Self> {
-        let octets = URL_SAFE_NO_PAD
-            .decode(text.strip_prefix(Self::PREFIX)?)
-            .ok()?;
-        let octets: &[u8; Self::LENGTH] = octets.as_slice().try_into().ok()?;
+        let octets = secret_text::read::<{ Self::LENGTH }>(Self::PREFIX, text)?;
         let (user_id, rest) = octets.split_first_chunk()?;
         let (session_id, rest) = rest.split_first_chunk()?;
         let (counter, secret) = rest.split_first_chunk()?;
@@ -72,11 +64,9 @@ impl RefreshToken {
         self.counter
     }
 
-    /// Returns SHA-256 of the secret, which is stored. A fast hash is enough for 256 random bits.
+    /// Returns SHA-256 of the secret, which is stored.
     pub fn hash(&self) -> [u8; 32] {
-        let mut hash = [0; 32];
-        hash.copy_from_slice(digest(&SHA256, self.secret.expose_secret()).as_ref());
-        hash
+        secret_text::hash(self.secret.expose_secret())
     }
 
     /// Returns the token that replaces this one. Its secret is HMAC-SHA256 of `nonce` under the
