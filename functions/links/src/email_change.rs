@@ -2,7 +2,7 @@
 
 use lambda_http::{Body, Request, Response};
 use shared::domain::throttle::{AttemptKey, Attempts, Place};
-use shared::domain::{Event, LinkRefusal, LinkToken, Mail, Purpose, SessionId, UserId};
+use shared::domain::{Event, LinkRefusal, LinkToken, Mail, Purpose};
 use shared::http::{Fields, Media, Problem, no_content};
 use shared::observe::{AuditEvent, EndedBy};
 use shared::store::email_changes::{EmailChange, Moved};
@@ -55,22 +55,11 @@ impl Links {
         match self.store.change_email(&change, &events).await? {
             Ok(Moved::Done(session)) => {
                 events.into_iter().for_each(Event::log);
-                self.remove_sessions(user, session).await;
+                self.store.remove_ended_sessions(user, session).await;
                 Ok(no_content())
             }
             Ok(Moved::EmailTaken) => Err(self.email_taken(&link.email, &origin).await?),
             Err(reason) => Err(refused(reason)),
-        }
-    }
-
-    /// Removes the items of the sessions that have ended. If this fails, their time to live removes
-    /// them.
-    pub(super) async fn remove_sessions(&self, user: UserId, except: Option<SessionId>) {
-        if let Err(error) = self.store.end_sessions(user, except).await {
-            tracing::warn!(
-                error = shared::observe::logging::chain(&error),
-                "the items of ended sessions were not removed"
-            );
         }
     }
 }

@@ -47,7 +47,7 @@ impl Links {
             return Err(Refused { reason, user }.answer());
         }
         events.into_iter().for_each(Event::log);
-        self.remove_sessions(account.id, None).await;
+        self.store.remove_ended_sessions(account.id, None).await;
         Ok(no_content())
     }
 }

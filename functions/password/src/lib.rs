@@ -91,21 +91,6 @@ impl ChangePassword {
         let session = session.filter(|session| session.is_live(&self.sessions, now));
         Ok((account, session.ok_or(TokenRejection::Session)?))
     }
-
-    /// Removes the items of the sessions that the change has ended. If this fails, their time to
-    /// live removes them.
-    async fn remove_others(&self, session: &Session) {
-        let removed = self
-            .store
-            .end_sessions(session.user_id, Some(session.id))
-            .await;
-        if let Err(error) = removed {
-            tracing::warn!(
-                error = shared::observe::logging::chain(&error),
-                "the items of ended sessions were not removed"
-            );
-        }
-    }
 }
 
 impl Handler for ChangePassword {
@@ -147,7 +132,9 @@ impl Handler for ChangePassword {
             OwnerWrite::Gone => return Err(TokenRejection::Session.into()),
         }
         events.into_iter().for_each(Event::log);
-        self.remove_others(&session).await;
+        self.store
+            .remove_ended_sessions(account.id, Some(session.id))
+            .await;
         tokens(&access_token, &refresh_token, &next, now)
     }
 

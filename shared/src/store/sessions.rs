@@ -11,6 +11,7 @@ use crate::domain::account::Account;
 use crate::domain::event::Event;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::session::{Count, Device, NetworkName, RefreshToken, Repeats, Session};
+use crate::observe::logging::chain;
 
 /// The outcome of ending a session by its refresh token.
 #[derive(Debug)]
@@ -285,6 +286,17 @@ impl Store {
             page.account = self.account(user).await?;
         }
         Ok(page)
+    }
+
+    /// Removes the items of all sessions of an account except `except`, which have ended because the
+    /// account's epoch has changed. If this fails, their time to live removes them.
+    pub async fn remove_ended_sessions(&self, user: UserId, except: Option<SessionId>) {
+        if let Err(error) = self.end_sessions(user, except).await {
+            tracing::warn!(
+                error = chain(&error),
+                "the items of ended sessions were not removed"
+            );
+        }
     }
 
     /// Ends all sessions of an account except `except`, however many there are.
