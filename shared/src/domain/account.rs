@@ -4,6 +4,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::custom_claims::CustomClaims;
 use super::email::Email;
 use super::id::{Role, UserId};
 use super::name::Name;
@@ -41,6 +42,8 @@ pub struct Account {
     pub login_attempt: Option<AttemptId>,
     /// The roles. Only operators assign them; no request sets them.
     pub roles: Vec<Role>,
+    /// What operators have added to the access tokens of the account.
+    pub claims: CustomClaims,
     /// Whether the account may be used.
     pub status: Status,
     /// The version of the profile, which its `ETag` shows. Each change increments it.
@@ -96,6 +99,7 @@ impl Account {
             last_login: None,
             login_attempt: None,
             roles: Vec::new(),
+            claims: CustomClaims::default(),
             status: Status::Active,
             version: 1,
             password_epoch: 1,

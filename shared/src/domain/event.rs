@@ -154,6 +154,8 @@ pub struct StoredEvent {
     pub reason: Option<String>,
     /// What caused it: a word from a short list.
     pub by: Option<String>,
+    /// The operator who did it, if it was not the account's owner.
+    pub actor: Option<String>,
     /// When it expires, in seconds since the epoch.
     pub expires_at: u64,
 }

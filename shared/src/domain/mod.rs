@@ -2,9 +2,12 @@
 //! trusted.
 
 pub mod id;
+pub mod scope;
 
 #[cfg(feature = "accounts")]
 pub mod account;
+#[cfg(feature = "accounts")]
+pub mod custom_claims;
 #[cfg(feature = "accounts")]
 pub mod email;
 #[cfg(feature = "accounts")]
@@ -33,6 +36,8 @@ pub mod throttle;
 #[cfg(feature = "accounts")]
 pub use account::{Account, NewAccount, ProfileChange, Status, rfc3339};
 #[cfg(feature = "accounts")]
+pub use custom_claims::CustomClaims;
+#[cfg(feature = "accounts")]
 pub use email::Email;
 #[cfg(feature = "accounts")]
 pub use event::{Event, Origin, Subject};
@@ -55,3 +60,4 @@ pub use password::{Password, PasswordPolicy, personal_words};
 pub use recipient::{EmailState, Recipient};
 #[cfg(feature = "accounts")]
 pub use registration::{EmailVerification, PendingRegistration, Registration};
+pub use scope::{RoleScopes, Scope};

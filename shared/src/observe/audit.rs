@@ -60,8 +60,20 @@ pub enum AuditEvent {
     EmailVerified,
     /// A link was refused; `reason` is a `LinkRefusal`.
     LinkRefused,
-    /// An account was deleted by its owner.
+    /// An account was deleted; `actor` is the operator who did it, if it was not its owner.
     AccountDeleted,
+    /// An operator opened an account for somebody.
+    AccountInvited,
+    /// An operator changed names, the locale or the proof of an address.
+    ProfileChanged,
+    /// An operator disabled an account, which ends its sessions.
+    AccountDisabled,
+    /// An operator enabled a disabled account.
+    AccountEnabled,
+    /// An operator changed the roles of an account.
+    RolesChanged,
+    /// An operator changed the claims of an account.
+    ClaimsChanged,
     /// The authorizer refused a token; `reason` says why.
     TokenRefused,
     /// A mail was passed to SES; `by` names the mail.
@@ -89,11 +101,12 @@ pub struct Entry {
     by: Option<String>,
     source: Option<String>,
     seconds: Option<u64>,
+    actor: Option<String>,
 }
 
 impl AuditEvent {
     /// All variants.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 33] = [
         Self::Registered,
         Self::EmailTaken,
         Self::LoggedIn,
@@ -114,6 +127,12 @@ impl AuditEvent {
         Self::EmailVerified,
         Self::LinkRefused,
         Self::AccountDeleted,
+        Self::AccountInvited,
+        Self::ProfileChanged,
+        Self::AccountDisabled,
+        Self::AccountEnabled,
+        Self::RolesChanged,
+        Self::ClaimsChanged,
         Self::TokenRefused,
         Self::MailSent,
         Self::MailSkipped,
@@ -186,6 +205,12 @@ impl AuditEvent {
             Self::EmailVerified => ("email_verified", "an address was proven"),
             Self::LinkRefused => ("link_refused", "a link was refused"),
             Self::AccountDeleted => ("account_deleted", "an account was deleted"),
+            Self::AccountInvited => ("account_invited", "an operator opened an account"),
+            Self::ProfileChanged => ("profile_changed", "an operator changed a profile"),
+            Self::AccountDisabled => ("account_disabled", "an account was disabled"),
+            Self::AccountEnabled => ("account_enabled", "an account was enabled"),
+            Self::RolesChanged => ("roles_changed", "the roles of an account were changed"),
+            Self::ClaimsChanged => ("claims_changed", "the claims of an account were changed"),
             Self::TokenRefused => ("token_refused", "a token was refused"),
             Self::MailSent => ("mail_sent", "a mail was sent"),
             Self::MailSkipped => ("mail_skipped", "no mail was sent"),
@@ -206,6 +231,7 @@ impl AuditEvent {
             by: None,
             source: None,
             seconds: None,
+            actor: None,
         }
     }
 
@@ -263,6 +289,20 @@ impl Entry {
         }
     }
 
+    /// Returns the operator who did it, if it was not the account's owner.
+    pub fn operator(&self) -> Option<&str> {
+        self.actor.as_deref()
+    }
+
+    /// Sets the operator who did it: the id of an administrator's account, or the ARN of an identity
+    /// of AWS.
+    pub fn actor(self, actor: impl Display) -> Self {
+        Self {
+            actor: Some(actor.to_string()),
+            ..self
+        }
+    }
+
     /// Sets the source, by a name that tells nobody the address.
     pub fn source(self, source: impl Display) -> Self {
         Self {
@@ -295,6 +335,7 @@ impl Entry {
             by,
             source,
             seconds,
+            actor,
             ..
         } = &self;
         // A tracing level must be a constant, so each level has its own call.
@@ -310,6 +351,7 @@ impl Entry {
                     by,
                     source,
                     seconds,
+                    actor,
                     "{message}"
                 )
             };

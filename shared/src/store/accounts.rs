@@ -280,6 +280,20 @@ pub(super) const ACTIVE: &str = "active";
 const DISABLED: &str = "disabled";
 pub(super) const DELETING: &str = "deleting";
 
+/// The partition key of the directory, the index of accounts.
+pub(super) const DIRECTORY: &str = "directory";
+/// The sort key of the directory: the address in its canonical form.
+pub(super) const ADDRESS: &str = "address";
+/// The number of partitions of the directory.
+pub(super) const SHARDS: u8 = 8;
+
+/// Returns the partition of the directory that an account is in. The last octet of a UUIDv7 is
+/// random.
+pub(super) fn directory_shard(user: UserId) -> String {
+    let last = user.as_bytes().last().copied().unwrap_or_default();
+    (last % SHARDS).to_string()
+}
+
 fn write_account(account: &Account) -> Attributes {
     Writer::new(Key::account(account.id))
         .text("email", account.email.ascii())
@@ -290,6 +304,9 @@ fn write_account(account: &Account) -> Attributes {
         .number("date_joined", account.date_joined)
         .optional_number("last_login", account.last_login)
         .texts("roles", account.roles.iter().cloned().map(String::from))
+        .optional_text("claims", account.claims.to_json().as_deref())
+        .text(DIRECTORY, directory_shard(account.id))
+        .text(ADDRESS, account.email.canonical())
         .text(
             "status",
             match account.status {
@@ -328,6 +345,7 @@ fn parse_account(id: UserId, attributes: &Attributes) -> Result<Account, StoreEr
         last_login: item.optional_number("last_login")?,
         login_attempt: item.optional_text("login_attempt")?,
         roles: item.list::<Role>("roles")?,
+        claims: item.optional_text("claims")?.unwrap_or_default(),
         status: item.text("status", |text| match text {
             ACTIVE => Ok(Status::Active),
             DISABLED => Ok(Status::Disabled),

@@ -241,9 +241,10 @@ impl Store {
             .expression_attribute_values(":before", before.clone())
             .expression_attribute_values(":after", after.clone())
             .expression_attribute_values(":email", item::text(link.email.ascii()))
+            .expression_attribute_values(":address", item::text(link.email.canonical()))
             .expression_attribute_values(":proven", item::boolean(true))
             .expression_attribute_values(":one", item::number(1));
-        let sets = "SET email = :email, email_verified = :proven, version = version + :one, \
+        let sets = "SET email = :email, address = :address, email_verified = :proven, version = version + :one, \
                     password_epoch = :after";
         // Mails to the new address have not come back.
         let owner = match link.email.unicode() {

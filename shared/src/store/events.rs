@@ -95,6 +95,7 @@ impl EventTable {
             .text("user_agent", &event.device.user_agent)
             .optional_text("reason", entry.reason())
             .optional_text("by", entry.cause())
+            .optional_text("actor", entry.operator())
             .optional_text("mail", mail.map(|mail| mail.name()))
             .optional_text("pending", event.pending.map(String::from).as_deref())
             .optional_text("link", event.link.map(String::from).as_deref())
@@ -225,6 +226,7 @@ fn read_event(attributes: &Attributes) -> Result<StoredEvent, StoreError> {
         },
         reason: row.optional_text("reason")?,
         by: row.optional_text("by")?,
+        actor: row.optional_text("actor")?,
         expires_at: row.number("expires_at")?,
     })
 }

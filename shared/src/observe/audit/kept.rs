@@ -33,6 +33,12 @@ impl AuditEvent {
             | Self::EmailChangeRequested
             | Self::EmailChanged
             | Self::AccountDeleted
+            | Self::AccountInvited
+            | Self::ProfileChanged
+            | Self::AccountDisabled
+            | Self::AccountEnabled
+            | Self::RolesChanged
+            | Self::ClaimsChanged
             | Self::MailBounced
             | Self::MailComplained => Kept::UnderAccount,
             Self::EmailTaken

@@ -28,6 +28,12 @@ impl AuditEvent {
             | Self::EmailVerified
             | Self::LinkRefused
             | Self::AccountDeleted
+            | Self::AccountInvited
+            | Self::ProfileChanged
+            | Self::AccountDisabled
+            | Self::AccountEnabled
+            | Self::RolesChanged
+            | Self::ClaimsChanged
             | Self::TokenRefused
             | Self::MailSkipped => None,
             Self::MailSent => Some(&mut log.mails_sent),

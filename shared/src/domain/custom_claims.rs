@@ -1,0 +1,158 @@
+//! Claims that operators add to the access tokens of an account.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::field_error::Violation;
+
+/// The claims that operators have added to an account, such as `https://example.com/plan`. They are
+/// copied into its access tokens, and mean nothing to Latchkey.
+///
+/// Their names are URIs, so none can take the place of a claim of a standard, now or later (RFC 7519
+/// section 4.2).
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct CustomClaims(BTreeMap<String, Value>);
+
+impl CustomClaims {
+    /// The length of the longest claims, in octets of JSON.
+    pub const MAX_LENGTH: usize = 1024;
+    /// The greatest number of claims.
+    pub const MAX_COUNT: usize = 16;
+    /// The length of the longest name, in octets.
+    pub const MAX_NAME_LENGTH: usize = 128;
+
+    /// Parses a JSON object of claims.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`Violation`] if it is not an object, if a name is not a URI of `https:` or `urn:`,
+    /// if a value is not a string, a number, a boolean or a list of these, or if there is too much
+    /// of it.
+    pub fn parse(value: &Value) -> Result<Self, Violation> {
+        let Value::Object(members) = value else {
+            return Err(Violation::new("invalid-type", "is not an object"));
+        };
+        if members.len() > Self::MAX_COUNT {
+            let most = Self::MAX_COUNT;
+            return Err(Violation::new(
+                "too-long",
+                format!("has more than {most} claims"),
+            ));
+        }
+        if !members.keys().all(|name| is_namespaced(name)) {
+            return Err(Violation::new(
+                "invalid-claim-name",
+                "has a name that is not a URI such as https://example.com/plan",
+            ));
+        }
+        if !members.values().all(is_claim) {
+            return Err(Violation::new(
+                "invalid-claim",
+                "has a value that is not a string, a number, a boolean or a list of these",
+            ));
+        }
+        let claims: BTreeMap<_, _> = members.clone().into_iter().collect();
+        // Strings and numbers always serialize.
+        let length = serde_json::to_string(&claims).map_or(usize::MAX, |json| json.len());
+        if length > Self::MAX_LENGTH {
+            let most = Self::MAX_LENGTH;
+            return Err(Violation::new(
+                "too-long",
+                format!("has more than {most} octets of JSON"),
+            ));
+        }
+        Ok(Self(claims))
+    }
+
+    /// Returns whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the claims as JSON, as the table holds them, or `None` if there is none.
+    pub fn to_json(&self) -> Option<String> {
+        (!self.is_empty()).then(|| serde_json::to_string(self).unwrap_or_default())
+    }
+
+    /// Returns the names and the values, in the order of the names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+}
+
+/// Parses what [`CustomClaims::to_json`] wrote.
+impl FromStr for CustomClaims {
+    type Err = Violation;
+
+    fn from_str(json: &str) -> Result<Self, Violation> {
+        let value = serde_json::from_str(json);
+        let value = value.map_err(|_| Violation::new("invalid-type", "is not JSON"))?;
+        Self::parse(&value)
+    }
+}
+
+/// Returns whether a name is a URI that somebody owns, so far as its form tells.
+fn is_namespaced(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~:/#@!$&'()*+,;=%".contains(&b);
+    let rest = ["https://", "urn:"]
+        .iter()
+        .find_map(|scheme| name.strip_prefix(scheme));
+    name.len() <= CustomClaims::MAX_NAME_LENGTH
+        && rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(plain))
+}
+
+fn is_claim(value: &Value) -> bool {
+    let is_scalar = |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
+    match value {
+        Value::Array(values) => values.iter().all(is_scalar),
+        value => is_scalar(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn claims_are_read_as_they_were_written() {
+        let given = json!({
+            "https://example.com/plan": "gold",
+            "https://example.com/seats": 7,
+            "urn:example:beta": true,
+            "urn:example:teams": ["a", "b"],
+        });
+        let claims = CustomClaims::parse(&given).unwrap();
+        assert_eq!(serde_json::to_value(&claims).unwrap(), given);
+        assert_eq!(claims.to_json().unwrap().parse(), Ok(claims));
+        assert_eq!(CustomClaims::default().to_json(), None);
+    }
+
+    #[test]
+    fn claims_that_could_be_those_of_a_standard_or_that_are_too_large_are_refused() {
+        let many: serde_json::Map<_, _> = (0..17)
+            .map(|n| (format!("urn:example:{n}"), json!(n)))
+            .collect();
+        for (given, code) in [
+            (json!([]), "invalid-type"),
+            (json!({"plan": "gold"}), "invalid-claim-name"),
+            (json!({"sub": "ada"}), "invalid-claim-name"),
+            (json!({"http://example.com/a": 1}), "invalid-claim-name"),
+            (json!({"https://": 1}), "invalid-claim-name"),
+            (json!({"urn:a b": 1}), "invalid-claim-name"),
+            (json!({"urn:example:a": null}), "invalid-claim"),
+            (json!({"urn:example:a": {"b": 1}}), "invalid-claim"),
+            (json!({"urn:example:a": [["b"]]}), "invalid-claim"),
+            (json!({"urn:example:a": "x".repeat(1024)}), "too-long"),
+            (json!(many), "too-long"),
+        ] {
+            let refused = CustomClaims::parse(&given).unwrap_err();
+            assert_eq!(refused.code, code, "{given}");
+        }
+    }
+}
