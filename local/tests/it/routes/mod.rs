@@ -16,3 +16,4 @@ mod refresh;
 mod register;
 mod registration;
 mod sessions;
+mod token_claims;
