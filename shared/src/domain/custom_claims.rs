@@ -34,7 +34,7 @@ impl CustomClaims {
     /// of it.
     pub fn parse(value: &Value) -> Result<Self, Violation> {
         let Value::Object(members) = value else {
-            return Err(Violation::new("invalid-type", "is not an object"));
+            return Err(Violation::new("wrong-type", "is not an object"));
         };
         if members.len() > Self::MAX_COUNT {
             let most = Self::MAX_COUNT;
@@ -90,7 +90,7 @@ impl FromStr for CustomClaims {
 
     fn from_str(json: &str) -> Result<Self, Violation> {
         let value = serde_json::from_str(json);
-        let value = value.map_err(|_| Violation::new("invalid-type", "is not JSON"))?;
+        let value = value.map_err(|_| Violation::new("wrong-type", "is not JSON"))?;
         Self::parse(&value)
     }
 }
@@ -139,7 +139,7 @@ mod tests {
             .map(|n| (format!("urn:example:{n}"), json!(n)))
             .collect();
         for (given, code) in [
-            (json!([]), "invalid-type"),
+            (json!([]), "wrong-type"),
             (json!({"plan": "gold"}), "invalid-claim-name"),
             (json!({"sub": "ada"}), "invalid-claim-name"),
             (json!({"http://example.com/a": 1}), "invalid-claim-name"),
