@@ -36,7 +36,7 @@ const BEYOND: char = '\u{7f}';
 
 /// The number of accounts that one request of a whole list returns. They are far below DynamoDB's
 /// limit of 1 MB.
-const BATCH: usize = 1000;
+const BATCH: usize = 250;
 
 /// An account in the directory.
 #[derive(Debug, Clone)]
