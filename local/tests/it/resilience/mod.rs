@@ -1,3 +1,4 @@
+mod directory;
 mod dynamodb;
 mod email_changes;
 mod events;

@@ -1,4 +1,5 @@
 pub mod app;
+pub mod directory;
 pub mod emf;
 pub mod faulty_store;
 pub mod links;
