@@ -3,6 +3,8 @@
 //! Each variant is one `code` of the contract. The text for the client and the cause for the
 //! operator are different fields, and the cause is never sent.
 
+mod causes;
+
 use std::error::Error;
 
 use lambda_http::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -12,11 +14,7 @@ use serde::Serialize;
 
 use super::fields::Media;
 use crate::domain::field_error::FieldError;
-use crate::domain::password::hasher::HashError;
-use crate::store::StoreError;
 use crate::tokens::context::ForeignContext;
-use crate::tokens::issuer::IssueError;
-use crate::tokens::signer::SignError;
 use crate::tokens::verifier::TokenError;
 
 /// An error, as the contract names it.
@@ -41,8 +39,15 @@ pub enum Problem {
     InvalidRefreshToken,
     /// 403: the password is not the account's.
     WrongPassword,
-    /// 403: the account lacks a required role. For functions that are added to Latchkey's own.
+    /// 403: the account lacks a required role.
     Forbidden,
+    /// 403: the session's last authentication is too old for this.
+    ReauthenticationRequired,
+    /// 403: the token lacks a required scope. For functions that are added to Latchkey's own.
+    InsufficientScope {
+        /// The scope that is required, a `scope-token` of RFC 6749 section 3.3.
+        scope: &'static str,
+    },
     /// 403: the deployment takes no registrations.
     RegistrationClosed,
     /// 404: the resource does not exist.
@@ -54,6 +59,8 @@ pub enum Problem {
     },
     /// 409: the address already has an account.
     EmailTaken,
+    /// 409: an administrator would take away their own account or its role.
+    OwnAccount,
     /// 412: `If-Match` or `If-None-Match` does not hold.
     PreconditionFailed,
     /// 413: the body is too long.
@@ -181,6 +188,16 @@ impl Problem {
                 "forbidden",
                 "The account may not do this",
             ),
+            Self::ReauthenticationRequired => (
+                StatusCode::FORBIDDEN,
+                "reauthentication-required",
+                "You have to log in again",
+            ),
+            Self::InsufficientScope { .. } => (
+                StatusCode::FORBIDDEN,
+                "insufficient-scope",
+                "The token does not have the required scope",
+            ),
             Self::RegistrationClosed => (
                 StatusCode::FORBIDDEN,
                 "registration-closed",
@@ -196,6 +213,11 @@ impl Problem {
                 StatusCode::CONFLICT,
                 "email-taken",
                 "The e-mail address already has an account",
+            ),
+            Self::OwnAccount => (
+                StatusCode::CONFLICT,
+                "own-account",
+                "This cannot be done to one's own account",
             ),
             Self::PreconditionFailed => (
                 StatusCode::PRECONDITION_FAILED,
@@ -253,6 +275,10 @@ impl Problem {
             Self::InvalidRefreshToken => "Log in again.".to_owned(),
             Self::WrongPassword => "This is not the account's password.".to_owned(),
             Self::Forbidden => "The account does not have the required role.".to_owned(),
+            Self::ReauthenticationRequired => {
+                "This needs an authentication of the last ten minutes.".to_owned()
+            }
+            Self::InsufficientScope { scope } => format!("The token needs the scope {scope}."),
             Self::RegistrationClosed => "Ask the operator for an account.".to_owned(),
             Self::NotFound => {
                 "The path does not exist, or you have no resource with this id.".to_owned()
@@ -261,6 +287,9 @@ impl Problem {
             Self::EmailTaken => {
                 "Log in, or register with another address. Letter case makes no difference."
                     .to_owned()
+            }
+            Self::OwnAccount => {
+                "Another administrator has to do this, so that one always remains.".to_owned()
             }
             Self::PreconditionFailed => {
                 "Get the resource again, and repeat the request with its new ETag in If-Match."
@@ -315,6 +344,16 @@ impl Problem {
                 let challenge = HeaderValue::from_static("Bearer realm=\"latchkey\"");
                 headers.insert(WWW_AUTHENTICATE, challenge);
             }
+            // RFC 6750 section 3.1.
+            Self::InsufficientScope { scope } => {
+                let challenge = format!(
+                    "Bearer realm=\"latchkey\", error=\"insufficient_scope\", scope=\"{scope}\""
+                );
+                // No character of a scope needs to be escaped, and a header can hold all of them.
+                if let Ok(challenge) = HeaderValue::try_from(challenge) {
+                    headers.insert(WWW_AUTHENTICATE, challenge);
+                }
+            }
             // RFC 5789 section 2.2.
             Self::UnsupportedMediaType {
                 expected: Media::MergePatch,
@@ -334,48 +373,6 @@ impl Problem {
             _ => {}
         }
         response
-    }
-}
-
-impl From<TokenRejection> for Problem {
-    fn from(rejection: TokenRejection) -> Self {
-        Self::InvalidToken(rejection)
-    }
-}
-
-impl From<TokenError> for Problem {
-    fn from(error: TokenError) -> Self {
-        Self::InvalidToken(error.into())
-    }
-}
-
-impl From<StoreError> for Problem {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Unavailable { .. } => Self::Unavailable(Box::new(error)),
-            StoreError::Corrupt { .. } => Self::Internal(Box::new(error)),
-        }
-    }
-}
-
-impl From<HashError> for Problem {
-    fn from(error: HashError) -> Self {
-        Self::Internal(Box::new(error))
-    }
-}
-
-impl From<IssueError> for Problem {
-    fn from(error: IssueError) -> Self {
-        match error {
-            IssueError::NoIssuer
-            | IssueError::TooLong { .. }
-            | IssueError::Sign(
-                SignError::Claims(_) | SignError::TooLong { .. } | SignError::OtherKey { .. },
-            ) => Self::Internal(Box::new(error)),
-            IssueError::Sign(SignError::Key(_) | SignError::Kms(_)) => {
-                Self::Unavailable(Box::new(error))
-            }
-        }
     }
 }
 

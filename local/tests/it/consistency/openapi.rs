@@ -69,6 +69,9 @@ fn problems() -> Vec<Problem> {
         Problem::Unavailable("".into()),
         Problem::RegistrationClosed,
         Problem::InvalidLink,
+        Problem::ReauthenticationRequired,
+        Problem::InsufficientScope { scope: "a" },
+        Problem::OwnAccount,
     ];
     let place = |problem: &Problem| match problem {
         Problem::MalformedJson { .. } => 0,
@@ -90,8 +93,11 @@ fn problems() -> Vec<Problem> {
         Problem::Unavailable(_) => 16,
         Problem::RegistrationClosed => 17,
         Problem::InvalidLink => 18,
+        Problem::ReauthenticationRequired => 19,
+        Problem::InsufficientScope { .. } => 20,
+        Problem::OwnAccount => 21,
     };
-    assert!(all.iter().map(place).eq(0..19));
+    assert!(all.iter().map(place).eq(0..22));
     all
 }
 
