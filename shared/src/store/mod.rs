@@ -4,6 +4,7 @@
 //! write. A refusal that the rules foresee is a value; only a fault is an error.
 
 pub mod accounts;
+pub mod administration;
 pub mod attempts;
 pub mod credentials;
 pub mod deletion;
@@ -18,6 +19,7 @@ pub mod refreshes;
 pub mod registrations;
 pub mod sessions;
 pub mod stream;
+mod unchanged;
 mod values;
 mod write;
 
@@ -39,6 +41,7 @@ use item::{Attributes, Key};
 use write::unprocessed;
 
 pub use accounts::{Changed, Created};
+pub use administration::{Administered, Invited};
 pub use credentials::{Credential, OwnerWrite};
 pub use events::{EventPage, EventReader};
 
