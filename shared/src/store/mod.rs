@@ -3,11 +3,13 @@
 //! Each operation is one method, and the database decides (uniqueness, versions) in one conditional
 //! write. A refusal that the rules foresee is a value; only a fault is an error.
 
+pub mod account_scan;
 pub mod accounts;
 pub mod administration;
 pub mod attempts;
 pub mod credentials;
 pub mod deletion;
+pub mod directory;
 pub mod email_changes;
 pub mod events;
 mod item;
@@ -43,6 +45,7 @@ use write::unprocessed;
 pub use accounts::{Changed, Created};
 pub use administration::{Administered, Invited};
 pub use credentials::{Credential, OwnerWrite};
+pub use directory::{Directory, Listed, Position};
 pub use events::{EventPage, EventReader};
 
 /// The tables and the client that accesses them.
