@@ -107,6 +107,9 @@ impl Profile {
             Status::Active => {
                 preconditions.check(&tag(&account)?)?;
                 let unchanged = !preconditions.hold_for_any();
+                if account.is_administrator() {
+                    return Err(Problem::OwnAccount);
+                }
                 let origin = self.throttle.origin(request, self.clock.millis());
                 Reauthentication {
                     store: &self.store,
@@ -134,6 +137,7 @@ impl Profile {
                     Deletion::PasswordChanged => return Err(Problem::WrongPassword),
                     Deletion::Stale => return Err(Problem::PreconditionFailed),
                     Deletion::Gone => return Err(TokenRejection::Account.into()),
+                    Deletion::Administrator => return Err(Problem::OwnAccount),
                 }
             }
         }

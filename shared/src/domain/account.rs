@@ -1,5 +1,7 @@
 //! Accounts, and their public view.
 
+mod operator;
+
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -9,6 +11,8 @@ use super::email::Email;
 use super::id::{Role, UserId};
 use super::name::Name;
 use super::throttle::{AttemptId, LastLogin};
+
+pub use operator::{AccountChange, OperatorView};
 
 /// The data that a person gives to open an account, except the password.
 #[derive(Debug, Clone)]
@@ -60,8 +64,19 @@ pub enum Status {
     Active,
     /// An operator has disabled the account.
     Disabled,
-    /// The owner is deleting the account; its remaining items are about to be removed.
+    /// The account is being deleted; its remaining items are about to be removed.
     Deleting,
+}
+
+impl Status {
+    /// Returns the name, as operators and the table know it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+            Self::Deleting => "deleting",
+        }
+    }
 }
 
 /// A change to a profile. A member that is `None` stays unchanged.

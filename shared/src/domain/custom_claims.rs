@@ -34,7 +34,7 @@ impl CustomClaims {
     /// of it.
     pub fn parse(value: &Value) -> Result<Self, Violation> {
         let Value::Object(members) = value else {
-            return Err(Violation::new("wrong-type", "is not an object"));
+            return Err(Self::wrong_type());
         };
         if members.len() > Self::MAX_COUNT {
             let most = Self::MAX_COUNT;
@@ -68,6 +68,10 @@ impl CustomClaims {
         Ok(Self(claims))
     }
 
+    fn wrong_type() -> Violation {
+        Violation::new("wrong-type", "is not an object")
+    }
+
     /// Returns whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -92,6 +96,48 @@ impl FromStr for CustomClaims {
         let value = serde_json::from_str(json);
         let value = value.map_err(|_| Violation::new("wrong-type", "is not JSON"))?;
         Self::parse(&value)
+    }
+}
+
+/// A change of claims: a merge patch (RFC 7396) of the object that they are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClaimsPatch {
+    set: CustomClaims,
+    removed: Vec<String>,
+}
+
+impl ClaimsPatch {
+    /// Parses a JSON object, whose members set claims or, if they are `null`, remove them.
+    ///
+    /// # Errors
+    ///
+    /// Returns the same errors as [`CustomClaims::parse`].
+    pub fn parse(value: &Value) -> Result<Self, Violation> {
+        let Value::Object(members) = value else {
+            return Err(CustomClaims::wrong_type());
+        };
+        let mut members = members.clone();
+        let mut removed = Vec::new();
+        members.retain(|name, value| {
+            if value.is_null() {
+                removed.push(name.clone());
+            }
+            !value.is_null()
+        });
+        let set = CustomClaims::parse(&Value::Object(members))?;
+        Ok(Self { set, removed })
+    }
+
+    /// Returns `claims` with the change.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`Violation`] if there is too much of it then.
+    pub fn applied_to(&self, claims: &CustomClaims) -> Result<CustomClaims, Violation> {
+        let mut changed = claims.0.clone();
+        changed.retain(|name, _| !self.removed.contains(name));
+        changed.extend(self.set.0.clone());
+        CustomClaims::parse(&Value::Object(changed.into_iter().collect()))
     }
 }
 
@@ -131,6 +177,24 @@ mod tests {
         assert_eq!(serde_json::to_value(&claims).unwrap(), given);
         assert_eq!(claims.to_json().unwrap().parse(), Ok(claims));
         assert_eq!(CustomClaims::default().to_json(), None);
+    }
+
+    #[test]
+    fn a_patch_sets_and_removes_claims_and_leaves_the_others() {
+        let claims = CustomClaims::parse(&json!({"urn:a:a": 1, "urn:a:b": 2})).unwrap();
+        let patched = |patch: serde_json::Value| {
+            let patch = ClaimsPatch::parse(&patch).map_err(|refused| refused.code)?;
+            let patched = patch.applied_to(&claims);
+            let patched = patched.map_err(|refused| refused.code)?;
+            Ok::<_, &str>(serde_json::to_value(&patched).unwrap())
+        };
+        assert_eq!(patched(json!({})), Ok(json!({"urn:a:a": 1, "urn:a:b": 2})));
+        let changed = patched(json!({"urn:a:a": null, "urn:a:c": [3], "unknown": null}));
+        assert_eq!(changed, Ok(json!({"urn:a:b": 2, "urn:a:c": [3]})));
+        assert_eq!(patched(json!([])), Err("wrong-type"));
+        assert_eq!(patched(json!({"plan": 1})), Err("invalid-claim-name"));
+        let large = "x".repeat(CustomClaims::MAX_LENGTH - 20);
+        assert_eq!(patched(json!({ "urn:a:c": large })), Err("too-long"));
     }
 
     #[test]

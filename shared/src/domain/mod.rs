@@ -35,10 +35,10 @@ pub mod session;
 pub mod throttle;
 
 #[cfg(feature = "accounts")]
-pub use account::{Account, NewAccount, ProfileChange, Status, rfc3339};
+pub use account::{Account, AccountChange, NewAccount, ProfileChange, Status, rfc3339};
 pub use auth_method::AuthMethod;
 #[cfg(feature = "accounts")]
-pub use custom_claims::CustomClaims;
+pub use custom_claims::{ClaimsPatch, CustomClaims};
 #[cfg(feature = "accounts")]
 pub use email::Email;
 #[cfg(feature = "accounts")]

@@ -3,6 +3,7 @@
 use lambda_http::http::HeaderValue;
 use lambda_http::http::header::CONTENT_TYPE;
 use lambda_http::{Body, Request};
+use serde_json::Value;
 
 use super::json_body::{JsonBody, Member};
 use super::media_type::essence;
@@ -118,6 +119,17 @@ impl Fields {
         self.take(name, parse)
     }
 
+    /// Takes a member that may be missing and is a JSON array or a JSON object. Returns `None` if it
+    /// is missing or invalid.
+    pub fn optional_json<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&Value) -> Result<T, Violation>,
+    ) -> Option<T> {
+        let member = self.member(name)?;
+        self.parsed(name, member.json().and_then(|value| parse(&value)))
+    }
+
     /// Builds the value from the members that were taken. `build` returns `None` only if a required
     /// member is missing or invalid.
     ///
@@ -139,6 +151,12 @@ impl Fields {
         name: &str,
         parse: impl FnOnce(&str) -> Result<T, Violation>,
     ) -> Option<T> {
+        let member = self.member(name)?;
+        self.parsed(name, member.text().and_then(|text| parse(&text)))
+    }
+
+    /// Removes a member. Returns `None` if it is missing or given more than once.
+    fn member(&mut self, name: &str) -> Option<Member> {
         let place = self.members.iter().position(|(other, _)| other == name)?;
         let (_, member) = self.members.remove(place);
         // RFC 8259 section 4 leaves open which one counts: none does.
@@ -147,14 +165,10 @@ impl Fields {
             self.push_error(name, Violation::new("repeated", "is given more than once"));
             return None;
         }
-        let parsed = match member {
-            Member::Text(text) => parse(&text),
-            Member::Null => Err(Violation::new("null", "is null; it must be a string")),
-            Member::Other(kind) => Err(Violation::new(
-                "wrong-type",
-                format!("is {kind}; it must be a string"),
-            )),
-        };
+        Some(member)
+    }
+
+    fn parsed<T>(&mut self, name: &str, parsed: Result<T, Violation>) -> Option<T> {
         match parsed {
             Ok(value) => Some(value),
             Err(reason) => {
@@ -166,6 +180,32 @@ impl Fields {
 
     fn push_error(&mut self, name: &str, reason: Violation) {
         self.errors.push(FieldError::of_member(name, reason));
+    }
+}
+
+impl Member {
+    fn text(self) -> Result<String, Violation> {
+        let kind = match self {
+            Self::Text(text) => return Ok(text),
+            Self::Null => return Err(Violation::new("null", "is null; it must be a string")),
+            Self::Array(_) => "an array",
+            Self::Object(_) | Self::Ambiguous => "an object",
+            Self::Other(kind) => kind,
+        };
+        let detail = format!("is {kind}; it must be a string");
+        Err(Violation::new("wrong-type", detail))
+    }
+
+    fn json(self) -> Result<Value, Violation> {
+        let kind = match self {
+            Self::Array(value) | Self::Object(value) => return Ok(value),
+            // RFC 8259 section 4 leaves open which one counts: none does.
+            Self::Ambiguous => return Err(Violation::new("repeated", "has a member twice")),
+            Self::Null => return Err(Violation::new("null", "is null")),
+            Self::Text(_) => "a string",
+            Self::Other(kind) => kind,
+        };
+        Err(Violation::new("wrong-type", format!("is {kind}")))
     }
 }
 

@@ -4,12 +4,17 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
 
-/// The value of a member. Requests contain only strings, so only the kind of any other value is
-/// stored.
+/// The value of a member. No request contains numbers or booleans but within arrays and objects, so
+/// only their kind is stored.
 pub(super) enum Member {
     Text(String),
     Null,
+    Array(Value),
+    Object(Value),
+    /// An object that has a member twice.
+    Ambiguous,
     Other(&'static str),
 }
 
@@ -36,7 +41,7 @@ impl<'de> Deserialize<'de> for Member {
     }
 }
 
-/// The visits of scalars and arrays, for both visitors.
+/// The visits of scalars, for both visitors.
 macro_rules! visit_scalars {
     ($value:ident: $other:expr) => {
         fn visit_bool<E>(self, _: bool) -> Result<$value, E> {
@@ -53,11 +58,6 @@ macro_rules! visit_scalars {
 
         fn visit_f64<E>(self, _: f64) -> Result<$value, E> {
             Ok($other("a number"))
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<$value, A::Error> {
-            while seq.next_element::<IgnoredAny>()?.is_some() {}
-            Ok($other("an array"))
         }
     };
 }
@@ -91,6 +91,11 @@ impl<'de> Visitor<'de> for JsonBodyVisitor {
         Ok(JsonBody::Other)
     }
 
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<JsonBody, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(JsonBody::Other)
+    }
+
     visit_scalars!(JsonBody: |_| JsonBody::Other);
 }
 
@@ -114,8 +119,22 @@ impl<'de> Visitor<'de> for MemberVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Member, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Member::Other("an object"))
+        let (mut object, mut is_ambiguous) = (Map::new(), false);
+        while let Some((name, value)) = map.next_entry::<String, Value>()? {
+            is_ambiguous |= object.insert(name, value).is_some();
+        }
+        Ok(match is_ambiguous {
+            true => Member::Ambiguous,
+            false => Member::Object(Value::Object(object)),
+        })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Member, A::Error> {
+        let mut array = Vec::new();
+        while let Some(value) = seq.next_element()? {
+            array.push(value);
+        }
+        Ok(Member::Array(Value::Array(array)))
     }
 
     visit_scalars!(Member: Member::Other);

@@ -13,6 +13,7 @@ use super::attempts::write_attempts;
 use super::credentials::{Credential, write_credential};
 use super::directory::{ADDRESS, DIRECTORY, shard_of};
 use super::item::{self, Attributes, Key, Reader, Writer};
+use super::unchanged::Unchanged;
 use super::write::{carried_out, incomplete, reasons, refused_by_condition, retry_conflicts};
 use super::{Store, StoreError, unavailable};
 use crate::domain::account::{Account, ProfileChange, Status};
@@ -232,56 +233,11 @@ fn refused_change(found: Account, change: &ProfileChange, read: Option<&Account>
     }
 }
 
-/// A condition of a write: the owner would see the account as it was read.
-pub(super) struct Unchanged {
-    /// The condition, to be appended to others.
-    pub(super) condition: String,
-    /// The attributes that it names.
-    pub(super) names: HashMap<String, String>,
-    /// The values that it compares them with.
-    pub(super) values: Attributes,
-}
-
-impl Unchanged {
-    /// The attributes that [`Account::view`] shows and that can change.
-    const SHOWN: [&str; 7] = [
-        "version",
-        "email",
-        "first_name",
-        "last_name",
-        "last_login",
-        "roles",
-        "email_verified",
-    ];
-
-    pub(super) fn since(read: &Account) -> Self {
-        let mut stored = write_account(read);
-        let mut unchanged = Self {
-            condition: String::new(),
-            names: HashMap::new(),
-            values: HashMap::new(),
-        };
-        for name in Self::SHOWN {
-            let placeholder = format!("#{name}");
-            let condition = match stored.remove(name) {
-                Some(value) => {
-                    unchanged.values.insert(format!(":read_{name}"), value);
-                    format!(" AND {placeholder} = :read_{name}")
-                }
-                None => format!(" AND attribute_not_exists({placeholder})"),
-            };
-            unchanged.condition.push_str(&condition);
-            unchanged.names.insert(placeholder, name.to_owned());
-        }
-        unchanged
-    }
-}
-
 pub(super) const ACTIVE: &str = "active";
 const DISABLED: &str = "disabled";
 pub(super) const DELETING: &str = "deleting";
 
-fn write_account(account: &Account) -> Attributes {
+pub(super) fn write_account(account: &Account) -> Attributes {
     Writer::new(Key::account(account.id))
         .text("email", account.email.ascii())
         .optional_text("email_typed", account.email.unicode())
@@ -294,7 +250,7 @@ fn write_account(account: &Account) -> Attributes {
         .optional_text("claims", account.claims.to_json().as_deref())
         .text(DIRECTORY, shard_of(account.id))
         .text(ADDRESS, account.email.canonical())
-        .text("status", status_text(account.status))
+        .text("status", account.status.name())
         .number("version", account.version)
         .number("password_epoch", account.password_epoch)
         .finish()
@@ -332,15 +288,6 @@ fn parse_account(id: UserId, attributes: &Attributes) -> Result<Account, StoreEr
     })
 }
 
-/// Returns how a status is stored.
-pub(super) fn status_text(status: Status) -> &'static str {
-    match status {
-        Status::Active => ACTIVE,
-        Status::Disabled => DISABLED,
-        Status::Deleting => DELETING,
-    }
-}
-
 /// Parses a stored status.
 pub(super) fn parse_status(text: &str) -> Result<Status, ()> {
     match text {
@@ -352,37 +299,7 @@ pub(super) fn parse_status(text: &str) -> Result<Status, ()> {
 }
 
 /// Returns the owner of the existing credential because of which a transaction failed.
-fn found_user(fault: &TransactWriteItemsError) -> Option<UserId> {
+pub(super) fn found_user(fault: &TransactWriteItemsError) -> Option<UserId> {
     let credential = reasons(fault).first()?.item()?;
     credential.get("user_id")?.as_s().ok()?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::account::NewAccount;
-    use crate::domain::email::Email;
-
-    #[test]
-    fn a_conditional_write_compares_all_that_the_owner_sees_and_that_can_change() {
-        let new = NewAccount {
-            email: Email::parse("ada@example.com").unwrap(),
-            first_name: Name::parse("Ada").unwrap(),
-            last_name: Name::parse_last("").unwrap(),
-        };
-        let account = Account::open(new, 1_700_000_000_000);
-        let shown = serde_json::to_value(account.view()).unwrap();
-        let can_change = |name: &&String| !["id", "date_joined"].contains(&name.as_str());
-        let shown = shown.as_object().unwrap().keys().filter(can_change);
-        let unchanged = Unchanged::since(&account);
-        for name in shown {
-            assert!(Unchanged::SHOWN.contains(&name.as_str()), "{name}");
-            assert!(unchanged.condition.contains(&format!("#{name}")), "{name}");
-        }
-        assert!(
-            unchanged
-                .condition
-                .contains("attribute_not_exists(#last_login)")
-        );
-    }
 }

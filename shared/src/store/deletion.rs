@@ -4,8 +4,9 @@ use aws_sdk_dynamodb::types::{
     Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 
-use super::accounts::{ACTIVE, DELETING, Unchanged};
+use super::accounts::{ACTIVE, DELETING};
 use super::item::{self, Attributes, ItemKind, Key};
+use super::unchanged::Unchanged;
 use super::write::{carried_out, incomplete, reasons, refuses, retry_conflicts};
 use super::{Store, StoreError, unavailable};
 use crate::domain::account::Account;
@@ -24,12 +25,15 @@ pub enum Deletion {
     Stale,
     /// The account is not active, and nothing was written.
     Gone,
+    /// The account has the role of administrators, and nothing was written: another one of them has
+    /// to delete it, so that one always remains.
+    Administrator,
 }
 
 impl Store {
     /// The time after which the time to live removes an account whose deletion was not finished, in
     /// seconds.
-    const DELETION_SECONDS: u64 = 24 * 60 * 60;
+    pub(super) const DELETION_SECONDS: u64 = 24 * 60 * 60;
 
     /// Begins to delete an account whose password was just verified. From then on nobody can log in
     /// or refresh, the directory lists the account no longer, and the address is free.
@@ -56,7 +60,10 @@ impl Store {
             .expression_attribute_values(":user", item::text(account.id.to_string()))
             .build()
             .map_err(incomplete(OPERATION))?;
-        let (mut owner, mut condition) = (Update::builder(), "#status = :active".to_owned());
+        let (mut owner, mut condition) = (
+            Update::builder(),
+            "#status = :active AND NOT contains(#roles, :admin)".to_owned(),
+        );
         if unchanged {
             let unchanged = Unchanged::since(account);
             condition.push_str(&unchanged.condition);
@@ -71,6 +78,8 @@ impl Store {
             .update_expression("SET #status = :deleting, expires_at = :end REMOVE directory")
             .condition_expression(condition)
             .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#roles", "roles")
+            .expression_attribute_values(":admin", item::text(Account::ADMINISTRATOR))
             .expression_attribute_values(":deleting", item::text(DELETING))
             .expression_attribute_values(":active", item::text(ACTIVE))
             .expression_attribute_values(":end", item::number(now + Self::DELETION_SECONDS))
@@ -94,12 +103,17 @@ impl Store {
         };
         match fault.as_service_error().map(reasons) {
             Some([credential, owner, ..]) => {
-                let status = owner.item().and_then(|item| item.get("status"));
-                let is = |wanted| refuses(owner) && status == Some(&item::text(wanted));
+                let found = owner.item().filter(|_| refuses(owner));
+                let status = found.and_then(|item| item.get("status"));
+                let is = |wanted| status == Some(&item::text(wanted));
+                let roles = found.and_then(|item| item.get("roles")?.as_l().ok());
+                let admin = item::text(Account::ADMINISTRATOR);
                 if is(DELETING) {
                     Ok(Deletion::Begun)
                 } else if refuses(owner) && !is(ACTIVE) {
                     Ok(Deletion::Gone)
+                } else if roles.is_some_and(|roles| roles.contains(&admin)) {
+                    Ok(Deletion::Administrator)
                 } else if refuses(credential) {
                     Ok(Deletion::PasswordChanged)
                 } else if refuses(owner) {

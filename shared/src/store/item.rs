@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-pub(super) use super::values::{Reader, Writer, boolean, number, numbers, octets, text};
+pub(super) use super::values::{Reader, Writer, boolean, number, numbers, octets, text, texts};
 
 use crate::domain::event::Subject;
 use crate::domain::id::{EventId, SessionId, UserId};

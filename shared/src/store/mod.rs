@@ -5,6 +5,7 @@
 
 pub mod account_scan;
 pub mod accounts;
+pub mod administration;
 pub mod attempts;
 pub mod credentials;
 pub mod deletion;
@@ -20,6 +21,7 @@ pub mod refreshes;
 pub mod registrations;
 pub mod sessions;
 pub mod stream;
+mod unchanged;
 mod values;
 mod write;
 
@@ -41,6 +43,7 @@ use item::{Attributes, Key};
 use write::unprocessed;
 
 pub use accounts::{Changed, Created};
+pub use administration::{Administered, Invited};
 pub use credentials::{Credential, OwnerWrite};
 pub use directory::{Directory, Listed, Position};
 pub use events::{EventPage, EventReader};

@@ -59,10 +59,7 @@ impl Writer {
 
     /// Adds a list of strings.
     pub(super) fn texts(self, name: &str, values: impl Iterator<Item = String>) -> Self {
-        self.attribute(
-            name,
-            AttributeValue::L(values.map(AttributeValue::S).collect()),
-        )
+        self.attribute(name, texts(values))
     }
 
     /// Returns the item.
@@ -241,6 +238,11 @@ pub(super) fn boolean(value: bool) -> AttributeValue {
 /// Returns a string as an attribute.
 pub(super) fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
+}
+
+/// Returns a list of strings as an attribute.
+pub(super) fn texts(values: impl Iterator<Item = String>) -> AttributeValue {
+    AttributeValue::L(values.map(AttributeValue::S).collect())
 }
 
 /// Returns a list of numbers as an attribute.

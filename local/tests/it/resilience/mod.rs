@@ -1,3 +1,4 @@
+mod administration;
 mod directory;
 mod dynamodb;
 mod email_changes;

@@ -1,3 +1,4 @@
+pub mod admins;
 pub mod app;
 pub mod directory;
 pub mod emf;

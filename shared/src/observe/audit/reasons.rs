@@ -32,6 +32,10 @@ pub enum EndedBy {
     Reuse,
     /// The account was deleted.
     Deletion,
+    /// The account was disabled.
+    Disabling,
+    /// An operator ended them.
+    Operator,
 }
 
 /// The network in which a refresh token was presented again.
@@ -101,6 +105,8 @@ impl Display for EndedBy {
             Self::EmailChange => "email_change",
             Self::Reuse => "reuse",
             Self::Deletion => "deletion",
+            Self::Disabling => "disabling",
+            Self::Operator => "operator",
         })
     }
 }
