@@ -106,7 +106,7 @@ test('a forgotten password is replaced by way of a mail', { skip }, async () => 
     document.getElementById('password-error').textContent.includes('easy to guess'),
   );
   await press(page, longer);
-  await shows(page, '#title', 'Your password is changed');
+  await shows(page, '#title', 'Your password is set');
   assert.equal(page.url(), `${api}/pages/reset`);
 
   await assert.rejects(person().login(ada.email, password), refused(401, 'invalid-credentials'));

@@ -18,8 +18,8 @@ const pages = {
     path: '/password/reset',
     field: 'new_password',
     status: 204,
-    english: ['Set a new password', 'Your password is changed'],
-    german: ['Neues Passwort setzen', 'Ihr Passwort ist geändert'],
+    english: ['Choose your password', 'Your password is set'],
+    german: ['Passwort wählen', 'Ihr Passwort ist gesetzt'],
   },
   verify: {
     path: '/email/verify',
@@ -421,7 +421,7 @@ test('while an answer is awaited, nothing is sent twice', { skip }, async () => 
   await shown.keyboard.press('Enter');
   await shown.evaluate(() => document.getElementById('form').requestSubmit());
   answer(success('reset'));
-  await shows(shown, '#title', 'Your password is changed');
+  await shows(shown, '#title', 'Your password is set');
   assert.equal(proxy.posts.length, 1);
 });
 
@@ -441,7 +441,7 @@ test('the keyboard is enough, and the password can be shown', { skip }, async ()
   await shown.keyboard.press('Tab');
   assert.equal(await shown.evaluate(() => document.activeElement.id), 'send');
   await shown.keyboard.press('Enter');
-  await shows(shown, '#title', 'Your password is changed');
+  await shows(shown, '#title', 'Your password is set');
 });
 
 test(

@@ -80,7 +80,7 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
             bencher.iter(|| public.verify_sig(b"message", &signature));
         });
         criterion.bench_function("issue", |bencher| {
-            bencher.iter(|| runtime.block_on(issuer.issue(&account, session.id, None, now)));
+            bencher.iter(|| runtime.block_on(issuer.issue(&account, &session, None, now)));
         });
         criterion.bench_function("bare signature", |bencher| {
             bencher.iter(|| {

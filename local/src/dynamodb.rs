@@ -41,7 +41,8 @@ pub enum Storage {
 }
 
 /// Opens the database, and creates those of `tables` that do not exist. They are the properties of
-/// each `AWS::DynamoDB::Table`, by its name. A table that exists is left as it is.
+/// each `AWS::DynamoDB::Table`, by its name. A table that exists gets the indexes that it lacks, and
+/// is left as it is otherwise.
 ///
 /// # Errors
 ///
@@ -70,11 +71,13 @@ pub fn open(storage: &Storage, tables: &BTreeMap<String, Value>) -> anyhow::Resu
     };
     for (name, properties) in tables {
         let describe = serde_json::from_value(json!({ "TableName": name }))?;
-        if database.describe_table(describe).is_err() {
-            create(&database, name, properties).with_context(|| {
-                format!("the table {name} of template.yaml is not one that DynamoDB makes")
-            })?;
-        }
+        let made = match database.describe_table(describe) {
+            Ok(existing) => add_indexes(&database, &serde_json::to_value(existing)?, properties),
+            Err(_) => create(&database, name, properties),
+        };
+        made.with_context(|| {
+            format!("the table {name} of template.yaml is not one that DynamoDB makes")
+        })?;
     }
     Ok(database)
 }
@@ -113,6 +116,23 @@ fn create(database: &Database, name: &str, properties: &Value) -> anyhow::Result
     if expiry["Enabled"] == true {
         let expire = json!({ "TableName": name, "TimeToLiveSpecification": expiry });
         database.update_time_to_live(serde_json::from_value(expire)?)?;
+    }
+    Ok(())
+}
+
+/// Adds the indexes that a table lacks, with the items that are there. CloudFormation does so too.
+fn add_indexes(database: &Database, existing: &Value, properties: &Value) -> anyhow::Result<()> {
+    const INDEXES: &str = "GlobalSecondaryIndexes";
+    let there = existing["Table"][INDEXES].as_array().into_iter().flatten();
+    let there: Vec<_> = there.map(|index| &index["IndexName"]).collect();
+    let wanted = properties[INDEXES].as_array().into_iter().flatten();
+    for index in wanted.filter(|index| !there.contains(&&index["IndexName"])) {
+        let update = json!({
+            "TableName": existing["Table"]["TableName"],
+            "AttributeDefinitions": properties["AttributeDefinitions"],
+            "GlobalSecondaryIndexUpdates": [{ "Create": index }],
+        });
+        database.update_table(serde_json::from_value(update)?)?;
     }
     Ok(())
 }
@@ -168,6 +188,52 @@ mod tests {
     use dynoxide::actions::list_streams::ListStreamsRequest;
 
     use super::*;
+
+    #[test]
+    fn a_table_that_exists_gets_the_indexes_that_it_lacks() {
+        let folder = std::env::temp_dir().join(format!("latchkey-index-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let storage = Storage::File(folder.join("dynamodb.sqlite"));
+        let mut rows = json!({
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+        });
+        let open = |rows: &Value| {
+            let tables = BTreeMap::from([("Rows".to_owned(), rows.clone())]);
+            open(&storage, &tables).unwrap()
+        };
+        let put = |database: &Database, key: &str, color: Value| {
+            let put = json!({"TableName": "Rows", "Item": {"pk": {"S": key}, "color": color}});
+            database
+                .put_item(serde_json::from_value(put).unwrap())
+                .unwrap();
+        };
+        let before = open(&rows);
+        put(&before, "a", json!({"S": "red"}));
+        put(&before, "b", json!({"N": "1"}));
+        drop(before);
+
+        let color = json!({"AttributeName": "color", "AttributeType": "S"});
+        let attributes = rows["AttributeDefinitions"].as_array_mut().unwrap();
+        attributes.push(color);
+        rows["GlobalSecondaryIndexes"] = json!([{
+            "IndexName": "colors",
+            "KeySchema": [{"AttributeName": "color", "KeyType": "HASH"}],
+            "Projection": {"ProjectionType": "KEYS_ONLY"},
+        }]);
+        put(&open(&rows), "c", json!({"S": "red"}));
+        // Again: it is there by now.
+        let query = json!({
+            "TableName": "Rows",
+            "IndexName": "colors",
+            "KeyConditionExpression": "color = :red",
+            "ExpressionAttributeValues": {":red": {"S": "red"}},
+        });
+        let found = open(&rows).query(serde_json::from_value(query).unwrap());
+        assert_eq!(found.unwrap().count, 2);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 
     #[test]
     fn records_of_streams_last_for_a_day_and_are_found_by_an_index() {

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use activity::Activity;
+use admin::Admin;
 use anyhow::{Context as _, anyhow, bail};
 use authorizer::Authorizer;
 use axum::body::{Body, Bytes};
@@ -57,6 +58,7 @@ functions! {
     discovery => |env, _clock| in_process(Discovery::from_env(env)?),
     keys => |env, _clock| in_process_keys(Keys::from_env(env)),
     activity => |env, clock| in_process(Activity::from_env(env, clock)?),
+    admin => |env, clock| in_process(Admin::from_env(env, clock)?),
     forgot => |env, clock| in_process(Forgot::from_env(env, clock)?),
     links => |env, clock| in_process(Links::from_env(env, clock)?),
     login => |env, clock| in_process(Login::from_env(env, clock)?),

@@ -38,7 +38,10 @@ struct List<'a> {
     next_cursor: Option<EventId>,
 }
 
-/// An event as the account's owner sees it.
+/// What caused the events that an operator did, as the account's owner sees it.
+const OPERATOR: &str = "operator";
+
+/// An event as the account's owner sees it: that an operator did it, but not who and from where.
 #[derive(Serialize)]
 struct View<'a> {
     id: EventId,
@@ -102,14 +105,22 @@ fn is_shown(event: &StoredEvent, now: u64) -> bool {
 }
 
 fn view(event: &StoredEvent) -> View<'_> {
+    let is_operator_s = event.actor.is_some();
     View {
         id: event.id,
         event: &event.name,
         at: rfc3339(event.id.millis() / 1000),
         session_id: event.session_id,
-        ip: &event.device.ip,
-        user_agent: &event.device.user_agent,
+        ip: if is_operator_s { "" } else { &event.device.ip },
+        user_agent: if is_operator_s {
+            ""
+        } else {
+            &event.device.user_agent
+        },
         reason: event.reason.as_deref(),
-        by: event.by.as_deref(),
+        by: match is_operator_s {
+            true => Some(OPERATOR),
+            false => event.by.as_deref(),
+        },
     }
 }

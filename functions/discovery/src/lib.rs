@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
 use lambda_http::http::{HeaderValue, Method};
 use lambda_http::{Body, Request, Response};
+use shared::domain::{RoleScopes, Scope};
 use shared::http::{Handler, Preconditions, Problem, domain_name, etag};
 use shared::platform::{ConfigError, Env};
 use shared::tokens::audience::IssuerName;
@@ -14,11 +15,12 @@ use shared::tokens::jwks::{KeySet, unusable};
 /// Publishes the keys that verify tokens.
 pub struct Discovery {
     issuer: IssuerName,
+    scopes: Vec<Scope>,
     jwks: String,
 }
 
 impl Discovery {
-    /// Reads the same settings as [`KeySet::document`] and [`IssuerName`].
+    /// Reads the same settings as [`KeySet::document`], [`IssuerName`] and [`RoleScopes`].
     ///
     /// # Errors
     ///
@@ -26,23 +28,28 @@ impl Discovery {
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
             issuer: IssuerName::from_env(env)?,
+            scopes: RoleScopes::from_env(env)?.all(),
             jwks: KeySet::published(&KeySet::document(env)?).map_err(unusable)?,
         })
     }
 
     /// Returns authorization server metadata (RFC 8414 section 2), at the path of OpenID Connect
     /// Discovery 1.0, where API Gateway looks for it. It lists the keys and no grants, since no
-    /// grant goes through a browser.
+    /// grant goes through a browser. The scopes are left out if no role brings any (section 3.2).
     fn metadata(&self, request: &Request) -> Result<String, Problem> {
         let issuer = self.issuer.at(domain_name(request));
         let issuer =
             issuer.ok_or_else(|| Problem::Internal("the issuer is unknown: set ISSUER".into()))?;
-        let metadata = serde_json::json!({
+        let mut metadata = serde_json::json!({
             "issuer": issuer,
             "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
             "response_types_supported": [],
             "grant_types_supported": [],
         });
+        if !self.scopes.is_empty() {
+            let scopes: Vec<_> = self.scopes.iter().map(Scope::as_str).collect();
+            metadata["scopes_supported"] = scopes.into();
+        }
         Ok(metadata.to_string())
     }
 }

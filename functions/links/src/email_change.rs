@@ -18,7 +18,7 @@ impl Links {
         let token = fields.finish(|| token)?;
         let origin = self.throttle.origin(request, self.clock.millis());
         let now = origin.now();
-        let found = self.find(token, Purpose::EmailChange, now).await?;
+        let found = self.find(token, &[Purpose::EmailChange], now).await?;
         let Found {
             token,
             link,

@@ -82,11 +82,11 @@ struct Found {
 
 impl Links {
     /// Returns the link of a presented token, which does not have the form of one if it is `None`,
-    /// and its account. The inner error says why the link is not good for `purpose`.
+    /// and its account. The inner error says why the link is good for none of `purposes`.
     async fn find(
         &self,
         token: Option<LinkToken>,
-        purpose: Purpose,
+        purposes: &[Purpose],
         now: u64,
     ) -> Result<Result<Found, Refused>, StoreError> {
         let refused = |reason, user| Ok(Err(Refused { reason, user }));
@@ -98,7 +98,7 @@ impl Links {
             return refused(LinkRefusal::Unknown, None);
         };
         let user = Some(link.user_id);
-        if let Err(reason) = link.check(&token, purpose, now) {
+        if let Err(reason) = link.check(&token, purposes, now) {
             return refused(reason, user);
         }
         let Some(account) = account.filter(|account| account.status == Status::Active) else {

@@ -62,7 +62,7 @@ impl Links {
         let Some(link) = link else {
             return refused(LinkRefusal::Unknown);
         };
-        if let Err(reason) = link.check(&token, Purpose::Registration, now) {
+        if let Err(reason) = link.check(&token, &[Purpose::Registration], now) {
             return refused(reason);
         }
         let is_of = |pending: &PendingRegistration| {

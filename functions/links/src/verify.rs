@@ -14,7 +14,7 @@ impl Links {
         let token = fields.finish(|| token)?;
         let origin = self.throttle.origin(request, self.clock.millis());
         let now = origin.now();
-        let found = self.find(token, Purpose::EmailVerification, now).await?;
+        let found = self.find(token, &[Purpose::EmailVerification], now).await?;
         let Found { token, account, .. } = found.map_err(Refused::answer)?;
         let verified = AuditEvent::EmailVerified.of(account.id);
         let events = [Event::new(verified, account.id, &origin)];

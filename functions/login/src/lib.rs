@@ -195,12 +195,7 @@ impl Login {
         let (session, refresh_token) = Session::begin(account, device, &self.sessions, millis);
         let access_token = self
             .issuer
-            .issue(
-                account,
-                session.id,
-                domain_name(request),
-                session.created_at,
-            )
+            .issue(account, &session, domain_name(request), session.created_at)
             .await?;
         Ok(NewSession {
             session,

@@ -32,11 +32,13 @@ pub enum Letter {
     NewSource,
     /// A session ended because its refresh token was used twice.
     TokenReused,
+    /// A link that sets the first password of an account that an operator has opened.
+    Invitation,
 }
 
 impl Letter {
     /// All variants.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::PasswordReset,
         Self::EmailVerification,
         Self::Registration,
@@ -48,6 +50,7 @@ impl Letter {
         Self::EmailChanged,
         Self::NewSource,
         Self::TokenReused,
+        Self::Invitation,
     ];
 
     /// Returns whether it tells of something that has happened. No request has counted it: whoever
@@ -57,6 +60,7 @@ impl Letter {
             Self::PasswordReset
             | Self::EmailVerification
             | Self::Registration
+            | Self::Invitation
             | Self::AlreadyRegistered
             | Self::EmailChange
             | Self::EmailChangeTaken => false,
@@ -75,6 +79,7 @@ impl Letter {
             Self::EmailVerification => Some(Purpose::EmailVerification),
             Self::Registration => Some(Purpose::Registration),
             Self::EmailChange => Some(Purpose::EmailChange),
+            Self::Invitation => Some(Purpose::Invitation),
             Self::AlreadyRegistered
             | Self::EmailChangeTaken
             | Self::EmailChangeAsked
@@ -93,6 +98,7 @@ pub fn purpose_of(mail: Mail) -> Option<Purpose> {
         Mail::EmailVerification => Some(Purpose::EmailVerification),
         Mail::Registration => Some(Purpose::Registration),
         Mail::EmailChange => Some(Purpose::EmailChange),
+        Mail::Invitation => Some(Purpose::Invitation),
         Mail::PasswordChanged | Mail::EmailChanged | Mail::NewSource | Mail::TokenReused => None,
     }
 }
@@ -185,7 +191,7 @@ impl Writer {
     /// `Referer`.
     fn link(&self, purpose: Purpose, token: &LinkToken) -> String {
         let page = match purpose {
-            Purpose::PasswordReset => "reset",
+            Purpose::PasswordReset | Purpose::Invitation => "reset",
             Purpose::EmailVerification => "verify",
             Purpose::EmailChange => "email-change",
             Purpose::Registration => "register",

@@ -113,6 +113,14 @@ impl Mailer {
                 }
                 Ok(vec![with_link(Letter::EmailVerification, owner, request)])
             }
+            Mail::Invitation => {
+                let owner = self.owner_of(&request.subject).await?;
+                // Its owner has set a password with another link.
+                if owner.is_verified {
+                    return Err(Skip::AlreadyVerified.into());
+                }
+                Ok(vec![with_link(Letter::Invitation, owner, request)])
+            }
             Mail::Registration => Ok(vec![self.registration(request).await?]),
             Mail::EmailChange => self.email_change(request).await,
             Mail::PasswordChanged => self.notice(Letter::PasswordChanged, request).await,

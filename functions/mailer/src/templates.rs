@@ -70,4 +70,5 @@ templates! {
     EmailChanged: "en/email_changed.txt", "en/email_changed.html", "de/email_changed.txt", "de/email_changed.html";
     NewSource: "en/new_source.txt", "en/new_source.html", "de/new_source.txt", "de/new_source.html";
     TokenReused: "en/token_reused.txt", "en/token_reused.html", "de/token_reused.txt", "de/token_reused.html";
+    Invitation: "en/invitation.txt", "en/invitation.html", "de/invitation.txt", "de/invitation.html";
 }

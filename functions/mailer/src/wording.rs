@@ -95,13 +95,19 @@ impl Language {
     /// Returns how long a link is good, in words.
     pub fn lifetime(self, purpose: Purpose) -> String {
         let hours = purpose.seconds() / 3600;
-        let unit = match (self, hours) {
-            (Self::English, 1) => "hour",
-            (Self::English, _) => "hours",
-            (Self::German, 1) => "Stunde",
-            (Self::German, _) => "Stunden",
+        let (number, is_days) = match hours {
+            0..=24 => (hours, false),
+            _ => (hours / 24, true),
         };
-        format!("{hours} {unit}")
+        let unit = match (self, is_days, number) {
+            (Self::English, false, 1) => "hour",
+            (Self::English, false, _) => "hours",
+            (Self::English, true, _) => "days",
+            (Self::German, false, 1) => "Stunde",
+            (Self::German, false, _) => "Stunden",
+            (Self::German, true, _) => "Tage",
+        };
+        format!("{number} {unit}")
     }
 }
 
@@ -126,10 +132,15 @@ mod tests {
             "1 January 1970 at 00:00 UTC"
         );
         let lifetime = |language: Language| {
-            [Purpose::PasswordReset, Purpose::Registration].map(|it| language.lifetime(it))
+            [
+                Purpose::PasswordReset,
+                Purpose::Registration,
+                Purpose::Invitation,
+            ]
+            .map(|it| language.lifetime(it))
         };
-        assert_eq!(lifetime(Language::English), ["1 hour", "24 hours"]);
-        assert_eq!(lifetime(Language::German), ["1 Stunde", "24 Stunden"]);
+        assert_eq!(lifetime(Language::English), ["1 hour", "24 hours", "7 days"]);
+        assert_eq!(lifetime(Language::German), ["1 Stunde", "24 Stunden", "7 Tage"]);
     }
 
     #[test]

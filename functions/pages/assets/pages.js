@@ -25,12 +25,12 @@ const TIMEOUT = 30_000;
 
 const ENGLISH = {
   reset: {
-    title: 'Set a new password',
+    title: 'Choose your password',
     lead: 'All devices will be signed out.',
     label: 'New password',
     hint: (/** @type {string} */ least) => `At least ${least} characters.`,
     button: 'Set the password',
-    done: 'Your password is changed',
+    done: 'Your password is set',
     next: 'Go back to the app, and log in with the new password.',
     stale:
       'It has been used already, has expired, or your password has changed since. If you have used it yourself, log in with the new password. Otherwise ask for another link in the app.',
@@ -91,12 +91,12 @@ const ENGLISH = {
 /** @type {typeof ENGLISH} */
 const GERMAN = {
   reset: {
-    title: 'Neues Passwort setzen',
+    title: 'Passwort wählen',
     lead: 'Alle Geräte werden abgemeldet.',
     label: 'Neues Passwort',
     hint: (least) => `Mindestens ${least} Zeichen.`,
     button: 'Passwort setzen',
-    done: 'Ihr Passwort ist geändert',
+    done: 'Ihr Passwort ist gesetzt',
     next: 'Gehen Sie zur Anwendung zurück und melden Sie sich mit dem neuen Passwort an.',
     stale:
       'Er wurde schon verwendet, ist abgelaufen, oder Ihr Passwort wurde seither geändert. Wenn Sie ihn selbst verwendet haben, melden Sie sich mit dem neuen Passwort an. Andernfalls fordern Sie in der Anwendung einen neuen Link an.',

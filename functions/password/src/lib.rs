@@ -112,12 +112,12 @@ impl Handler for ChangePassword {
         .verify()
         .await?;
         let new = self.hasher.hash(&change.new).await?;
-        let domain_name = domain_name(&request);
-        let signed = self.issuer.issue(&account, session.id, domain_name, now);
-        let access_token = signed.await?;
         let epoch = account.password_epoch.saturating_add(1);
         let (next, refresh_token) =
             session.with_new_token(epoch, &origin.source(), &self.sessions, now);
+        let domain_name = domain_name(&request);
+        let signed = self.issuer.issue(&account, &next, domain_name, now);
+        let access_token = signed.await?;
         let changed = AuditEvent::PasswordChanged.of(account.id);
         let ended = AuditEvent::SessionsEnded.of(account.id);
         let events = [

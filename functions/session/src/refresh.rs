@@ -168,7 +168,7 @@ impl Sessions {
         let account = account.filter(|account| may_continue(account, session));
         let account = account.ok_or(Problem::InvalidRefreshToken)?;
         let domain_name = domain_name(request);
-        let signed = self.issuer.issue(account, session.id, domain_name, now);
+        let signed = self.issuer.issue(account, session, domain_name, now);
         Ok(signed.await?)
     }
 

@@ -223,3 +223,24 @@ fn a_broken_template_is_one_sentence() {
     assert!(broken(&condition).starts_with("the condition HasName has something other than"));
     assert!(broken("a: [").contains("line"), "{}", broken("a: ["));
 }
+
+#[test]
+fn a_list_lacks_what_a_condition_leaves_out_of_it() {
+    let plain = "Properties: {BillingMode: PAY_PER_REQUEST}";
+    let indexed = r#"Properties:
+      AttributeDefinitions:
+        - {AttributeName: pk, AttributeType: S}
+        - !If [HasName, {AttributeName: name, AttributeType: S}, !Ref AWS::NoValue]
+      GlobalSecondaryIndexes: !If [HasName, [{IndexName: names}], !Ref AWS::NoValue]"#;
+    let text = TEXT.replace(plain, indexed);
+    let table = |name: &str| {
+        let given = BTreeMap::from([("Name".to_owned(), name.to_owned())]);
+        let template = Template::parse(&text, &given).unwrap();
+        template.tables()[crate::dynamodb::TABLE].clone()
+    };
+    let (with, without) = (table("a"), table(""));
+    let count = |table: &Value| table["AttributeDefinitions"].as_array().unwrap().len();
+    assert_eq!((count(&with), count(&without)), (2, 1));
+    assert_eq!(with["GlobalSecondaryIndexes"][0]["IndexName"], "names");
+    assert!(without.get("GlobalSecondaryIndexes").is_none());
+}

@@ -107,6 +107,30 @@ impl Email {
         self.ascii.to_ascii_lowercase()
     }
 
+    /// Returns what the canonical forms of those addresses begin with that begin with `text` as a
+    /// person types it.
+    ///
+    /// Blanks around it are dropped and ASCII letters become lower case. If the domain has other
+    /// letters, it is read as a whole one and converted to ASCII: the ASCII form of a label tells
+    /// nothing of the labels that begin with the same letters. So `ada@bücher` finds
+    /// `ada@bücher.example`, and `ada@büch` does not. A text that no address begins with is
+    /// returned as it is.
+    pub fn canonical_prefix(text: &str) -> String {
+        let text = text.trim_matches(' ').to_ascii_lowercase();
+        let Some((local, domain)) = text.split_once('@') else {
+            return text;
+        };
+        // A longer one is no domain, and its conversion would take long.
+        if domain.is_ascii() || domain.chars().count() > Self::MAX_LENGTH {
+            return text;
+        }
+        // UTS 46 takes the empty label behind a last dot for the root.
+        match ascii_domain(domain) {
+            Some(domain) => format!("{local}@{domain}"),
+            None => text,
+        }
+    }
+
     /// Returns SHA-256 of the canonical form, in hexadecimal: a key without personal data.
     pub fn fingerprint(&self) -> String {
         hex(digest(&SHA256, self.canonical().as_bytes()).as_ref())

@@ -25,15 +25,18 @@ pub enum Purpose {
     EmailChange,
     /// To open the account of a pending registration.
     Registration,
+    /// To set the first password of an account that an operator has opened.
+    Invitation,
 }
 
 impl Purpose {
     /// All variants.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::PasswordReset,
         Self::EmailVerification,
         Self::EmailChange,
         Self::Registration,
+        Self::Invitation,
     ];
 
     /// Returns the name, as the table holds it.
@@ -43,6 +46,7 @@ impl Purpose {
             Self::EmailVerification => "email_verification",
             Self::EmailChange => "email_change",
             Self::Registration => "registration",
+            Self::Invitation => "invitation",
         }
     }
 
@@ -52,6 +56,8 @@ impl Purpose {
         match self {
             Self::PasswordReset | Self::EmailChange => HOUR,
             Self::EmailVerification | Self::Registration => 24 * HOUR,
+            // Nobody waits for it in front of a screen.
+            Self::Invitation => 7 * 24 * HOUR,
         }
     }
 
@@ -118,20 +124,25 @@ impl fmt::Display for LinkRefusal {
 }
 
 impl Link {
-    /// Checks that `token` is one of the link's, and good for `purpose` at `now`. Only a conditional
-    /// write decides whether it was used in the meantime.
+    /// Checks that `token` is one of the link's, and good for one of `purposes` at `now`. Only a
+    /// conditional write decides whether it was used in the meantime.
     ///
     /// # Errors
     ///
     /// Returns the reason if it is not.
-    pub fn check(&self, token: &LinkToken, purpose: Purpose, now: u64) -> Result<(), LinkRefusal> {
+    pub fn check(
+        &self,
+        token: &LinkToken,
+        purposes: &[Purpose],
+        now: u64,
+    ) -> Result<(), LinkRefusal> {
         let presented = token.hash();
         let is_one = |hash: &[u8; 32]| verify_slices_are_equal(hash, &presented).is_ok();
         if self.hashes.is_empty() {
             Err(LinkRefusal::Used)
         } else if !self.hashes.iter().any(is_one) {
             Err(LinkRefusal::Unknown)
-        } else if self.purpose != purpose {
+        } else if !purposes.contains(&self.purpose) {
             Err(LinkRefusal::OtherPurpose)
         } else if self.expires_at <= now {
             Err(LinkRefusal::Expired)
@@ -251,20 +262,20 @@ mod tests {
             hashes: tokens.iter().map(LinkToken::hash).collect(),
         };
         for token in &tokens {
-            assert_eq!(link.check(token, purpose, 999), Ok(()));
-            assert_eq!(link.check(token, purpose, 1_000), Err(LinkRefusal::Expired));
+            assert_eq!(link.check(token, &[purpose], 999), Ok(()));
+            assert_eq!(link.check(token, &[purpose], 1_000), Err(LinkRefusal::Expired));
             for other in Purpose::ALL.into_iter().filter(|other| *other != purpose) {
-                let refused = link.check(token, other, 999);
+                let refused = link.check(token, &[other], 999);
                 assert_eq!(refused, Err(LinkRefusal::OtherPurpose));
             }
         }
         // What is known of a link by its owner is not told to others: an unknown secret is unknown,
         // whatever else is wrong.
         let guessed = LinkToken::new(user_id, id);
-        let refused = link.check(&guessed, Purpose::Registration, 2_000);
+        let refused = link.check(&guessed, &[Purpose::Registration], 2_000);
         assert_eq!(refused, Err(LinkRefusal::Unknown));
         link.hashes.clear();
-        let refused = link.check(&tokens[0], purpose, 999);
+        let refused = link.check(&tokens[0], &[purpose], 999);
         assert_eq!(refused, Err(LinkRefusal::Used));
     }
 

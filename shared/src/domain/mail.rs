@@ -29,6 +29,8 @@ pub enum Mail {
     NewSource,
     /// A notice: a session ended because its refresh token was used twice.
     TokenReused,
+    /// A link that sets the first password of an account that an operator has opened.
+    Invitation,
 }
 
 /// What a stored event asks the function `mailer` for.
@@ -89,7 +91,7 @@ pub struct UnknownMail;
 
 impl Mail {
     /// All variants.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::PasswordReset,
         Self::EmailVerification,
         Self::Registration,
@@ -98,6 +100,7 @@ impl Mail {
         Self::EmailChanged,
         Self::NewSource,
         Self::TokenReused,
+        Self::Invitation,
     ];
 
     /// Returns whether the deployment sends mail: whether `MAIL_FROM` is set.
@@ -116,6 +119,7 @@ impl Mail {
             Self::EmailChanged => "email_changed",
             Self::NewSource => "new_source",
             Self::TokenReused => "token_reused",
+            Self::Invitation => "invitation",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The values of accounts, sessions and passwords. Each is parsed once, when it enters, and then
 //! trusted.
 
+pub mod auth_method;
 pub mod id;
 pub mod scope;
 
@@ -35,6 +36,7 @@ pub mod throttle;
 
 #[cfg(feature = "accounts")]
 pub use account::{Account, AccountChange, NewAccount, ProfileChange, Status, rfc3339};
+pub use auth_method::AuthMethod;
 #[cfg(feature = "accounts")]
 pub use custom_claims::{ClaimsPatch, CustomClaims};
 #[cfg(feature = "accounts")]

@@ -20,6 +20,12 @@ impl Scope {
     }
 }
 
+/// Returns scopes as one text, separated by blanks, which no scope contains.
+pub fn joined(scopes: &[Scope]) -> String {
+    let scopes: Vec<_> = scopes.iter().map(Scope::as_str).collect();
+    scopes.join(" ")
+}
+
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -79,8 +85,16 @@ impl RoleScopes {
 
     /// Returns the scopes of an account with `roles`, each once, in order.
     pub fn of(&self, roles: &[Role]) -> Vec<Scope> {
-        let brought = self.0.iter().filter(|(role, _)| roles.contains(role));
-        let mut scopes: Vec<_> = brought.flat_map(|(_, scopes)| scopes.clone()).collect();
+        Self::in_order(self.0.iter().filter(|(role, _)| roles.contains(role)))
+    }
+
+    /// Returns the scopes of all roles, each once, in order.
+    pub fn all(&self) -> Vec<Scope> {
+        Self::in_order(self.0.iter())
+    }
+
+    fn in_order<'a>(roles: impl Iterator<Item = &'a (Role, Vec<Scope>)>) -> Vec<Scope> {
+        let mut scopes: Vec<_> = roles.flat_map(|(_, scopes)| scopes.clone()).collect();
         scopes.sort();
         scopes.dedup();
         scopes
@@ -110,6 +124,9 @@ mod tests {
         );
         assert_eq!(of(&["editor"]), "notes:write users:read");
         assert_eq!(of(&["other"]), "");
+        let all: Vec<_> = scopes.all().iter().map(Scope::to_string).collect();
+        assert_eq!(all, ["notes:write", "users:read", "users:write"]);
+        assert_eq!(RoleScopes::default().all(), []);
     }
 
     #[test]

@@ -10,7 +10,9 @@ use serde_json::Value;
 
 use super::problem::{Problem, TokenRejection};
 use crate::domain::account::{Account, Status};
+use crate::domain::auth_method::AuthMethod;
 use crate::domain::id::{Role, SessionId, UserId};
+use crate::domain::scope::Scope;
 use crate::observe::request_log;
 use crate::platform::clock::Clock;
 use crate::platform::config::{ConfigError, Env};
@@ -27,8 +29,16 @@ pub struct Identity {
     pub session_id: SessionId,
     /// The roles of the account when the token was issued.
     pub roles: Vec<Role>,
+    /// The scopes that the roles brought when the token was issued.
+    pub scopes: Vec<Scope>,
     /// Whether the account's owner had proven that the address is theirs when the token was issued.
     pub email_verified: bool,
+    /// The time when the account's owner last gave the password in this session, in seconds since the
+    /// epoch. It is 0 if an earlier version issued the token.
+    pub auth_time: u64,
+    /// How the account's owner has proven who they are. It is empty if an earlier version issued the
+    /// token.
+    pub amr: Vec<AuthMethod>,
 }
 
 impl Identity {
@@ -40,6 +50,17 @@ impl Identity {
     pub fn require_role(&self, role: &str) -> Result<(), Problem> {
         let has_role = self.roles.iter().any(|owned| owned.as_str() == role);
         has_role.then_some(()).ok_or(Problem::Forbidden)
+    }
+
+    /// Checks that the token has a scope.
+    ///
+    /// # Errors
+    ///
+    /// Returns 403 `insufficient-scope` with `WWW-Authenticate` if it has not.
+    pub fn require_scope(&self, scope: &'static str) -> Result<(), Problem> {
+        let has_scope = self.scopes.iter().any(|owned| owned.as_str() == scope);
+        let refused = Problem::InsufficientScope { scope };
+        has_scope.then_some(()).ok_or(refused)
     }
 }
 
@@ -94,12 +115,21 @@ impl Authenticator {
         // A header with octets outside ASCII holds no token; the empty string is refused as one.
         let token = bearer::token(header.to_str().unwrap_or_default())?;
         let claims = self.verifier.verify(token, domain_name(request), now)?;
-        Ok(Identity {
-            user_id: claims.sub,
-            session_id: claims.sid,
-            roles: claims.roles,
-            email_verified: claims.email_verified.unwrap_or_default(),
-        })
+        Ok(AuthorizerContext::from(claims).into())
+    }
+}
+
+impl From<AuthorizerContext> for Identity {
+    fn from(context: AuthorizerContext) -> Self {
+        Self {
+            user_id: context.user_id,
+            session_id: context.session_id,
+            roles: context.roles,
+            scopes: context.scopes,
+            email_verified: context.email_verified,
+            auth_time: context.auth_time,
+            amr: context.amr,
+        }
     }
 }
 
@@ -138,12 +168,7 @@ fn from_context(fields: &HashMap<String, Value>, now: u64) -> Result<Identity, T
     if context.exp.saturating_add(Verifier::LEEWAY) <= now {
         return Err(TokenRejection::Expired);
     }
-    Ok(Identity {
-        user_id: context.user_id,
-        session_id: context.session_id,
-        roles: context.roles,
-        email_verified: context.email_verified,
-    })
+    Ok(context.into())
 }
 
 #[cfg(test)]
@@ -164,6 +189,7 @@ mod tests {
                 json!("018bcfe5-687b-7000-8000-000000000002"),
             ),
             ("roles".to_owned(), json!("admin")),
+            ("scope".to_owned(), json!("users:read notes:write")),
             ("exp".to_owned(), json!(exp)),
         ]);
         from_context(&fields, 1_000)
@@ -182,6 +208,24 @@ mod tests {
         for other in ["", "Admin", "admins", "adm", "*"] {
             let refused = identity.require_role(other);
             assert!(matches!(refused, Err(Problem::Forbidden)), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_scope_is_required_letter_for_letter_and_the_refusal_names_it() {
+        let identity = at(971).unwrap();
+        assert!(identity.require_scope("users:read").is_ok());
+        assert!(identity.require_scope("notes:write").is_ok());
+        for other in ["", "users", "Users:read", "users:read notes:write", "*"] {
+            let refused = identity.require_scope(other).unwrap_err();
+            let response = refused.to_response("r-1");
+            assert_eq!(response.status(), 403, "{other}");
+            assert_eq!(
+                response.headers()["www-authenticate"],
+                format!(
+                    "Bearer realm=\"latchkey\", error=\"insufficient_scope\", scope=\"{other}\""
+                )
+            );
         }
     }
 

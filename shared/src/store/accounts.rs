@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::types::{
 
 use super::attempts::write_attempts;
 use super::credentials::{Credential, write_credential};
+use super::directory::{ADDRESS, DIRECTORY, shard_of};
 use super::item::{self, Attributes, Key, Reader, Writer};
 use super::unchanged::Unchanged;
 use super::write::{carried_out, incomplete, reasons, refused_by_condition, retry_conflicts};
@@ -236,20 +237,6 @@ pub(super) const ACTIVE: &str = "active";
 const DISABLED: &str = "disabled";
 pub(super) const DELETING: &str = "deleting";
 
-/// The partition key of the directory, the index of accounts.
-pub(super) const DIRECTORY: &str = "directory";
-/// The sort key of the directory: the address in its canonical form.
-pub(super) const ADDRESS: &str = "address";
-/// The number of partitions of the directory.
-pub(super) const SHARDS: u8 = 8;
-
-/// Returns the partition of the directory that an account is in. The last octet of a UUIDv7 is
-/// random.
-pub(super) fn directory_shard(user: UserId) -> String {
-    let last = user.as_bytes().last().copied().unwrap_or_default();
-    (last % SHARDS).to_string()
-}
-
 pub(super) fn write_account(account: &Account) -> Attributes {
     Writer::new(Key::account(account.id))
         .text("email", account.email.ascii())
@@ -261,7 +248,7 @@ pub(super) fn write_account(account: &Account) -> Attributes {
         .optional_number("last_login", account.last_login)
         .texts("roles", account.roles.iter().cloned().map(String::from))
         .optional_text("claims", account.claims.to_json().as_deref())
-        .text(DIRECTORY, directory_shard(account.id))
+        .text(DIRECTORY, shard_of(account.id))
         .text(ADDRESS, account.email.canonical())
         .text("status", account.status.name())
         .number("version", account.version)
@@ -295,15 +282,20 @@ fn parse_account(id: UserId, attributes: &Attributes) -> Result<Account, StoreEr
         login_attempt: item.optional_text("login_attempt")?,
         roles: item.list::<Role>("roles")?,
         claims: item.optional_text("claims")?.unwrap_or_default(),
-        status: item.text("status", |text| match text {
-            ACTIVE => Ok(Status::Active),
-            DISABLED => Ok(Status::Disabled),
-            DELETING => Ok(Status::Deleting),
-            _ => Err(()),
-        })?,
+        status: item.text("status", parse_status)?,
         version: item.number("version")?,
         password_epoch: item.number("password_epoch")?,
     })
+}
+
+/// Parses a stored status.
+pub(super) fn parse_status(text: &str) -> Result<Status, ()> {
+    match text {
+        ACTIVE => Ok(Status::Active),
+        DISABLED => Ok(Status::Disabled),
+        DELETING => Ok(Status::Deleting),
+        _ => Err(()),
+    }
 }
 
 /// Returns the owner of the existing credential because of which a transaction failed.

@@ -143,7 +143,7 @@ fn renewal(next: &Session, epoch_before: AttributeValue) -> UpdateBuilder {
         .update_expression(
             "SET password_epoch = :after, refresh_hash = :hash, #counter = :counter, \
              nonce = :nonce, rotated_at = :now, network = :network, last_used_at = :now, \
-             expires_at = :end REMOVE repeats",
+             authenticated_at = :authenticated, expires_at = :end REMOVE repeats",
         )
         .condition_expression("password_epoch = :before AND expires_at > :now")
         .expression_attribute_names("#counter", "counter")
@@ -154,6 +154,7 @@ fn renewal(next: &Session, epoch_before: AttributeValue) -> UpdateBuilder {
         .expression_attribute_values(":nonce", item::octets(&next.nonce))
         .expression_attribute_values(":now", item::number(next.rotated_at))
         .expression_attribute_values(":network", item::octets(next.network.as_bytes()))
+        .expression_attribute_values(":authenticated", item::number(next.authenticated_at))
         .expression_attribute_values(":end", item::number(next.expires_at))
 }
 

@@ -36,8 +36,8 @@ impl Store {
     pub(super) const DELETION_SECONDS: u64 = 24 * 60 * 60;
 
     /// Begins to delete an account whose password was just verified. From then on nobody can log in
-    /// or refresh, and the address is free. [`Store::finish_deletion`] does the rest; if nobody
-    /// calls it, the account's time to live removes the account. With `unchanged`, this is done only
+    /// or refresh, the directory lists the account no longer, and the address is free.
+    /// [`Store::finish_deletion`] does the rest; if nobody calls it, the account's time to live removes the account. With `unchanged`, this is done only
     /// if the profile still is as it was read. `events` tell of it.
     ///
     /// # Errors
@@ -74,7 +74,8 @@ impl Store {
         let owner = owner
             .table_name(&self.table)
             .set_key(Some(Key::account(account.id).attributes()))
-            .update_expression("SET #status = :deleting, expires_at = :end")
+            // The account leaves the directory at once: its address may be another's by then.
+            .update_expression("SET #status = :deleting, expires_at = :end REMOVE directory")
             .condition_expression(condition)
             .expression_attribute_names("#status", "status")
             .expression_attribute_names("#roles", "roles")

@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::{
 use super::accounts::ACTIVE;
 use super::attempts::write_attempts;
 use super::credentials::{read_credential, write_credential};
+use super::directory::shard_of;
 use super::item::{self, Key, Writer};
 use super::links::is_use;
 use super::write::{incomplete, reasons, refuses};
@@ -241,11 +242,12 @@ impl Store {
             .expression_attribute_values(":before", before.clone())
             .expression_attribute_values(":after", after.clone())
             .expression_attribute_values(":email", item::text(link.email.ascii()))
+            .expression_attribute_values(":shard", item::text(shard_of(account.id)))
             .expression_attribute_values(":address", item::text(link.email.canonical()))
             .expression_attribute_values(":proven", item::boolean(true))
             .expression_attribute_values(":one", item::number(1));
-        let sets = "SET email = :email, address = :address, email_verified = :proven, version = version + :one, \
-                    password_epoch = :after";
+        let sets = "SET email = :email, directory = :shard, address = :address, \
+                    email_verified = :proven, version = version + :one, password_epoch = :after";
         // Mails to the new address have not come back.
         let owner = match link.email.unicode() {
             Some(typed) => owner

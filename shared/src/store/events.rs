@@ -105,6 +105,14 @@ impl EventTable {
 }
 
 impl Store {
+    /// Returns the reader of the events that this store records, over the same connections.
+    pub fn event_reader(&self) -> EventReader {
+        EventReader {
+            client: self.client.clone(),
+            table: self.events.name.clone(),
+        }
+    }
+
     /// Stores events that no transaction tells of, each in one request, one after the other: nearly
     /// always there is one.
     ///

@@ -1,6 +1,7 @@
 //! Keys and attributes: the names in the table.
 //!
-//! Keys hold no personal data: they show up in CloudTrail and Contributor Insights.
+//! Keys hold no personal data: they show up in CloudTrail and Contributor Insights. The one exception
+//! is the [`directory`](super::directory), which a deployment can leave out.
 
 use std::collections::HashMap;
 
@@ -47,6 +48,9 @@ pub(super) struct Key {
 }
 
 impl Key {
+    /// The prefix of the partition keys of accounts.
+    pub(super) const OWNER: &str = "USER#";
+
     /// The key of the credential of an address, from the address's fingerprint.
     pub(super) fn credential(address: &str) -> Self {
         Self {
@@ -164,7 +168,12 @@ impl Key {
     /// The partition of an account: the account, its sessions, the attempts in these, and the
     /// links in mails to its owner.
     pub(super) fn partition(user: UserId) -> String {
-        format!("USER#{user}")
+        format!("{}{user}", Self::OWNER)
+    }
+
+    /// Returns the account that a partition belongs to.
+    pub(super) fn owner_of_partition(pk: &str) -> Option<UserId> {
+        pk.strip_prefix(Self::OWNER)?.parse().ok()
     }
 
     /// Returns the two attributes of the key.

@@ -27,7 +27,7 @@ impl Store {
     /// Returns an error if DynamoDB does not answer. Either all of it is then done or nothing.
     pub async fn reset_password(
         &self,
-        (token, account): (&LinkToken, &Account),
+        (token, purpose, account): (&LinkToken, Purpose, &Account),
         new: &PasswordHash,
         (key, attempts): (&AttemptKey, &Attempts),
         events: &[Event],
@@ -70,7 +70,7 @@ impl Store {
             .build()
             .map_err(incomplete(OPERATION))?;
         let actions = vec![
-            self.use_link(token, Purpose::PasswordReset, &use_id, now)?,
+            self.use_link(token, purpose, &use_id, now)?,
             TransactWriteItem::builder().update(credential).build(),
             TransactWriteItem::builder().update(owner).build(),
             TransactWriteItem::builder().put(attempts).build(),

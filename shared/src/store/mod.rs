@@ -3,6 +3,7 @@
 //! Each operation is one method, and the database decides (uniqueness, versions) in one conditional
 //! write. A refusal that the rules foresee is a value; only a fault is an error.
 
+pub mod account_scan;
 pub mod accounts;
 pub mod administration;
 pub mod attempts;
@@ -47,6 +48,7 @@ use write::unprocessed;
 pub use accounts::{Changed, Created};
 pub use administration::{Administered, Invited};
 pub use credentials::{Credential, OwnerWrite};
+pub use directory::{Directory, Listed, Position};
 pub use events::{EventPage, EventReader};
 
 /// The tables and the client that accesses them.

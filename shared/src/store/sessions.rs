@@ -345,6 +345,7 @@ pub(super) fn read_session(
         counter,
         last,
     };
+    let created_at = item.number("created_at")?;
     Ok(Session {
         user_id,
         id,
@@ -365,7 +366,11 @@ pub(super) fn read_session(
             },
         },
         password_epoch: item.number("password_epoch")?,
-        created_at: item.number("created_at")?,
+        created_at,
+        // Only stored once the owner gives the password again.
+        authenticated_at: item
+            .optional_number("authenticated_at")?
+            .unwrap_or(created_at),
         last_used_at: item.number("last_used_at")?,
         expires_at: item.number("expires_at")?,
         device: Device {

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::domain::auth_method::AuthMethod;
 use crate::domain::id::{Role, SessionId, UserId};
+use crate::domain::scope::Scope;
 
 /// The header of an access token (RFC 7515 section 4). It has exactly these members. Keys and their
 /// locations (`jwk`, `jku`, `x5u`, `x5c`), extensions (`crit`, `b64`) and compression (`zip`) are
@@ -21,6 +23,16 @@ pub struct Header {
 impl Header {
     /// The media type of an access token, without its `application/`.
     pub const TYP: &str = "at+jwt";
+
+    /// Returns the header of a token that the key `kid` signs with the algorithm `alg`.
+    #[cfg(feature = "accounts")]
+    pub(super) fn of(alg: &str, kid: &str) -> Self {
+        Self {
+            alg: alg.to_owned(),
+            typ: Self::TYP.to_owned(),
+            kid: kid.to_owned(),
+        }
+    }
 }
 
 /// The claims of an access token (RFC 9068 section 2.2). Times are `NumericDate`s in whole seconds.
@@ -55,6 +67,10 @@ pub struct Claims {
     /// validators of others refuse one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<Role>,
+    /// The scopes that the roles brought when the token was issued: one text, separated by blanks
+    /// (RFC 9068 section 2.2.3, RFC 8693 section 4.2). The claim is left out if there are none.
+    #[serde(default, with = "words", skip_serializing_if = "Vec::is_empty")]
+    pub scope: Vec<Scope>,
     /// Whether the account's owner had proven that the address is theirs when the token was issued
     /// (OpenID Connect Core 1.0 section 5.1). Tokens of earlier versions lack it.
     #[serde(
@@ -63,6 +79,18 @@ pub struct Claims {
         skip_serializing_if = "Option::is_none"
     )]
     pub email_verified: Option<bool>,
+    /// The time when the account's owner last gave the password in this session (RFC 9068 section
+    /// 2.2.1). Tokens of earlier versions lack it.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub auth_time: Option<u64>,
+    /// How the account's owner has proven who they are (RFC 8176 section 1). Tokens of earlier
+    /// versions lack it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub amr: Vec<AuthMethod>,
 }
 
 /// One audience or several (RFC 7519 section 4.1.3).
@@ -82,6 +110,28 @@ impl Audience {
             Self::One(one) => one == name,
             Self::Many(many) => many.iter().any(|one| one == name),
         }
+    }
+}
+
+/// Scopes as one text, separated by single blanks (RFC 6749 section 3.3).
+mod words {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    use crate::domain::scope::{self, Scope};
+
+    pub(super) fn serialize<S: Serializer>(
+        scopes: &[Scope],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&scope::joined(scopes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<Scope>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let scopes: Result<_, _> = text.split(' ').map(str::parse).collect();
+        scopes.map_err(de::Error::custom)
     }
 }
 

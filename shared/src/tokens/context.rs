@@ -4,12 +4,15 @@
 //! Gateway passes other values to some kinds of integration as empty strings.
 
 use std::collections::HashMap;
+use std::str::FromStr;
 
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 use serde_json::Value;
 
 use super::claims::Claims;
+use crate::domain::auth_method::AuthMethod;
 use crate::domain::id::{Role, SessionId, UserId};
+use crate::domain::scope::{self, Scope};
 
 /// The sender of a request, and how long the token is valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +23,16 @@ pub struct AuthorizerContext {
     pub session_id: SessionId,
     /// The roles of the account when the token was issued.
     pub roles: Vec<Role>,
+    /// The scopes that the roles brought when the token was issued.
+    pub scopes: Vec<Scope>,
     /// Whether the account's owner had proven that the address is theirs when the token was issued.
     pub email_verified: bool,
+    /// The time when the account's owner last gave the password in this session, in seconds since the
+    /// epoch. It is 0 if an earlier version issued the token.
+    pub auth_time: u64,
+    /// How the account's owner has proven who they are. It is empty if an earlier version issued the
+    /// token.
+    pub amr: Vec<AuthMethod>,
     /// The end of the token's validity, in seconds since the epoch. API Gateway may cache the
     /// context past it, so functions check it again.
     pub exp: u64,
@@ -43,16 +54,17 @@ impl AuthorizerContext {
             let value = fields.get(name).and_then(Value::as_str);
             value.ok_or(ForeignContext)
         };
-        let roles = text("roles")?.split(' ').filter(|role| !role.is_empty());
-        let roles: Result<_, _> = roles.map(str::parse).collect();
-        // `exp` is a number. Some emulators and parameter mappings pass it as a string of digits.
-        let exp = match fields.get("exp") {
-            Some(Value::Number(number)) => number.as_u64(),
-            Some(Value::String(digits)) => digits.parse().ok(),
-            _ => None,
+        // An answer of an earlier version, which API Gateway may have cached, lacks some members.
+        let later = |name| match fields.contains_key(name) {
+            true => text(name),
+            false => Ok(""),
         };
-        // An answer of an earlier version, which API Gateway may have cached, lacks it. Some emulators
-        // and parameter mappings pass it as a string.
+        // Some emulators and parameter mappings pass a number as a string of digits.
+        let number = |name| match fields.get(name) {
+            Some(Value::Number(number)) => number.as_u64().ok_or(ForeignContext),
+            Some(Value::String(digits)) => digits.parse().map_err(|_| ForeignContext),
+            _ => Err(ForeignContext),
+        };
         let email_verified = match fields.get("email_verified") {
             None => Ok(false),
             Some(Value::Bool(is_verified)) => Ok(*is_verified),
@@ -62,11 +74,24 @@ impl AuthorizerContext {
         Ok(Self {
             user_id: text("sub")?.parse().map_err(|_| ForeignContext)?,
             session_id: text("sid")?.parse().map_err(|_| ForeignContext)?,
-            roles: roles.map_err(|_| ForeignContext)?,
+            roles: words(text("roles")?)?,
+            scopes: words(later("scope")?)?,
             email_verified: email_verified?,
-            exp: exp.ok_or(ForeignContext)?,
+            auth_time: match fields.contains_key("auth_time") {
+                true => number("auth_time")?,
+                false => 0,
+            },
+            amr: words(later("amr")?)?,
+            exp: number("exp")?,
         })
     }
+}
+
+/// Parses the words of a text, which blanks separate.
+fn words<T: FromStr>(text: &str) -> Result<Vec<T>, ForeignContext> {
+    let words = text.split(' ').filter(|word| !word.is_empty());
+    let words: Result<_, _> = words.map(str::parse).collect();
+    words.map_err(|_| ForeignContext)
 }
 
 impl From<Claims> for AuthorizerContext {
@@ -75,21 +100,29 @@ impl From<Claims> for AuthorizerContext {
             user_id: claims.sub,
             session_id: claims.sid,
             roles: claims.roles,
+            scopes: claims.scope,
             email_verified: claims.email_verified.unwrap_or_default(),
+            auth_time: claims.auth_time.unwrap_or_default(),
+            amr: claims.amr,
             exp: claims.exp,
         }
     }
 }
 
-/// `roles` is one text, separated by spaces, which no role contains.
+/// `roles`, `scope` and `amr` are one text each, separated by spaces, which none of their words
+/// contains.
 impl Serialize for AuthorizerContext {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let roles: Vec<_> = self.roles.iter().map(Role::as_str).collect();
-        let mut context = serializer.serialize_struct("AuthorizerContext", 5)?;
+        let amr: Vec<_> = self.amr.iter().map(AuthMethod::as_str).collect();
+        let mut context = serializer.serialize_struct("AuthorizerContext", 8)?;
         context.serialize_field("sub", &self.user_id.to_string())?;
         context.serialize_field("sid", &self.session_id.to_string())?;
         context.serialize_field("roles", &roles.join(" "))?;
+        context.serialize_field("scope", &scope::joined(&self.scopes))?;
         context.serialize_field("email_verified", &self.email_verified)?;
+        context.serialize_field("auth_time", &self.auth_time)?;
+        context.serialize_field("amr", &amr.join(" "))?;
         context.serialize_field("exp", &self.exp)?;
         context.end()
     }
@@ -122,28 +155,30 @@ mod tests {
 
     #[test]
     fn a_context_is_parsed_as_it_was_written() {
-        for roles in ["", "admin", "admin a:b billing:read"] {
+        for (roles, scope, amr) in [
+            ("", "", ""),
+            ("admin", "users:read", "pwd"),
+            ("admin a:b billing:read", "A/b! users:read", "pwd otp"),
+        ] {
             for verified in [false, true] {
-                let given = json!({"roles": roles, "email_verified": verified});
+                let given = json!({
+                    "sub": SUB, "sid": SID, "roles": roles, "scope": scope,
+                    "email_verified": verified, "auth_time": 900, "amr": amr, "exp": 1_000,
+                });
                 let context = parsed(&given).unwrap();
-                let written = serde_json::to_value(&context).unwrap();
-                assert_eq!(
-                    written,
-                    json!({
-                        "sub": SUB, "sid": SID, "roles": roles, "email_verified": verified,
-                        "exp": 1_000,
-                    })
-                );
-                assert_eq!(parsed(&written), Ok(context));
+                assert_eq!(serde_json::to_value(&context).unwrap(), given);
             }
         }
-        let texts = parsed(&json!({"exp": "1000", "email_verified": "true"}));
-        let values = parsed(&json!({"email_verified": true}));
+        let texts = parsed(&json!({"exp": "1000", "email_verified": "true", "auth_time": "900"}));
+        let values = parsed(&json!({"email_verified": true, "auth_time": 900}));
         assert_eq!(texts, values, "as emulators hand it on");
-        assert!(
-            !parsed(&json!({})).unwrap().email_verified,
+        let earlier = parsed(&json!({})).unwrap();
+        assert_eq!(
+            (earlier.scopes, earlier.email_verified, earlier.auth_time),
+            (Vec::new(), false, 0),
             "as earlier versions wrote it"
         );
+        assert_eq!(earlier.amr, []);
     }
 
     #[test]
@@ -165,6 +200,13 @@ mod tests {
             json!({"email_verified": 1}),
             json!({"email_verified": "yes"}),
             json!({"email_verified": []}),
+            json!({"scope": ["users:read"]}),
+            json!({"scope": "a\"b"}),
+            json!({"auth_time": -1}),
+            json!({"auth_time": "soon"}),
+            json!({"auth_time": true}),
+            json!({"amr": ["pwd"]}),
+            json!({"amr": "PWD"}),
         ] {
             assert_eq!(parsed(&changes), Err(ForeignContext), "{changes}");
         }

@@ -1,14 +1,12 @@
 //! Issues access tokens.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
-use super::audience::{CLIENT_ID, IssuerAndAudience};
-use super::claims::{Audience, Claims};
+use super::audience::IssuerAndAudience;
+use super::issued::{Issue, IssuedClaims};
 use super::signer::{SignError, Signer};
 use super::verifier::Verifier;
 use crate::domain::account::Account;
-use crate::domain::id::SessionId;
+use crate::domain::scope::RoleScopes;
+use crate::domain::session::Session;
 use crate::observe::logging::chain;
 use crate::observe::request_log::record_user;
 use crate::platform::config::{ConfigError, Env};
@@ -19,6 +17,7 @@ use crate::platform::settings::ACCESS_TOKEN_SECONDS;
 pub struct Issuer {
     signer: Signer,
     expected: IssuerAndAudience,
+    role_scopes: RoleScopes,
     lifetime: u64,
 }
 
@@ -36,10 +35,11 @@ pub enum IssueError {
     /// Neither `ISSUER` nor the request determines the issuer.
     #[error("the issuer is unknown: set ISSUER")]
     NoIssuer,
-    /// Neither the gateway nor a verifier would accept the token. The account has too many roles.
+    /// Neither the gateway nor a verifier would accept the token. The account has too many roles,
+    /// scopes or claims. [`TokenSize`](super::size::TokenSize) tells before it is given them.
     #[error(
         "the access token has {octets} octets, and verifiers accept at most {most}: give the account \
-         fewer or shorter roles",
+         fewer or shorter roles or claims",
         most = Verifier::MAX_LENGTH
     )]
     TooLong {
@@ -52,8 +52,8 @@ pub enum IssueError {
 }
 
 impl Issuer {
-    /// Reads the same settings as [`Signer::from_env`] and [`IssuerAndAudience::from_env`], and
-    /// [`ACCESS_TOKEN_SECONDS`].
+    /// Reads the same settings as [`Signer::from_env`], [`IssuerAndAudience::from_env`] and
+    /// [`RoleScopes::from_env`], and [`ACCESS_TOKEN_SECONDS`].
     ///
     /// # Errors
     ///
@@ -63,6 +63,7 @@ impl Issuer {
         Ok(Self {
             signer: Signer::from_env(env)?,
             expected: IssuerAndAudience::from_env(env)?,
+            role_scopes: RoleScopes::from_env(env)?,
             lifetime,
         })
     }
@@ -83,11 +84,12 @@ impl Issuer {
     /// # Errors
     ///
     /// Returns an error if the key does not sign or the issuer is unknown, or if the account has so
-    /// many roles that verifiers would refuse the token. The request's line then names the account.
+    /// many roles, scopes or claims that verifiers would refuse the token. The request's line then
+    /// names the account.
     pub async fn issue(
         &self,
         account: &Account,
-        session: SessionId,
+        session: &Session,
         domain_name: Option<&str>,
         now: u64,
     ) -> Result<AccessToken, IssueError> {
@@ -98,19 +100,15 @@ impl Issuer {
             .ok_or(IssueError::NoIssuer)?;
         let draw = u64::from(u16::from_be_bytes(random::octets()));
         let expires_in = self.lifetime - self.lifetime * draw / u64::from(u16::MAX) / 20;
-        let claims = Claims {
-            iss: issuer.into_owned(),
-            sub: account.id,
-            aud: Audience::One(self.expected.audience.clone()),
-            client_id: CLIENT_ID.to_owned(),
-            exp: now + expires_in,
-            nbf: None,
-            iat: now,
-            jti: URL_SAFE_NO_PAD.encode(random::octets::<16>()),
-            sid: session,
-            roles: account.roles.clone(),
-            email_verified: Some(account.email_verified),
+        let issue = Issue {
+            issuer: &issuer,
+            audience: &self.expected.audience,
+            session: session.id,
+            authenticated_at: session.authenticated_at,
+            now,
+            lifetime: expires_in,
         };
+        let claims = issue.claims(account, self.role_scopes.of(&account.roles));
         let text = self.signed(&claims).await;
         // Of whose token it was the line tells nothing else before the first.
         let text = text.inspect_err(|_| record_user(account.id))?;
@@ -118,7 +116,7 @@ impl Issuer {
     }
 
     /// Signs `claims`, if verifiers will accept the result: they and this share one bound.
-    async fn signed(&self, claims: &Claims) -> Result<String, IssueError> {
+    async fn signed(&self, claims: &IssuedClaims<'_>) -> Result<String, IssueError> {
         let text = self.signer.sign(claims).await?;
         if text.len() > Verifier::MAX_LENGTH {
             let octets = text.len();
@@ -129,4 +127,4 @@ impl Issuer {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

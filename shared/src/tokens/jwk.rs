@@ -124,6 +124,16 @@ impl Public {
         }
     }
 
+    /// Returns the length of the signatures of the key, in octets (RFC 7518 sections 3.3 and 3.4,
+    /// RFC 8037 section 3.1).
+    #[cfg(feature = "accounts")]
+    pub(super) fn signature_length(&self) -> usize {
+        match self {
+            Self::Rsa { n, .. } => n.len(),
+            Self::P256 { .. } | Self::Ed25519 { .. } => 64,
+        }
+    }
+
     /// Parses the key with AWS-LC.
     fn read(&self) -> Result<ParsedPublicKey, KeyRejected> {
         match self {

@@ -139,7 +139,7 @@ pub fn unusable(error: KeySetError) -> ConfigError {
 
 /// Returns the keys of a set. Each is checked to be public, named, and of a supported kind, but is
 /// not parsed.
-fn named(document: &str) -> Result<Vec<Named>, KeySetError> {
+pub(super) fn named(document: &str) -> Result<Vec<Named>, KeySetError> {
     let jwks: Jwks = json::parse(document.as_bytes()).map_err(|error| KeySetError::Unreadable {
         line: error.line(),
         column: error.column(),

@@ -10,6 +10,8 @@ pub mod jwks;
 pub mod verifier;
 
 #[cfg(feature = "accounts")]
+mod issued;
+#[cfg(feature = "accounts")]
 pub mod issuer;
 #[cfg(feature = "accounts")]
 pub mod private_key;
@@ -17,6 +19,10 @@ pub mod private_key;
 pub mod public_key;
 #[cfg(feature = "accounts")]
 pub mod signer;
+#[cfg(feature = "accounts")]
+pub mod size;
 
 #[cfg(feature = "accounts")]
 pub use issuer::{AccessToken, Issuer};
+#[cfg(feature = "accounts")]
+pub use size::TokenSize;

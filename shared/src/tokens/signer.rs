@@ -7,7 +7,8 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::Algorithm;
 use tokio::sync::OnceCell;
 
-use super::claims::{Claims, Header};
+use super::claims::Header;
+use super::issued::IssuedClaims;
 use super::jwk::{Key, name};
 use super::jwks::KeySet;
 use super::private_key::PrivateKey;
@@ -49,10 +50,10 @@ pub enum SignError {
     #[error("the key failed")]
     Kms(#[from] KmsError),
     /// KMS does not sign a message of this length with an Ed25519 key, because Ed25519 hashes the
-    /// message itself. The account has too many roles.
+    /// message itself. The account has too many roles, scopes or claims.
     #[error(
         "the token has {octets} octets before its signature, and KMS signs at most {most} with an \
-         Ed25519 key: give the account fewer roles, or sign with a key of another kind",
+         Ed25519 key: give the account fewer roles or claims, or sign with a key of another kind",
         most = Signer::MOST_OF_ED25519
     )]
     TooLong {
@@ -69,7 +70,7 @@ pub enum SignError {
 
 impl Signer {
     /// The longest message that KMS accepts without hashing (`Sign`, `MessageType` RAW), in octets.
-    const MOST_OF_ED25519: usize = 4096;
+    pub(super) const MOST_OF_ED25519: usize = 4096;
 
     /// Reads `SIGNING_KEY`: the ARN of a KMS key that signs, or `sealed:` and a private key that
     /// KMS has encrypted (base64), or the path of one in PEM (PKCS#8). Reads `JWKS` as
@@ -160,12 +161,8 @@ impl Signer {
     /// # Errors
     ///
     /// Returns an error if the key does not sign.
-    pub async fn sign(&self, claims: &Claims) -> Result<String, SignError> {
-        let header = Header {
-            alg: name(self.algorithm).to_owned(),
-            typ: Header::TYP.to_owned(),
-            kid: self.kid.clone(),
-        };
+    pub(super) async fn sign(&self, claims: &IssuedClaims<'_>) -> Result<String, SignError> {
+        let header = Header::of(name(self.algorithm), &self.kid);
         let mut token = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&header)?);
         token.push('.');
         token.push_str(&URL_SAFE_NO_PAD.encode(serde_json::to_vec(claims)?));

@@ -77,7 +77,7 @@ fn every_letter_is_written_in_every_language_with_the_same_link_in_both_forms() 
             continue;
         };
         let page = match purpose {
-            Purpose::PasswordReset => "reset",
+            Purpose::PasswordReset | Purpose::Invitation => "reset",
             Purpose::EmailVerification => "verify",
             Purpose::EmailChange => "email-change",
             Purpose::Registration => "register",
@@ -93,10 +93,13 @@ fn every_letter_is_written_in_every_language_with_the_same_link_in_both_forms() 
             "{shown}"
         );
         assert_eq!(made.html.matches(link.as_str()).count(), 2, "{shown}");
-        let hours = format!("{} ", purpose.seconds() / 3600);
-        assert!(in_one_line.contains(&hours), "{shown}");
+        let time = match purpose {
+            Purpose::Invitation => "7 ".to_owned(),
+            _ => format!("{} ", purpose.seconds() / 3600),
+        };
+        assert!(in_one_line.contains(&time), "{shown}");
     }
-    assert_eq!(subjects.len(), 22);
+    assert_eq!(subjects.len(), 24);
 }
 
 #[test]

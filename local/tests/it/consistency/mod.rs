@@ -1,4 +1,5 @@
 mod bootstraps;
+mod directory;
 mod encryption;
 mod events;
 mod events_table;

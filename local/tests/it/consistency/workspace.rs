@@ -382,10 +382,13 @@ fn the_table_has_the_keys_and_the_expiry_that_the_store_uses() {
         table["TimeToLiveSpecification"]["AttributeName"],
         "expires_at"
     );
-    assert!(
-        table["GlobalSecondaryIndexes"].is_null(),
-        "no index, no second price"
-    );
+    let indexes = table["GlobalSecondaryIndexes"].as_array().unwrap();
+    assert_eq!(indexes.len(), 1, "each index has its price");
+    let off = BTreeMap::from([("Directory".to_owned(), "off".to_owned())]);
+    let off = template_document().with(&off).unwrap();
+    let off = &off.tables()[dynamodb::TABLE];
+    assert!(off["GlobalSecondaryIndexes"].is_null());
+    assert_eq!(off["AttributeDefinitions"].as_array().unwrap().len(), 2);
 }
 
 /// Lambda's limit for the names and values of a function's environment, in octets.

@@ -74,6 +74,7 @@ impl App {
             "email_change" => (Purpose::EmailChange, format!("TOKEN#{id}")),
             "email_verification" => (Purpose::EmailVerification, "ACCOUNT".to_owned()),
             "password_reset" => (Purpose::PasswordReset, "ACCOUNT".to_owned()),
+            "invitation" => (Purpose::Invitation, "ACCOUNT".to_owned()),
             other => panic!("a link by {other}"),
         };
         let partition = match purpose {

@@ -169,3 +169,41 @@ proptest! {
         prop_assert_eq!(upper.fingerprint(), email.fingerprint());
     }
 }
+
+#[test]
+fn a_prefix_is_what_the_canonical_forms_of_its_addresses_begin_with() {
+    for (typed, prefix) in [
+        ("", ""),
+        (" Ada ", "ada"),
+        ("ADA@Ex", "ada@ex"),
+        ("ada@xn--BCH", "ada@xn--bch"),
+        ("Ada@B\u{fc}cher", "ada@xn--bcher-kva"),
+        ("ada@b\u{fc}cher.", "ada@xn--bcher-kva."),
+        ("ada@b\u{fc}cher.ex", "ada@xn--bcher-kva.ex"),
+        ("ada@mail.B\u{dc}CHER.ex", "ada@mail.xn--bcher-kva.ex"),
+        // No address begins with these.
+        ("\u{e4}da@b\u{fc}cher", "\u{e4}da@xn--bcher-kva"),
+        ("ada@b\u{fc} cher", "ada@b\u{fc} cher"),
+        ("ada@\u{ff41}", "ada@\u{ff41}"),
+        ("\u{212a}", "\u{212a}"),
+        ("begins_with(address, :a)", "begins_with(address, :a)"),
+    ] {
+        assert_eq!(Email::canonical_prefix(typed), prefix, "{typed}");
+    }
+}
+
+proptest! {
+    #![proptest_config(crate::properties::cases())]
+
+    #[test]
+    fn every_beginning_of_an_address_in_ascii_is_a_prefix(
+        text in "[a-zA-Z0-9!#+._-]{1,12}@[a-z0-9]{1,8}\\.[a-z]{2,4}",
+        length in 0_usize..30,
+    ) {
+        if let Ok(email) = Email::parse(&text) {
+            let beginning: String = text.chars().take(length).collect();
+            let prefix = Email::canonical_prefix(&beginning);
+            prop_assert!(email.canonical().starts_with(&prefix), "{} {}", text, prefix);
+        }
+    }
+}

@@ -87,6 +87,8 @@ pub struct Session {
     pub password_epoch: u64,
     /// The time when the session began.
     pub created_at: u64,
+    /// The time when its owner last gave the password for it: the `auth_time` of its access tokens.
+    pub authenticated_at: u64,
     /// The time when the session was last used.
     pub last_used_at: u64,
     /// The time when the session ends unless it is used again.
@@ -164,6 +166,7 @@ impl Session {
             repeats: Repeats::default(),
             password_epoch: account.password_epoch,
             created_at: now,
+            authenticated_at: now,
             last_used_at: now,
             expires_at: policy.end(now, now),
             device,
@@ -211,7 +214,7 @@ impl Session {
     }
 
     /// Returns the session after a change of its owner's password to one with this epoch, and its
-    /// new token. No token from before leads to it: whoever has copied one cannot compute it.
+    /// new token. The owner has just given the password. No token from before leads to it: whoever has copied one cannot compute it.
     pub fn with_new_token(
         &self,
         password_epoch: u64,
@@ -227,6 +230,7 @@ impl Session {
         };
         let next = Self {
             password_epoch,
+            authenticated_at: now,
             repeats: Repeats::default(),
             ..self.with_token(&token, random::octets(), source, policy, now)
         };

@@ -187,6 +187,11 @@ fn after_a_change_of_the_password_no_token_leads_to_the_current_one() {
         (changed.counter, changed.password_epoch, changed.expires_at),
         (2, 1, BEGAN + 150)
     );
+    assert_eq!(
+        (session.authenticated_at, changed.authenticated_at),
+        (BEGAN, BEGAN + 50),
+        "a refresh gives no password, and a change of it does"
+    );
 }
 
 #[test]

@@ -12,8 +12,8 @@ pub enum Kept {
     /// In the event table, under the address: a stranger can cause it, or the request does not know
     /// or must not tell whether the address has an account.
     UnderAddress,
-    /// In the event table: under the account if somebody with its token caused the event, else under
-    /// the address.
+    /// In the event table: under the account if somebody with its token or an operator caused the
+    /// event, else under the address.
     UnderEither,
 }
 
@@ -43,11 +43,13 @@ impl AuditEvent {
             | Self::MailComplained => Kept::UnderAccount,
             Self::EmailTaken
             | Self::LoginRefused
-            | Self::PasswordResetRequested
             | Self::EmailVerificationRequested
             | Self::RegistrationRequested => Kept::UnderAddress,
-            // A registration that waits for its link has no account yet.
-            Self::AttemptRefused | Self::PasswordRefused => Kept::UnderEither,
+            // A registration that waits for its link has no account yet. An operator may ask for a
+            // reset of an account; whoever else asks for one names an address.
+            Self::AttemptRefused | Self::PasswordRefused | Self::PasswordResetRequested => {
+                Kept::UnderEither
+            }
             // The authorizer has no table. Anybody can present tokens of any account.
             Self::TokenRefused | Self::LinkRefused => Kept::InLogOnly,
             // Their rows would be records of the stream that caused them.

@@ -6,20 +6,26 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
     EcdsaSigningAlgorithm, Ed25519KeyPair,
 };
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use pem::Pem;
 use proptest::prelude::*;
 
 use super::super::verifier::Verifier;
 use super::*;
 use crate::domain::account::NewAccount;
+use crate::domain::auth_method::AuthMethod;
+use crate::domain::custom_claims::CustomClaims;
 use crate::domain::email::Email;
+use crate::domain::id::SessionId;
 use crate::domain::name::Name;
+use crate::domain::session::{Device, SessionPolicy};
 use crate::tokens::claims::Header;
 use crate::tokens::private_key::PrivateKey;
 use crate::tokens::public_key::jwks;
 use crate::tokens::verifier::TokenError;
 
-const NOW: u64 = 1_800_000_000;
+pub(in crate::tokens) const NOW: u64 = 1_800_000_000;
 
 fn pem(der: &[u8]) -> String {
     pem::encode(&Pem::new("PRIVATE KEY", der))
@@ -42,7 +48,7 @@ fn ed25519() -> String {
 }
 
 /// The key of each kind that signs, with its algorithm.
-fn kinds() -> [(PrivateKey, &'static str); 3] {
+pub(in crate::tokens) fn kinds() -> [(PrivateKey, &'static str); 3] {
     let p256 = ec(&ECDSA_P256_SHA256_FIXED_SIGNING);
     [(rsa(), "RS256"), (p256, "ES256"), (ed25519(), "EdDSA")]
         .map(|(pem, alg)| (PrivateKey::from_pem(&pem).unwrap(), alg))
@@ -54,7 +60,7 @@ fn published(signer: &PrivateKey) -> serde_json::Value {
     set["keys"][0].take()
 }
 
-fn verifier(jwks: &str) -> Verifier {
+pub(in crate::tokens) fn verifier(jwks: &str) -> Verifier {
     let lookup = |name: &str| match name {
         "JWKS" => Some(jwks.to_owned()),
         "ISSUER" => Some("https://auth.example.com".to_owned()),
@@ -63,17 +69,43 @@ fn verifier(jwks: &str) -> Verifier {
     Verifier::from_env(&Env::new(&lookup)).unwrap()
 }
 
-fn issuer(key: PrivateKey) -> Issuer {
-    let lookup = |name: &str| (name == "ISSUER").then(|| "https://auth.example.com".to_owned());
-    let expected = IssuerAndAudience::from_env(&Env::new(&lookup)).unwrap();
+/// The scopes of `issuer`.
+pub(in crate::tokens) const ROLE_SCOPES: &str = "admin=users:read users:write;editor=notes:write";
+
+pub(in crate::tokens) fn issuer(key: PrivateKey) -> Issuer {
+    let lookup = |name: &str| match name {
+        "ISSUER" => Some("https://auth.example.com".to_owned()),
+        "ROLE_SCOPES" => Some(ROLE_SCOPES.to_owned()),
+        _ => None,
+    };
+    let env = Env::new(&lookup);
     Issuer {
         signer: Signer::held(key),
-        expected,
+        expected: IssuerAndAudience::from_env(&env).unwrap(),
+        role_scopes: RoleScopes::from_env(&env).unwrap(),
         lifetime: 900,
     }
 }
 
-fn account() -> Account {
+/// Returns a session that began now.
+pub(in crate::tokens) fn session(account: &Account) -> Session {
+    let policy = SessionPolicy {
+        idle_seconds: 1000,
+        max_seconds: 1000,
+        grace_seconds: 0,
+        repeats: 5,
+    };
+    Session::begin(account, Device::default(), &policy, NOW * 1000).0
+}
+
+/// Returns the claims of a token as they are written.
+fn payload(token: &AccessToken) -> serde_json::Value {
+    let payload = token.text.split('.').nth(1).unwrap();
+    let payload = URL_SAFE_NO_PAD.decode(payload).unwrap();
+    crate::platform::json::parse(&payload).unwrap()
+}
+
+pub(in crate::tokens) fn account() -> Account {
     let new = NewAccount {
         email: Email::parse("ada@example.com").unwrap(),
         first_name: Name::parse("Ada").unwrap(),
@@ -82,7 +114,7 @@ fn account() -> Account {
     Account::open(new, NOW * 1000)
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(in crate::tokens) fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
@@ -99,9 +131,9 @@ fn with_roles(count: usize, length: usize) -> Account {
 }
 
 fn issue(signer: PrivateKey) -> (AccessToken, SessionId) {
-    let session = SessionId::new(NOW * 1000);
-    let issued = block_on(issuer(signer).issue(&account(), session, None, NOW));
-    (issued.unwrap(), session)
+    let session = session(&account());
+    let issued = block_on(issuer(signer).issue(&account(), &session, None, NOW));
+    (issued.unwrap(), session.id)
 }
 
 #[test]
@@ -216,13 +248,11 @@ fn roles_are_left_out_if_there_are_none() {
     let [_, (signer, _), _] = kinds();
     let verifier = verifier(&jwks([signer.public()]));
     let issuer = issuer(signer);
-    let session = SessionId::new(NOW * 1000);
+    let session = session(&account());
     for (count, written) in [(0, None), (2, Some(2))] {
         let account = with_roles(count, 3);
-        let token = block_on(issuer.issue(&account, session, None, NOW)).unwrap();
-        let payload = token.text.split('.').nth(1).unwrap();
-        let payload = URL_SAFE_NO_PAD.decode(payload).unwrap();
-        let payload: serde_json::Value = crate::platform::json::parse(&payload).unwrap();
+        let token = block_on(issuer.issue(&account, &session, None, NOW)).unwrap();
+        let payload = payload(&token);
         let roles = payload
             .get("roles")
             .map(|roles| roles.as_array().unwrap().len());
@@ -233,12 +263,65 @@ fn roles_are_left_out_if_there_are_none() {
 }
 
 #[test]
+fn a_token_has_the_scopes_of_the_roles_and_what_operators_have_added() {
+    let [_, (signer, _), _] = kinds();
+    let verifier = verifier(&jwks([signer.public()]));
+    let issuer = issuer(signer);
+    let added = serde_json::json!({
+        "https://example.com/plan": "gold", "urn:example:teams": ["a", "b"],
+    });
+    let account = Account {
+        roles: ["editor", "admin"].map(|role| role.parse().unwrap()).into(),
+        claims: CustomClaims::parse(&added).unwrap(),
+        ..account()
+    };
+    let session = Session {
+        authenticated_at: NOW - 60,
+        ..session(&account)
+    };
+    let token = block_on(issuer.issue(&account, &session, None, NOW)).unwrap();
+    let payload = payload(&token);
+    assert_eq!(payload["scope"], "notes:write users:read users:write");
+    assert_eq!(payload["auth_time"], NOW - 60);
+    assert_eq!(payload["amr"], serde_json::json!(["pwd"]));
+    for (name, value) in added.as_object().unwrap() {
+        assert_eq!(payload[name], *value);
+    }
+    let claims = verifier.verify(&token.text, None, NOW).unwrap();
+    let scopes: Vec<_> = claims.scope.iter().map(|scope| scope.as_str()).collect();
+    assert_eq!(scopes, ["notes:write", "users:read", "users:write"]);
+    assert_eq!(claims.auth_time, Some(NOW - 60));
+    assert_eq!(claims.amr, [AuthMethod::PASSWORD]);
+
+    let other = Account {
+        roles: vec!["other".parse().unwrap()],
+        ..account
+    };
+    let token = block_on(issuer.issue(&other, &session, None, NOW)).unwrap();
+    assert!(self::payload(&token).get("scope").is_none());
+}
+
+#[test]
+fn no_claim_that_is_added_has_the_name_of_one_that_is_read() {
+    let [_, (signer, _), _] = kinds();
+    let (token, _) = issue(signer);
+    let payload = payload(&token);
+    let written = payload.as_object().unwrap().keys().map(String::as_str);
+    for name in written.chain(["nbf", "roles", "scope", "email", "cnf", "act", "groups"]) {
+        let added = serde_json::json!({ name: "x" });
+        assert!(CustomClaims::parse(&added).is_err(), "{name}");
+        // As it would be in an item that somebody wrote by hand.
+        assert!(added.to_string().parse::<CustomClaims>().is_err(), "{name}");
+    }
+}
+
+#[test]
 fn an_account_with_too_many_roles_gets_no_token_and_never_one_that_is_refused() {
     let [_, (signer, _), _] = kinds();
     let verifier = verifier(&jwks([signer.public()]));
     let issuer = issuer(signer);
-    let session = SessionId::new(NOW * 1000);
-    let issue = |account: &Account| block_on(issuer.issue(account, session, None, NOW));
+    let session = session(&account());
+    let issue = |account: &Account| block_on(issuer.issue(account, &session, None, NOW));
     let mut longest = 0;
     for count in 0..=120 {
         match issue(&with_roles(count, 64)) {
@@ -264,9 +347,9 @@ fn lifetimes_are_spread_over_the_last_twentieth() {
     let [(signer, _), ..] = kinds();
     let issuer = issuer(signer);
     let account = account();
-    let session = SessionId::new(NOW * 1000);
+    let session = session(&account);
     let issue = || {
-        block_on(issuer.issue(&account, session, None, NOW))
+        block_on(issuer.issue(&account, &session, None, NOW))
             .unwrap()
             .expires_in
     };
@@ -294,10 +377,11 @@ fn the_issuer_is_derived_from_the_domain_where_none_is_set() {
     let issuer = Issuer {
         signer: Signer::held(signer),
         expected,
+        role_scopes: RoleScopes::default(),
         lifetime: 900,
     };
-    let session = SessionId::new(NOW * 1000);
-    let issue = |domain| block_on(issuer.issue(&account(), session, domain, NOW));
+    let session = session(&account());
+    let issue = |domain| block_on(issuer.issue(&account(), &session, domain, NOW));
     let token = issue(Some("api.example.com")).unwrap().text;
     let claims = verifier
         .verify(&token, Some("api.example.com"), NOW)
@@ -390,8 +474,8 @@ proptest! {
         });
         let (issuer, verifier) = &made[kind];
         let account = with_roles(count, length);
-        let session = SessionId::new(NOW * 1000);
-        match block_on(issuer.issue(&account, session, None, NOW)) {
+        let session = session(&account);
+        match block_on(issuer.issue(&account, &session, None, NOW)) {
             Ok(token) => {
                 let claims = verifier.verify(&token.text, None, NOW);
                 prop_assert_eq!(claims.map(|claims| claims.roles), Ok(account.roles));
