@@ -22,9 +22,9 @@ async fn main() -> ExitCode {
         }
     };
     let arguments = Arguments::parse();
-    if arguments.is_serve() {
-        // The output of the other commands is theirs alone.
-        logging::init(&process_env(), &shown());
+    match arguments.is_serve() {
+        true => logging::init(&process_env(), &shown()),
+        false => logging::init_for_a_command(&shown()),
     }
     commands::run(arguments, end).await
 }

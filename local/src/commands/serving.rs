@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::{Local, dynamodb, signing_key};
 
 /// The function whose environment the commands have.
-pub(super) const FUNCTION: &str = "register";
+pub(super) const FUNCTION: &str = "admin";
 
 /// What a process that serves a data folder says of itself.
 #[derive(Serialize, Deserialize)]

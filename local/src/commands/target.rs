@@ -12,6 +12,7 @@ use shared::domain::{Account, Email, Event, Origin, UserId};
 use shared::observe::audit::Entry;
 use shared::platform::clock::Clock;
 use shared::platform::config::{ConfigError, Env, process_env};
+use shared::store::directory::Directory;
 use shared::store::{EventReader, Store};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -24,6 +25,9 @@ use super::stack::Aws;
 use super::{Failure, serving};
 use crate::dynamodb::{self, Storage};
 use crate::{Phase, listen, local_parameters, make_folder, url_of};
+
+/// The variable with the keys that sign tokens.
+const JWKS: &str = "JWKS";
 
 /// What to work on. Without any of these: the local table, through `latchkey serve` if it runs.
 #[derive(clap::Args)]
@@ -156,7 +160,11 @@ impl TargetFlags {
             server: tokio::spawn(dynamodb::serve(listener, database, phases)),
         };
         let place = format!("the accounts in {}", data_dir.display());
-        let variables = variables(here, &parameters)?;
+        let mut variables = variables(here, &parameters)?;
+        let jwks = data_dir.join("jwks.json");
+        if jwks.is_file() {
+            variables.insert(JWKS.to_owned(), jwks.display().to_string());
+        }
         let client = local_client(&url)?;
         Target::new(client, place, variables, None, Some(opened))
     }
@@ -195,9 +203,6 @@ async fn of_stack(
         })?;
         variables.insert(variable.to_owned(), table.clone());
     }
-    if let (None, Some(url)) = (variables.get("ISSUER"), stack.outputs.get("ApiUrl")) {
-        variables.insert("ISSUER".to_owned(), url.clone());
-    }
     let place = format!("the stack {name} in {}", aws.region());
     Ok((aws, place, variables))
 }
@@ -209,9 +214,12 @@ fn variables(
 ) -> anyhow::Result<BTreeMap<String, String>> {
     let template = here.template.with(parameters)?;
     let of_function = template.environments().get(serving::FUNCTION);
-    of_function
-        .cloned()
-        .with_context(|| format!("template.yaml has no function {}", serving::FUNCTION))
+    let of_function = of_function.cloned();
+    let mut variables = of_function
+        .with_context(|| format!("template.yaml has no function {}", serving::FUNCTION))?;
+    // The template names a resource that makes the keys.
+    variables.remove(JWKS);
+    Ok(variables)
 }
 
 impl Target {
@@ -255,6 +263,15 @@ impl Target {
         Ok(read(&Env::new(&lookup))?)
     }
 
+    /// Returns the directory of the accounts, or `None` if the deployment has none.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the deployment's setting is wrong.
+    pub(super) fn directory(&self) -> anyhow::Result<Option<Directory>> {
+        self.setting(|env| Directory::from_env(env, &self.store))
+    }
+
     /// Returns who works on the tables: the ARN of an identity of AWS, or a user of this machine.
     ///
     /// # Errors
@@ -291,13 +308,9 @@ impl Target {
     ///
     /// Returns one sentence if there is none.
     pub(super) async fn account(&self, who: &Who) -> Result<Account, Failure> {
-        let id = match who {
-            Who::Id(id) => Some(*id),
-            Who::Email(email) => self.store.owner(&email.fingerprint()).await?,
-        };
-        let account = match id {
-            Some(id) => self.store.account(id).await?,
-            None => None,
+        let account = match who {
+            Who::Id(id) => self.store.account(*id).await?,
+            Who::Email(email) => self.store.account_at(email).await?,
         };
         account.ok_or_else(|| {
             let place = &self.place;

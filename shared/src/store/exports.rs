@@ -8,7 +8,8 @@ use crate::domain::id::UserId;
 use crate::domain::password::hash::PasswordHash;
 
 impl Store {
-    /// Returns the hashes of the passwords of `accounts`, in any order. An account whose credential
+    /// Returns the hashes of the passwords of `accounts`, in any order. It takes one request for each
+    /// 100 accounts. An account whose credential
     /// is being moved or deleted has none.
     ///
     /// # Errors

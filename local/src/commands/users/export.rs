@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::io::{BufWriter, Write, stdout};
 use std::path::PathBuf;
 
+use anyhow::anyhow;
 use serde::Serialize;
 use shared::domain::account::OperatorView;
-use shared::domain::{Account, Status};
+use shared::domain::{PasswordHash, Status};
 
 use super::super::target::Target;
 use super::super::{Failure, terminal};
@@ -21,6 +22,9 @@ pub(super) struct Export {
     #[arg(long)]
     with_hashes: bool,
 }
+
+/// The number of accounts whose hashes are read at once: the limit of `BatchGetItem`.
+const BATCH: usize = 100;
 
 /// An account as an import takes it back.
 #[derive(Serialize)]
@@ -54,32 +58,44 @@ async fn write(
     with_hashes: bool,
     mut out: impl Write,
 ) -> Result<usize, Failure> {
-    let (mut count, mut after) = (0, None);
+    let (mut count, mut unreadable) = (0, 0);
+    let mut scan = target.store.scan_accounts(0, 1);
     loop {
-        let scanned = target.store.scan_accounts(after.as_ref()).await?;
-        let accounts: Vec<Account> = scanned
-            .accounts
-            .into_iter()
-            .filter(|account| account.status != Status::Deleting)
-            .collect();
+        let mut accounts = Vec::with_capacity(BATCH);
+        while accounts.len() < BATCH
+            && let Some(scanned) = scan.next().await?
+        {
+            match scanned.account {
+                Ok(account) if account.status == Status::Deleting => {}
+                Ok(account) => accounts.push(account),
+                Err(error) => {
+                    unreadable += 1;
+                    terminal::tell(&format!("{} is left out: {error}", scanned.id))?;
+                }
+            }
+        }
         let mut hashes = HashMap::new();
         if with_hashes {
-            let found = target.store.password_hashes(&accounts).await?;
-            hashes.extend(found);
+            hashes.extend(target.store.password_hashes(&accounts).await?);
         }
         for account in &accounts {
             let exported = Exported {
                 account: account.operator_view(),
-                password_hash: hashes.get(&account.id).map(|hash| hash.to_phc()),
+                password_hash: hashes.get(&account.id).map(PasswordHash::to_phc),
             };
             serde_json::to_writer(&mut out, &exported)?;
             writeln!(out)?;
         }
         count += accounts.len();
-        after = scanned.next;
-        if after.is_none() {
-            out.flush()?;
-            return Ok(count);
+        if accounts.len() < BATCH {
+            break;
         }
+    }
+    out.flush()?;
+    match unreadable {
+        0 => Ok(count),
+        _ => Err(Failure::Fault(anyhow!(
+            "{unreadable} accounts cannot be read; all others are written"
+        ))),
     }
 }

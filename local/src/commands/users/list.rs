@@ -8,7 +8,6 @@ use shared::domain::{Role, UserId, rfc3339};
 use super::super::Failure;
 use super::super::listing::{Format, Listing};
 use super::super::target::Target;
-use super::directory;
 
 const COLUMNS: &[&str] = &["id", "email", "status", "joined", "roles"];
 
@@ -48,32 +47,33 @@ pub(super) async fn find(target: &Target, asked: Find) -> Result<(), Failure> {
 }
 
 async fn write(target: &Target, prefix: Option<&str>, format: Format) -> Result<(), Failure> {
+    let directory = target.directory()?.ok_or_else(|| {
+        Failure::Refused(
+            "the deployment has no directory (Directory=off): show an account by its whole address, \
+             or export all of them"
+                .to_owned(),
+        )
+    })?;
     let mut listing = Listing::new(BufWriter::new(stdout()), format, COLUMNS);
-    let mut after = None;
-    loop {
-        let part = directory::part(&target.store, prefix, after.as_ref()).await?;
-        for row in part.rows {
-            let joined = rfc3339(row.date_joined);
-            let view = View {
-                id: row.id,
-                email: &row.email,
-                status: row.status.name(),
-                date_joined: &joined,
-                roles: &row.roles,
-            };
-            let roles: Vec<_> = row.roles.iter().map(Role::as_str).collect();
-            let cells = vec![
-                row.id.to_string(),
-                row.email.clone(),
-                view.status.to_owned(),
-                joined.clone(),
-                roles.join(" "),
-            ];
-            listing.row(cells, &view)?;
-        }
-        after = part.next;
-        if after.is_none() {
-            return listing.flush();
-        }
+    let mut list = directory.stream(prefix);
+    while let Some(listed) = list.next().await? {
+        let joined = rfc3339(listed.date_joined);
+        let view = View {
+            id: listed.id,
+            email: listed.email.as_str(),
+            status: listed.status.name(),
+            date_joined: &joined,
+            roles: &listed.roles,
+        };
+        let roles: Vec<_> = listed.roles.iter().map(Role::as_str).collect();
+        let cells = vec![
+            view.id.to_string(),
+            view.email.to_owned(),
+            view.status.to_owned(),
+            joined.clone(),
+            roles.join(" "),
+        ];
+        listing.row(cells, &view)?;
     }
+    listing.flush()
 }

@@ -3,7 +3,6 @@
 mod change;
 mod create;
 mod delete;
-mod directory;
 mod export;
 mod list;
 mod password;
@@ -15,7 +14,7 @@ mod token_size;
 use std::io::Write as _;
 
 use clap::Subcommand;
-use shared::domain::Account;
+use shared::domain::{Account, Role, Status, UserId};
 
 use super::listing::shown;
 use super::target::{Target, TargetFlags, Who, who};
@@ -165,20 +164,33 @@ async fn confirm_last_administrator(
     if sure.yes || !account.is_administrator() {
         return Ok(());
     }
-    let is_another = directory::another_administrator(&target.store, account.id).await?;
-    match is_another {
-        Some(true) => Ok(()),
-        Some(false) => {
-            let question = format!("{} is the last administrator. Go on?", named(account));
-            confirm(sure, &question).await
-        }
-        None => {
-            let named = named(account);
-            let question = format!(
-                "{named} is an administrator, and without a directory nobody can tell whether there \
-                 is another. Go on?"
-            );
-            confirm(sure, &question).await
+    let question = match another_administrator(target, account.id).await? {
+        Some(true) => return Ok(()),
+        Some(false) => format!("{} is the last administrator. Go on?", named(account)),
+        None => format!(
+            "{} is an administrator, and without a directory nobody can tell whether there is \
+             another. Go on?",
+            named(account)
+        ),
+    };
+    confirm(sure, &question).await
+}
+
+/// Returns whether there is an administrator besides `user`, or `None` if the deployment has no
+/// directory.
+async fn another_administrator(target: &Target, user: UserId) -> Result<Option<bool>, Failure> {
+    let Some(directory) = target.directory()? else {
+        return Ok(None);
+    };
+    let mut list = directory.stream(None);
+    while let Some(listed) = list.next().await? {
+        let mut roles = listed.roles.iter().map(Role::as_str);
+        if listed.id != user
+            && listed.status == Status::Active
+            && roles.any(|role| role == Account::ADMINISTRATOR)
+        {
+            return Ok(Some(true));
         }
     }
+    Ok(Some(false))
 }

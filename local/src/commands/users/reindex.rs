@@ -2,8 +2,10 @@
 
 use std::io::Write as _;
 
-use super::super::Failure;
+use anyhow::anyhow;
+
 use super::super::target::Target;
+use super::super::{Failure, terminal};
 
 /// Brings accounts of earlier versions into the directory, which `list` and `find` read. It can be
 /// ended and run again at any time.
@@ -12,20 +14,25 @@ pub(super) struct Reindex {}
 
 /// Brings accounts into the directory.
 pub(super) async fn run(target: &Target, _asked: Reindex) -> Result<(), Failure> {
-    let (mut seen, mut added, mut after) = (0, 0, None);
-    loop {
-        let scanned = target.store.scan_accounts(after.as_ref()).await?;
-        for account in &scanned.accounts {
-            seen += 1;
-            added += usize::from(target.store.reindex_account(account).await?);
-        }
-        after = scanned.next;
-        if after.is_none() {
-            break;
+    let (mut seen, mut mended, mut unreadable) = (0, 0, 0);
+    let mut scan = target.store.scan_accounts(0, 1);
+    while let Some(scanned) = scan.next().await? {
+        seen += 1;
+        match scanned.account {
+            Ok(account) if scanned.is_misplaced => {
+                mended += usize::from(target.store.reindex_account(&account).await?);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                unreadable += 1;
+                terminal::tell(&format!("{} is left out: {error}", scanned.id))?;
+            }
         }
     }
-    Ok(writeln!(
-        std::io::stdout(),
-        "Read {seen} accounts, of which {added} were not in the directory."
-    )?)
+    let mut out = std::io::stdout();
+    writeln!(out, "Read {seen} accounts, and put {mended} of them into the directory.")?;
+    match unreadable {
+        0 => Ok(()),
+        _ => Err(Failure::Fault(anyhow!("{unreadable} accounts cannot be read"))),
+    }
 }

@@ -81,6 +81,6 @@ fn a_reader_that_reads_no_more_ends_a_list_silently() {
 fn accounts_of_earlier_versions_are_brought_into_the_directory_once() {
     let accounts = Accounts::new("reindex");
     accounts.create("ada@example.com", &[]);
-    let sentence = "Read 1 accounts, of which 0 were not in the directory.\n";
+    let sentence = "Read 1 accounts, and put 0 of them into the directory.\n";
     assert_eq!(accounts.run(&["users", "reindex"]).expect(0).stdout, sentence);
 }
