@@ -20,6 +20,7 @@ use tokio::time::timeout;
 
 use super::find::Here;
 use super::listing::shown;
+use super::reference::WHICH;
 use super::serve::parameter;
 use super::stack::Aws;
 use super::{Failure, serving};
@@ -31,7 +32,7 @@ const JWKS: &str = "JWKS";
 
 /// What to work on. Without any of these: the local table, through `latchkey serve` if it runs.
 #[derive(clap::Args)]
-#[command(next_help_heading = "Which accounts")]
+#[command(next_help_heading = WHICH)]
 pub(super) struct TargetFlags {
     /// The stack in AWS, with the credentials that every AWS tool finds.
     #[arg(long, global = true, value_name = "NAME", conflicts_with_all = ["table", "event_table"])]

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use anyhow::Context as _;
 use shared::domain::Status;
 use shared::observe::AuditEvent;
 use shared::observe::audit::EndedBy;
@@ -51,6 +52,10 @@ pub(super) async fn run(target: &Target, asked: Delete) -> Result<(), Failure> {
             .begin_deletion_by_operator(None, &account, false, now, &events);
         outcome(&account, begun.await?)?;
     }
-    target.store.finish_deletion(account.id).await?;
+    let finished = target.store.finish_deletion(account.id).await;
+    finished.with_context(|| {
+        let id = account.id;
+        format!("{named} is no more, but not all of it is removed: `users delete {id}` goes on")
+    })?;
     Ok(writeln!(std::io::stdout(), "Deleted {named}.")?)
 }
