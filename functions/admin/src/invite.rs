@@ -42,13 +42,9 @@ impl Admin {
         // Nobody has logged in from anywhere yet.
         let attempts = Attempts::default();
         let key = AttemptKey::new(&account.email, Place::Address, &origin.source());
-        let opened = self.store.invite(
-            Some(actor),
-            &account,
-            &password,
-            (&key, &attempts),
-            &events,
-        );
+        let opened =
+            self.store
+                .invite(Some(actor), &account, &password, (&key, &attempts), &events);
         match opened.await? {
             Invited::Done => {}
             Invited::ActorGone => return Err(Problem::Forbidden),

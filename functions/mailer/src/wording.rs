@@ -139,8 +139,14 @@ mod tests {
             ]
             .map(|it| language.lifetime(it))
         };
-        assert_eq!(lifetime(Language::English), ["1 hour", "24 hours", "7 days"]);
-        assert_eq!(lifetime(Language::German), ["1 Stunde", "24 Stunden", "7 Tage"]);
+        assert_eq!(
+            lifetime(Language::English),
+            ["1 hour", "24 hours", "7 days"]
+        );
+        assert_eq!(
+            lifetime(Language::German),
+            ["1 Stunde", "24 Stunden", "7 Tage"]
+        );
     }
 
     #[test]

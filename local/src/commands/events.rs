@@ -15,7 +15,15 @@ use super::listing::{Format, Listing};
 use super::target::{Target, TargetFlags, Who, who};
 
 const COLUMNS: &[&str] = &[
-    "time", "event", "account", "actor", "by", "reason", "ip", "session", "user agent",
+    "time",
+    "event",
+    "account",
+    "actor",
+    "by",
+    "reason",
+    "ip",
+    "session",
+    "user agent",
 ];
 
 /// How long what an event tells of may last before its row is written, in milliseconds.
@@ -110,7 +118,9 @@ async fn show(
         for subject in subjects {
             let mut after = None;
             loop {
-                let page = target.events.logged(subject.as_ref(), since, after.as_ref());
+                let page = target
+                    .events
+                    .logged(subject.as_ref(), since, after.as_ref());
                 let page = page.await?;
                 let events = page.events.into_iter();
                 found.extend(events.map(|event| (event.event.id.to_string(), event)));
@@ -136,10 +146,7 @@ async fn show(
     }
 }
 
-fn row(
-    listing: &mut Listing<BufWriter<Stdout>>,
-    logged: &LoggedEvent,
-) -> Result<(), Failure> {
+fn row(listing: &mut Listing<BufWriter<Stdout>>, logged: &LoggedEvent) -> Result<(), Failure> {
     let LoggedEvent { subject, event } = logged;
     let (user_id, address) = match subject {
         Subject::User(user) => (Some(*user), None),
@@ -175,7 +182,10 @@ fn row(
         text(&event.by),
         text(&event.reason),
         event.device.ip.clone(),
-        event.session_id.map(|id| id.to_string()).unwrap_or_default(),
+        event
+            .session_id
+            .map(|id| id.to_string())
+            .unwrap_or_default(),
         event.device.user_agent.clone(),
     ];
     listing.row(cells, &view)

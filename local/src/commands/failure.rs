@@ -38,7 +38,12 @@ impl Failure {
     pub(super) fn sentence(&self) -> Option<String> {
         match self {
             Self::Closed => None,
-            Self::Fault(error) => Some(format!("{error:#}")),
+            // Some of the SDK's have several lines.
+            Self::Fault(error) => {
+                let text = format!("{error:#}");
+                let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+                Some(lines.collect::<Vec<_>>().join(" "))
+            }
             Self::Refused(sentence) | Self::Missing(sentence) | Self::Conflict(sentence) => {
                 Some(sentence.clone())
             }

@@ -164,14 +164,14 @@ mod tests {
         json: false,
         csv: false,
     };
-    const CSV: Format = Format {
-        csv: true,
-        ..TABLE
-    };
+    const CSV: Format = Format { csv: true, ..TABLE };
 
     #[test]
     fn a_table_is_aligned_by_what_a_terminal_shows() {
-        let text = written(TABLE, &[["Ada", "admin"], ["天才", ""], ["a\u{1b}[2J", "x"]]);
+        let text = written(
+            TABLE,
+            &[["Ada", "admin"], ["天才", ""], ["a\u{1b}[2J", "x"]],
+        );
         let expected = "\
 NAME         ROLES
 Ada          admin
@@ -225,7 +225,10 @@ a\\u{1b}[2J  x
             json: true,
             ..TABLE
         };
-        assert_eq!(written(json, &[["=1", "a\u{1b}"]]), "[\"=1\",\"a\\u001b\"]\n");
+        assert_eq!(
+            written(json, &[["=1", "a\u{1b}"]]),
+            "[\"=1\",\"a\\u001b\"]\n"
+        );
         assert_eq!(written(json, &[]), "");
     }
 }

@@ -29,7 +29,10 @@ fn describe(command: &mut Command, name: &str, page: &mut String) {
         false => &help,
     };
     let help: Vec<_> = help.lines().map(str::trim_end).collect();
-    page.push_str(&format!("### {name}\n\n```text\n{}\n```\n\n", help.join("\n").trim_end()));
+    page.push_str(&format!(
+        "### {name}\n\n```text\n{}\n```\n\n",
+        help.join("\n").trim_end()
+    ));
     for inner in command.get_subcommands_mut() {
         if inner.get_name() != "help" {
             let name = format!("{name} {}", inner.get_name());

@@ -53,10 +53,7 @@ pub(super) struct ServeFlags {
 }
 
 /// Serves until `end` comes.
-pub(super) async fn run(
-    flags: ServeFlags,
-    end: impl Future<Output = ()>,
-) -> Result<(), Failure> {
+pub(super) async fn run(flags: ServeFlags, end: impl Future<Output = ()>) -> Result<(), Failure> {
     let here = Here::find()?;
     let data_dir = flags.data_dir.unwrap_or_else(|| here.data_dir());
     let location = if flags.ephemeral {
@@ -84,7 +81,10 @@ pub(super) async fn run(
     let published = serving::publish(&data_dir, &local, flags.ephemeral).await;
     let _published = published.unwrap_or_else(|error| {
         let error = format!("{error:#}");
-        tracing::warn!(error, "the commands of operators will not find this process");
+        tracing::warn!(
+            error,
+            "the commands of operators will not find this process"
+        );
         None
     });
     greet(&local, &location, elsewhere.as_deref());

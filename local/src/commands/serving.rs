@@ -43,7 +43,8 @@ pub(super) async fn publish(
     local: &Local,
     is_ephemeral: bool,
 ) -> anyhow::Result<Option<Published>> {
-    if is_ephemeral && let Some(other) = find(data_dir).await
+    if is_ephemeral
+        && let Some(other) = find(data_dir).await
         && !other.is_ephemeral
     {
         return Ok(None);

@@ -27,7 +27,12 @@ pub(super) struct Man {
 /// Prints the completions.
 pub(super) fn completions(asked: &Completions) -> Result<(), Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(asked.shell, &mut Arguments::command(), "latchkey", &mut script);
+    clap_complete::generate(
+        asked.shell,
+        &mut Arguments::command(),
+        "latchkey",
+        &mut script,
+    );
     Ok(io::stdout().write_all(&script)?)
 }
 

@@ -7,6 +7,8 @@ use anyhow::{Context as _, anyhow};
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::ProvideCredentials as _;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use shared::aws::HttpsClient;
 use shared::platform::config::process_env;
@@ -55,7 +57,29 @@ impl Aws {
                     .to_owned(),
             ));
         }
-        Ok(Self(config))
+        let aws = Self(config);
+        aws.check_credentials().await?;
+        Ok(aws)
+    }
+
+    /// Checks that there are credentials, whose lack the SDK would tell with each request, in a page.
+    async fn check_credentials(&self) -> Result<(), Failure> {
+        let missing = || {
+            let sentence =
+                "there are no credentials of AWS: log in as for the AWS CLI, or give --profile";
+            Failure::Refused(sentence.to_owned())
+        };
+        let provider = self.0.credentials_provider().ok_or_else(missing)?;
+        match provider.provide_credentials().await {
+            Ok(_) => Ok(()),
+            Err(CredentialsError::CredentialsNotLoaded(_)) => Err(missing()),
+            Err(error) => {
+                let error = anyhow::Error::new(error);
+                Err(error
+                    .context("the credentials of AWS cannot be used")
+                    .into())
+            }
+        }
     }
 
     /// Returns the region.

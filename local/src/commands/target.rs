@@ -121,7 +121,9 @@ impl TargetFlags {
             }
             (None, None, None) => None,
             (None, Some(_), None) => {
-                return Err(refused("give --event-table with --table: changes write events"));
+                return Err(refused(
+                    "give --event-table with --table: changes write events",
+                ));
             }
             (None, None, Some(_)) => return Err(refused("give --table with --event-table")),
         };
@@ -194,11 +196,16 @@ async fn of_stack(
     let mut stack = aws.stack(name).await?;
     // The stack may be of another version than this program.
     let declared = &here.template.value()["Parameters"];
-    stack.parameters.retain(|name, _| declared.get(name).is_some());
+    stack
+        .parameters
+        .retain(|name, _| declared.get(name).is_some());
     stack.parameters.extend(given);
     let mut variables = variables(here, &stack.parameters)
         .with_context(|| format!("the stack {name} does not fit this template.yaml"))?;
-    for (variable, output) in [("TABLE_NAME", "TableName"), ("EVENT_TABLE", "EventTableName")] {
+    for (variable, output) in [
+        ("TABLE_NAME", "TableName"),
+        ("EVENT_TABLE", "EventTableName"),
+    ] {
         let table = stack.outputs.get(output).with_context(|| {
             format!("the stack {name} has no output {output}: is it one of Latchkey?")
         })?;
@@ -285,7 +292,10 @@ impl Target {
                 let env = process_env();
                 let names = ["USER", "LOGNAME", "USERNAME"];
                 let name = names.iter().find_map(|name| env.optional(name));
-                Ok(format!("local:{}", shown(name.as_deref().unwrap_or("unknown"))))
+                Ok(format!(
+                    "local:{}",
+                    shown(name.as_deref().unwrap_or("unknown"))
+                ))
             }
         }
     }

@@ -263,7 +263,10 @@ mod tests {
         };
         for token in &tokens {
             assert_eq!(link.check(token, &[purpose], 999), Ok(()));
-            assert_eq!(link.check(token, &[purpose], 1_000), Err(LinkRefusal::Expired));
+            assert_eq!(
+                link.check(token, &[purpose], 1_000),
+                Err(LinkRefusal::Expired)
+            );
             for other in Purpose::ALL.into_iter().filter(|other| *other != purpose) {
                 let refused = link.check(token, &[other], 999);
                 assert_eq!(refused, Err(LinkRefusal::OtherPurpose));

@@ -123,7 +123,11 @@ mod tests {
         for (n, one) in lists.iter().enumerate() {
             let cursor = one.write("ada@example.com", NOW);
             for (m, other) in lists.iter().enumerate() {
-                assert_eq!(other.read(&cursor, NOW).is_ok(), n == m, "{one:?} {other:?}");
+                assert_eq!(
+                    other.read(&cursor, NOW).is_ok(),
+                    n == m,
+                    "{one:?} {other:?}"
+                );
             }
         }
     }

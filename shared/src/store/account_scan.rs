@@ -109,7 +109,10 @@ impl AccountScan {
         if self.segments > 1 {
             request = request.segment(self.segment).total_segments(self.segments);
         }
-        let answer = request.send().await.map_err(unavailable("read the accounts"))?;
+        let answer = request
+            .send()
+            .await
+            .map_err(unavailable("read the accounts"))?;
         self.start = answer.last_evaluated_key;
         self.has_ended = self.start.is_none();
         let items = answer.items.unwrap_or_default();

@@ -123,8 +123,7 @@ impl Store {
             }
             Ok((next, actions))
         };
-        let was_done =
-            |before: &Account, found: &Account| change.was_made(before.version, found);
+        let was_done = |before: &Account, found: &Account| change.was_made(before.version, found);
         self.operate((actor, read), unchanged, events, CHANGE, act, was_done)
             .await
     }
@@ -302,8 +301,7 @@ impl Store {
                 });
             }
             if let Some(myself) = myself
-                && !(current.is_administrator()
-                    && current.password_epoch == myself.password_epoch)
+                && !(current.is_administrator() && current.password_epoch == myself.password_epoch)
             {
                 return Ok(Administered::ActorGone);
             }

@@ -318,12 +318,18 @@ impl Shard {
             Rest::All => request.expression_attribute_values(":from", item::text(from)),
             Rest::After(last) => {
                 // The embedded DynamoDB finds the place by the first condition on the address alone.
-                let from = last.get(ADDRESS).cloned().unwrap_or_else(|| item::text(from));
+                let from = last
+                    .get(ADDRESS)
+                    .cloned()
+                    .unwrap_or_else(|| item::text(from));
                 let request = request.expression_attribute_values(":from", from);
                 request.set_exclusive_start_key(Some(last.clone()))
             }
         };
-        let answer = request.send().await.map_err(unavailable("list the accounts"))?;
+        let answer = request
+            .send()
+            .await
+            .map_err(unavailable("list the accounts"))?;
         self.rest = match answer.last_evaluated_key {
             Some(last) => Rest::After(last),
             None => Rest::Nothing,

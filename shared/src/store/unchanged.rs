@@ -38,7 +38,10 @@ impl Unchanged {
 
     /// Operators would see the account as it was read, and it has the same password.
     pub(super) fn to_operators_since(read: &Account) -> Self {
-        Self::of(read, &[&Self::SHOWN[..], &Self::SHOWN_TO_OPERATORS].concat())
+        Self::of(
+            read,
+            &[&Self::SHOWN[..], &Self::SHOWN_TO_OPERATORS].concat(),
+        )
     }
 
     fn of(read: &Account, shown: &[&str]) -> Self {

@@ -60,7 +60,15 @@ pub(super) async fn disable(target: &Target, asked: One) -> Result<(), Failure> 
         done: "Disabled, and ended all sessions of,",
         already: "is disabled already",
     };
-    apply(target, &account, change, &asked.sure, asked.format, &sentences).await
+    apply(
+        target,
+        &account,
+        change,
+        &asked.sure,
+        asked.format,
+        &sentences,
+    )
+    .await
 }
 
 /// Enables an account.
@@ -74,7 +82,15 @@ pub(super) async fn enable(target: &Target, asked: One) -> Result<(), Failure> {
         done: "Enabled",
         already: "is active already",
     };
-    apply(target, &account, change, &asked.sure, asked.format, &sentences).await
+    apply(
+        target,
+        &account,
+        change,
+        &asked.sure,
+        asked.format,
+        &sentences,
+    )
+    .await
 }
 
 /// Shows or changes roles.
@@ -104,7 +120,9 @@ pub(super) async fn roles(target: &Target, asked: Roles) -> Result<(), Failure> 
     roles.retain(|role| !asked.remove.contains(role));
     if roles.len() > Account::MAX_ROLES {
         let most = Account::MAX_ROLES;
-        return Err(Failure::Refused(format!("an account has at most {most} roles")));
+        return Err(Failure::Refused(format!(
+            "an account has at most {most} roles"
+        )));
     }
     let change = AccountChange {
         roles: Some(roles),
@@ -114,7 +132,15 @@ pub(super) async fn roles(target: &Target, asked: Roles) -> Result<(), Failure> 
         done: "Changed the roles of",
         already: "has these roles already",
     };
-    apply(target, &account, change, &asked.sure, asked.format, &sentences).await
+    apply(
+        target,
+        &account,
+        change,
+        &asked.sure,
+        asked.format,
+        &sentences,
+    )
+    .await
 }
 
 /// Shows or replaces claims.
@@ -142,7 +168,9 @@ pub(super) async fn claims(target: &Target, asked: Claims) -> Result<(), Failure
 pub(super) async fn sign_out(target: &Target, asked: One) -> Result<(), Failure> {
     let account = target.account(&asked.account.account).await?;
     let actor = target.actor().await?;
-    let ended = AuditEvent::SessionsEnded.of(account.id).by(EndedBy::Operator);
+    let ended = AuditEvent::SessionsEnded
+        .of(account.id)
+        .by(EndedBy::Operator);
     let events = [target.event(ended, account.id, &actor)];
     let done = target.store.sign_out(None, &account, &events).await?;
     let account = outcome(&account, done)?;

@@ -46,7 +46,12 @@ pub(super) async fn run(target: &Target, asked: Create) -> Result<(), Failure> {
         ))
     };
     // Before anybody types a password for nothing. The write decides.
-    if target.store.owner(&account.email.fingerprint()).await?.is_some() {
+    if target
+        .store
+        .owner(&account.email.fingerprint())
+        .await?
+        .is_some()
+    {
         return Err(taken());
     }
     let hash = asked.password.hash(target, &account).await?;
@@ -56,12 +61,17 @@ pub(super) async fn run(target: &Target, asked: Create) -> Result<(), Failure> {
     let invited = AuditEvent::AccountInvited.of(account.id);
     let events = [target.event(invited, account.id, &actor)];
     let attempts = (&key, &Attempts::default());
-    let made = target.store.invite(None, &account, &hash, attempts, &events);
+    let made = target
+        .store
+        .invite(None, &account, &hash, attempts, &events);
     match made.await? {
         Invited::Done => {
             let named = named(&account);
             let sentence = match account.is_administrator() {
-                true => format!("Made the account {named}, an administrator, in {}.", target.place()),
+                true => format!(
+                    "Made the account {named}, an administrator, in {}.",
+                    target.place()
+                ),
                 false => format!("Made the account {named} in {}.", target.place()),
             };
             report(asked.format, &account, &sentence)
@@ -91,7 +101,10 @@ fn account(asked: &Create) -> Result<Account, Failure> {
     let mut account = Account::open(new, Clock::System.millis());
     account.email_verified = true;
     let admin = asked.superuser.then_some(Account::ADMINISTRATOR);
-    account.roles = admin.into_iter().filter_map(|role| role.parse().ok()).collect();
+    account.roles = admin
+        .into_iter()
+        .filter_map(|role| role.parse().ok())
+        .collect();
     for role in &asked.role {
         if !account.roles.contains(role) {
             account.roles.push(role.clone());

@@ -30,7 +30,10 @@ pub(super) async fn run(target: &Target, asked: Delete) -> Result<(), Failure> {
     let account = target.account(&asked.account.account).await?;
     let named = named(&account);
     let sessions = sessions(target, &account).await?;
-    let what = format!("the account {named}, with {sessions} sessions, in {}", target.place());
+    let what = format!(
+        "the account {named}, with {sessions} sessions, in {}",
+        target.place()
+    );
     if asked.dry_run {
         return Ok(writeln!(std::io::stdout(), "Would delete {what}.")?);
     }
@@ -41,7 +44,9 @@ pub(super) async fn run(target: &Target, asked: Delete) -> Result<(), Failure> {
     if account.status != Status::Deleting {
         let actor = target.actor().await?;
         let deleted = AuditEvent::AccountDeleted.of(account.id);
-        let ended = AuditEvent::SessionsEnded.of(account.id).by(EndedBy::Deletion);
+        let ended = AuditEvent::SessionsEnded
+            .of(account.id)
+            .by(EndedBy::Deletion);
         let events = [
             target.event(deleted, account.id, &actor),
             target.event(ended, account.id, &actor),

@@ -46,18 +46,16 @@ pub(super) async fn run(target: &Target, asked: Export) -> Result<(), Failure> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path).map_err(|error| {
-        Failure::Refused(format!("cannot make the file \"{shown}\": {error}"))
-    })?;
+    let file = options
+        .open(path)
+        .map_err(|error| Failure::Refused(format!("cannot make the file \"{shown}\": {error}")))?;
     let count = write(target, asked.with_hashes, BufWriter::new(file)).await?;
-    Ok(terminal::tell(&format!("Wrote {count} accounts to \"{shown}\"."))?)
+    Ok(terminal::tell(&format!(
+        "Wrote {count} accounts to \"{shown}\"."
+    ))?)
 }
 
-async fn write(
-    target: &Target,
-    with_hashes: bool,
-    mut out: impl Write,
-) -> Result<usize, Failure> {
+async fn write(target: &Target, with_hashes: bool, mut out: impl Write) -> Result<usize, Failure> {
     let (mut count, mut unreadable) = (0, 0);
     let mut scan = target.store.scan_accounts(0, 1);
     loop {

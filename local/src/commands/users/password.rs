@@ -28,7 +28,9 @@ pub(super) async fn run(target: &Target, asked: Password) -> Result<(), Failure>
     let ended = AuditEvent::SessionsEnded.of(account.id);
     let ended = ended.by(EndedBy::PasswordReset);
     let events = [
-        target.event(reset, account.id, &actor).mail(Mail::PasswordChanged),
+        target
+            .event(reset, account.id, &actor)
+            .mail(Mail::PasswordChanged),
         target.event(ended, account.id, &actor),
     ];
     if !target.store.set_password(&account, &hash, &events).await? {
@@ -38,6 +40,9 @@ pub(super) async fn run(target: &Target, asked: Password) -> Result<(), Failure>
         )));
     }
     target.store.remove_ended_sessions(account.id, None).await;
-    let sentence = format!("Set the password of {}, and ended all sessions.", named(&account));
+    let sentence = format!(
+        "Set the password of {}, and ended all sessions.",
+        named(&account)
+    );
     report(asked.format, &account, &sentence)
 }

@@ -30,9 +30,14 @@ pub(super) async fn run(target: &Target, _asked: Reindex) -> Result<(), Failure>
         }
     }
     let mut out = std::io::stdout();
-    writeln!(out, "Read {seen} accounts, and put {mended} of them into the directory.")?;
+    writeln!(
+        out,
+        "Read {seen} accounts, and put {mended} of them into the directory."
+    )?;
     match unreadable {
         0 => Ok(()),
-        _ => Err(Failure::Fault(anyhow!("{unreadable} accounts cannot be read"))),
+        _ => Err(Failure::Fault(anyhow!(
+            "{unreadable} accounts cannot be read"
+        ))),
     }
 }

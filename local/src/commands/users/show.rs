@@ -56,7 +56,10 @@ pub(super) async fn run(target: &Target, asked: Show) -> Result<(), Failure> {
         ("first name", account.first_name.as_str().to_owned()),
         ("last name", account.last_name.as_str().to_owned()),
         ("joined", rfc3339(account.date_joined)),
-        ("last login", account.last_login.map_or("never".to_owned(), rfc3339)),
+        (
+            "last login",
+            account.last_login.map_or("never".to_owned(), rfc3339),
+        ),
         ("roles", roles.join(" ")),
         ("claims", account.claims.to_json().unwrap_or_default()),
         ("sessions", sessions.to_string()),

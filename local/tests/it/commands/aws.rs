@@ -81,16 +81,26 @@ async fn answer(
     }
     let members = |kind: &str, values: &[(&str, &str)]| {
         let member = |(key, value): &(&str, &str)| {
-            format!("<member><{kind}Key>{key}</{kind}Key><{kind}Value>{value}</{kind}Value></member>")
+            format!(
+                "<member><{kind}Key>{key}</{kind}Key><{kind}Value>{value}</{kind}Value></member>"
+            )
         };
         values.iter().map(member).collect::<String>()
     };
     // One parameter is that of a later version.
     let parameters = members(
         "Parameter",
-        &[("PasswordMinLength", "30"), ("Argon2MemoryKib", "7168"), ("Argon2Iterations", "5"), ("OfLater", "1")],
+        &[
+            ("PasswordMinLength", "30"),
+            ("Argon2MemoryKib", "7168"),
+            ("Argon2Iterations", "5"),
+            ("OfLater", "1"),
+        ],
     );
-    let outputs = members("Output", &[("TableName", "latchkey"), ("EventTableName", EVENT_TABLE)]);
+    let outputs = members(
+        "Output",
+        &[("TableName", "latchkey"), ("EventTableName", EVENT_TABLE)],
+    );
     let result = format!(
         "<Stacks><member><StackName>latchkey</StackName>\
          <CreationTime>2026-01-01T00:00:00Z</CreationTime>\
@@ -105,14 +115,29 @@ async fn a_stack_tells_its_tables_and_its_policy_and_events_name_who_did_it() {
     let local = Local::start(options()).await.unwrap();
     let aws = Aws::start().await;
     let create = [
-        "users", "create", "--email", "ada@example.com", "--password-stdin", "--stack", "latchkey",
+        "users",
+        "create",
+        "--email",
+        "ada@example.com",
+        "--password-stdin",
+        "--stack",
+        "latchkey",
     ];
     let refused = block_in_place(|| run(aws.with_credentials(&local, &create), PASSWORD));
     let refused = refused.expect(2);
-    assert!(refused.stderr.contains("fewer than 30"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("fewer than 30"),
+        "{}",
+        refused.stderr
+    );
     let longer = format!("{PASSWORD}, {PASSWORD}");
     let made = block_in_place(|| run(aws.with_credentials(&local, &create), &longer)).expect(0);
-    assert!(made.stdout.ends_with("in the stack latchkey in eu-west-1.\n"), "{}", made.stdout);
+    assert!(
+        made.stdout
+            .ends_with("in the stack latchkey in eu-west-1.\n"),
+        "{}",
+        made.stdout
+    );
     let events = ["events", "--stack", "latchkey", "--json"];
     let events = block_in_place(|| run(aws.with_credentials(&local, &events), "")).expect(0);
     assert_eq!(text(&events.lines()[0], "actor"), ARN);
@@ -132,15 +157,35 @@ async fn tables_are_named_too_and_credentials_come_from_a_profile() {
     let profile = format!("[profile ops]\nregion = eu-west-2\ncredential_process = echo '{key}'\n");
     std::fs::write(&config, profile).unwrap();
     let on_tables = |arguments: &[&str]| {
-        let tables = ["--table", "latchkey", "--event-table", EVENT_TABLE, "--profile", "ops"];
+        let tables = [
+            "--table",
+            "latchkey",
+            "--event-table",
+            EVENT_TABLE,
+            "--profile",
+            "ops",
+        ];
         let mut command = aws.command(&local, &[arguments, &tables].concat());
         // The shell of the process.
-        command.env("AWS_CONFIG_FILE", &config).env("PATH", "/usr/bin:/bin");
+        command
+            .env("AWS_CONFIG_FILE", &config)
+            .env("PATH", "/usr/bin:/bin");
         command
     };
-    let create = ["users", "create", "--email", "ada@example.com", "--password-stdin"];
+    let create = [
+        "users",
+        "create",
+        "--email",
+        "ada@example.com",
+        "--password-stdin",
+    ];
     let made = block_in_place(|| run(on_tables(&create), PASSWORD)).expect(0);
-    assert!(made.stdout.ends_with("in the table latchkey in eu-west-2.\n"), "{}", made.stdout);
+    assert!(
+        made.stdout
+            .ends_with("in the table latchkey in eu-west-2.\n"),
+        "{}",
+        made.stdout
+    );
     let list = block_in_place(|| run(on_tables(&["users", "list", "--json"]), "")).expect(0);
     assert_eq!(list.lines().len(), 1);
     let authorizations = aws.authorizations.lock().unwrap().concat();
@@ -154,11 +199,20 @@ async fn what_aws_does_not_have_is_one_sentence() {
     let aws = Aws::start().await;
     let list = ["users", "list", "--stack", "other"];
     let missing = block_in_place(|| run(aws.with_credentials(&local, &list), "")).expect(2);
-    assert_eq!(missing.stderr, "latchkey: there is no stack other in eu-west-1\n");
+    assert_eq!(
+        missing.stderr,
+        "latchkey: there is no stack other in eu-west-1\n"
+    );
     let list = ["users", "list", "--stack", "latchkey"];
     let nowhere = block_in_place(|| run(aws.command(&local, &list), "")).expect(2);
-    assert!(nowhere.stderr.contains("no region is set"), "{}", nowhere.stderr);
+    assert!(
+        nowhere.stderr.contains("no region is set"),
+        "{}",
+        nowhere.stderr
+    );
     let list = [&list[..], &["--region", "eu-west-1"]].concat();
-    block_in_place(|| run(aws.command(&local, &list), "")).expect(1);
+    let stranger = block_in_place(|| run(aws.command(&local, &list), "")).expect(2);
+    let sentence = "there are no credentials of AWS";
+    assert!(stranger.stderr.contains(sentence), "{}", stranger.stderr);
     local.stop().await;
 }

@@ -14,7 +14,9 @@ fn events_are_shown_in_order_with_whom_they_are_about() {
     let server = accounts.serve(&[]);
     server.login("ada@example.com", PASSWORD);
     server.login("ada@example.com", "not the password");
-    let of_ada = accounts.run(&["events", "--user", "ada@example.com", "--json"]).expect(0);
+    let of_ada = accounts
+        .run(&["events", "--user", "ada@example.com", "--json"])
+        .expect(0);
     let of_ada = of_ada.lines();
     let names: Vec<_> = of_ada.iter().map(|event| text(event, "event")).collect();
     assert_eq!(names, ["account_invited", "logged_in", "login_refused"]);
@@ -29,7 +31,13 @@ fn events_are_shown_in_order_with_whom_they_are_about() {
     assert!(table.starts_with("TIME "), "{table}");
     assert_eq!(table.lines().count(), 5);
     let id = "01a21f65-59d2-7556-9168-ab9ae11d7bec";
-    assert_eq!(accounts.run(&["events", "--user", id, "--json"]).expect(0).stdout, "");
+    assert_eq!(
+        accounts
+            .run(&["events", "--user", id, "--json"])
+            .expect(0)
+            .stdout,
+        ""
+    );
 }
 
 #[cfg(unix)]
@@ -47,8 +55,12 @@ fn events_are_followed_until_a_signal() {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     accounts.create("ada@example.com", &[]);
     assert!(lines.next().unwrap().unwrap().contains("account_invited"));
-    accounts.run(&["users", "disable", "ada@example.com"]).expect(0);
-    let next: String = [lines.next(), lines.next()].map(|line| line.unwrap().unwrap()).concat();
+    accounts
+        .run(&["users", "disable", "ada@example.com"])
+        .expect(0);
+    let next: String = [lines.next(), lines.next()]
+        .map(|line| line.unwrap().unwrap())
+        .concat();
     assert!(next.contains("account_disabled"), "{next}");
     assert!(next.contains("sessions_ended"), "{next}");
     let mut kill = std::process::Command::new("kill");

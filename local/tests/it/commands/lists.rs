@@ -11,16 +11,30 @@ use crate::support::app::text;
 #[test]
 fn accounts_are_listed_and_found_as_a_table_as_json_and_as_csv() {
     let accounts = Accounts::new("lists");
-    for email in ["charles@example.com", "Ada@example.com", "adele@example.org"] {
+    for email in [
+        "charles@example.com",
+        "Ada@example.com",
+        "adele@example.org",
+    ] {
         accounts.create(email, &["--role", "editor"]);
     }
     let list = accounts.run(&["users", "list", "--json"]).expect(0).lines();
     let mut emails: Vec<_> = list.iter().map(|row| text(row, "email")).collect();
     emails.sort();
-    assert_eq!(emails, ["Ada@example.com", "adele@example.org", "charles@example.com"]);
+    assert_eq!(
+        emails,
+        [
+            "Ada@example.com",
+            "adele@example.org",
+            "charles@example.com"
+        ]
+    );
     assert_eq!(list[0]["status"], "active");
     assert_eq!(list[0]["roles"], json!(["editor"]));
-    let found = accounts.run(&["users", "find", "AD", "--json"]).expect(0).lines();
+    let found = accounts
+        .run(&["users", "find", "AD", "--json"])
+        .expect(0)
+        .lines();
     assert_eq!(found.len(), 2);
     let table = accounts.run(&["users", "list"]).expect(0).stdout;
     let header: Vec<_> = table.lines().next().unwrap().split_whitespace().collect();
@@ -29,7 +43,11 @@ fn accounts_are_listed_and_found_as_a_table_as_json_and_as_csv() {
     let csv = accounts.run(&["users", "list", "--csv"]).expect(0).stdout;
     assert!(csv.starts_with("id,email,status,joined,roles\r\n"), "{csv}");
     let nobody = accounts.run(&["users", "find", "nobody"]).expect(0).stdout;
-    assert_eq!(nobody.lines().count(), 1, "a table without rows has a header");
+    assert_eq!(
+        nobody.lines().count(),
+        1,
+        "a table without rows has a header"
+    );
 }
 
 #[test]
@@ -43,7 +61,10 @@ fn an_export_has_all_but_hashes_unless_they_are_asked_for() {
     let export = ["users", "export", "--with-hashes", "--output", shown];
     let written = accounts.run(&export);
     assert_eq!(written.code, Some(0), "{written:?}");
-    assert_eq!(written.stderr, format!("Wrote 1 accounts to \"{shown}\".\n"));
+    assert_eq!(
+        written.stderr,
+        format!("Wrote 1 accounts to \"{shown}\".\n")
+    );
     let with_hash: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
     assert!(text(&with_hash, "password_hash").starts_with("$argon2id$"));
     assert_eq!(with_hash["id"], ada["id"]);
@@ -71,7 +92,12 @@ fn a_reader_that_reads_no_more_ends_a_list_silently() {
             .unwrap();
         drop(child.stdout.take());
         let mut stderr = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut stderr)
+            .unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(0), "{stderr}");
         assert_eq!(stderr, "");
     }
@@ -82,5 +108,8 @@ fn accounts_of_earlier_versions_are_brought_into_the_directory_once() {
     let accounts = Accounts::new("reindex");
     accounts.create("ada@example.com", &[]);
     let sentence = "Read 1 accounts, and put 0 of them into the directory.\n";
-    assert_eq!(accounts.run(&["users", "reindex"]).expect(0).stdout, sentence);
+    assert_eq!(
+        accounts.run(&["users", "reindex"]).expect(0).stdout,
+        sentence
+    );
 }

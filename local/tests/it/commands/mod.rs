@@ -41,10 +41,7 @@ pub struct Server {
 /// Returns the program, without the environment of the test.
 pub fn latchkey() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey"));
-    command
-        .env_clear()
-        .env("USER", "grace")
-        .current_dir(root());
+    command.env_clear().env("USER", "grace").current_dir(root());
     command
 }
 
@@ -88,7 +85,9 @@ impl Ran {
     /// Returns the JSON documents of the output, one a line.
     pub fn lines(&self) -> Vec<Value> {
         let lines = self.stdout.lines();
-        lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 }
 
@@ -103,7 +102,10 @@ impl Accounts {
     /// Returns a command on the folder.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = latchkey();
-        command.args(arguments).arg("--data-dir").arg(&self.data_dir);
+        command
+            .args(arguments)
+            .arg("--data-dir")
+            .arg(&self.data_dir);
         command
     }
 
@@ -114,14 +116,29 @@ impl Accounts {
 
     /// Makes an account, and returns it.
     pub fn create(&self, email: &str, more: &[&str]) -> Value {
-        let create = ["users", "create", "--password-stdin", "--json", "--email", email];
+        let create = [
+            "users",
+            "create",
+            "--password-stdin",
+            "--json",
+            "--email",
+            email,
+        ];
         let made = run(self.command(&[&create, more].concat()), PASSWORD);
         made.expect(0).json()
     }
 
     /// Starts `serve` on the folder.
     pub fn serve(&self, more: &[&str]) -> Server {
-        let ports = ["serve", "--port", "0", "--dynamodb-port", "0", "--mail-port", "0"];
+        let ports = [
+            "serve",
+            "--port",
+            "0",
+            "--dynamodb-port",
+            "0",
+            "--mail-port",
+            "0",
+        ];
         let mut child = self
             .command(&[&ports, more].concat())
             .stdout(Stdio::piped())

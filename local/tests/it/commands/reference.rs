@@ -36,7 +36,13 @@ fn the_exit_codes_are_in_the_help() {
     let mut command = latchkey();
     command.arg("--help");
     let help = run(command, "").expect(0).stdout;
-    for word in ["Exit codes: 0 done", "users", "events", "serve", "--ephemeral"] {
+    for word in [
+        "Exit codes: 0 done",
+        "users",
+        "events",
+        "serve",
+        "--ephemeral",
+    ] {
         assert!(help.contains(word), "{help}");
     }
 }

@@ -83,7 +83,12 @@ impl Session {
     /// Waits for the end, and returns the exit code, what the terminal has shown, and the output.
     fn end(mut self) -> (Option<i32>, String, String) {
         let mut stdout = String::new();
-        self.child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+        self.child
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_string(&mut stdout)
+            .unwrap();
         let code = self.child.wait().unwrap().code();
         // All that was written before the end has a moment to arrive.
         while let Ok(more) = self.screen.recv_timeout(Duration::from_millis(200)) {
@@ -97,7 +102,13 @@ impl Session {
 #[test]
 fn a_password_is_asked_for_twice_and_never_shown() {
     let accounts = Accounts::new("prompt");
-    let create = ["users", "create", "--superuser", "--email", "grace@example.com"];
+    let create = [
+        "users",
+        "create",
+        "--superuser",
+        "--email",
+        "grace@example.com",
+    ];
     let mut session = Session::start(accounts.command(&create));
     session.answer("Password:", "too short");
     session.answer("Password (again):", "too short");
@@ -107,8 +118,14 @@ fn a_password_is_asked_for_twice_and_never_shown() {
     session.answer("Password (again):", PASSWORD);
     let (code, shown, stdout) = session.end();
     assert_eq!(code, Some(0), "{shown}");
-    assert!(stdout.starts_with("Made the account grace@example.com ("), "{stdout}");
-    assert!(shown.contains("The password has fewer than 15 characters."), "{shown}");
+    assert!(
+        stdout.starts_with("Made the account grace@example.com ("),
+        "{stdout}"
+    );
+    assert!(
+        shown.contains("The password has fewer than 15 characters."),
+        "{shown}"
+    );
     assert!(shown.contains("The two are not the same."), "{shown}");
     for secret in [PASSWORD, "too short", "something else"] {
         assert!(!shown.contains(secret), "{shown}");
@@ -129,7 +146,9 @@ fn a_deletion_is_done_only_if_the_answer_is_yes() {
         assert_eq!(ended, Some(code), "{shown}");
         assert_eq!(shown.contains("nothing was changed"), code == 2, "{shown}");
     }
-    accounts.run(&["users", "show", "ada@example.com"]).expect(3);
+    accounts
+        .run(&["users", "show", "ada@example.com"])
+        .expect(3);
 }
 
 #[test]
@@ -139,7 +158,10 @@ fn a_signal_at_a_question_gives_the_terminal_back() {
     let mut session = Session::start(accounts.command(&create));
     session.answer("Password:", PASSWORD);
     while !session.shown.contains("(again)") {
-        let more = session.screen.recv_timeout(Duration::from_secs(60)).unwrap();
+        let more = session
+            .screen
+            .recv_timeout(Duration::from_secs(60))
+            .unwrap();
         session.shown.push_str(&String::from_utf8(more).unwrap());
     }
     assert!(!session.echoes());
@@ -148,5 +170,7 @@ fn a_signal_at_a_question_gives_the_terminal_back() {
     assert!(kill.args(["-s", "INT", &pid]).status().unwrap().success());
     let (code, shown, _) = session.end();
     assert_eq!(code, Some(130), "{shown}");
-    accounts.run(&["users", "show", "ada@example.com"]).expect(3);
+    accounts
+        .run(&["users", "show", "ada@example.com"])
+        .expect(3);
 }

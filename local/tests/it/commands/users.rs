@@ -19,9 +19,19 @@ fn a_superuser_is_made_and_logs_in_with_the_role() {
     let token = text(&tokens, "access_token");
     assert_eq!(claims(&token)["roles"], json!(["admin", "editor"]));
     // By now, serve has the tables.
-    let shown = accounts.run(&["users", "show", "grace@example.com"]).expect(0);
-    for line in ["roles       admin editor", "sessions    1", "status      active"] {
-        assert!(shown.stdout.lines().any(|shown| shown == line), "{}", shown.stdout);
+    let shown = accounts
+        .run(&["users", "show", "grace@example.com"])
+        .expect(0);
+    for line in [
+        "roles       admin editor",
+        "sessions    1",
+        "status      active",
+    ] {
+        assert!(
+            shown.stdout.lines().any(|shown| shown == line),
+            "{}",
+            shown.stdout
+        );
     }
     let shown = accounts.run(&["users", "show", &text(&made, "id"), "--json"]);
     assert_eq!(shown.expect(0).json()["sessions"], 1);
@@ -32,8 +42,15 @@ fn a_password_is_never_an_argument_and_has_to_satisfy_the_policy() {
     let accounts = Accounts::new("policy");
     let create = ["users", "create", "--email", "ada@example.com"];
     let asked = accounts.run(&create).expect(2);
-    assert!(asked.stderr.contains("--password-stdin"), "{}", asked.stderr);
-    let refused = run(accounts.command(&[&create[..], &["--password", "x"]].concat()), "");
+    assert!(
+        asked.stderr.contains("--password-stdin"),
+        "{}",
+        asked.stderr
+    );
+    let refused = run(
+        accounts.command(&[&create[..], &["--password", "x"]].concat()),
+        "",
+    );
     assert_eq!(refused.code, Some(2));
     let short = run(
         accounts.command(&[&create[..], &["--password-stdin"]].concat()),
@@ -67,7 +84,10 @@ fn a_password_is_read_from_a_file_descriptor() {
     shell.arg(&accounts.data_dir).arg(&file);
     shell.current_dir(crate::support::app::root());
     let made = run(shell, "").expect(0);
-    assert!(made.stdout.starts_with("Made the account ada@example.com ("));
+    assert!(
+        made.stdout
+            .starts_with("Made the account ada@example.com (")
+    );
     let server = accounts.serve(&[]);
     assert_eq!(server.login("ada@example.com", PASSWORD).0, 200);
     std::fs::remove_file(file).unwrap();
@@ -78,12 +98,22 @@ fn an_address_that_has_an_account_is_a_conflict_and_one_that_has_none_is_not_fou
     let accounts = Accounts::new("conflict");
     accounts.create("ada@example.com", &[]);
     let again = [
-        "users", "create", "--email", "ADA@example.com", "--password-stdin",
+        "users",
+        "create",
+        "--email",
+        "ADA@example.com",
+        "--password-stdin",
     ];
     let again = run(accounts.command(&again), PASSWORD).expect(4);
-    assert!(again.stderr.contains("has an account already"), "{}", again.stderr);
+    assert!(
+        again.stderr.contains("has an account already"),
+        "{}",
+        again.stderr
+    );
     let nobody = "01a21f65-59d2-7556-9168-ab9ae11d7bec";
-    for command in ["show", "disable", "enable", "roles", "claims", "sign-out", "delete"] {
+    for command in [
+        "show", "disable", "enable", "roles", "claims", "sign-out", "delete",
+    ] {
         for who in ["nobody@example.com", nobody] {
             let missing = accounts.run(&["users", command, who]).expect(3);
             assert!(missing.stderr.contains(who), "{}", missing.stderr);
@@ -98,30 +128,48 @@ fn disabling_ends_sessions_at_once_and_enabling_does_not_bring_them_back() {
     let server = accounts.serve(&[]);
     let (_, tokens) = server.login("ada@example.com", PASSWORD);
     let token = text(&tokens, "access_token");
-    let profile = |expected: u16| {
-        let (status, _) = server.ask("GET", "/profile", Some(&token), &Value::Null);
-        assert_eq!(status, expected);
-    };
-    profile(200);
-    let disabled = accounts.run(&["users", "disable", "ada@example.com"]).expect(0);
-    assert!(disabled.stdout.starts_with("Disabled"), "{}", disabled.stdout);
-    profile(401);
+    let profile = || server.ask("GET", "/profile", Some(&token), &Value::Null).0;
+    let refresh = json!({"refresh_token": text(&tokens, "refresh_token")});
+    let refresh = || server.ask("POST", "/refresh", None, &refresh).0;
+    assert_eq!(profile(), 200);
+    let disabled = accounts
+        .run(&["users", "disable", "ada@example.com"])
+        .expect(0);
+    assert!(
+        disabled.stdout.starts_with("Disabled"),
+        "{}",
+        disabled.stdout
+    );
+    assert_eq!((profile(), refresh()), (401, 401));
     assert_eq!(server.login("ada@example.com", PASSWORD).0, 401);
-    let again = accounts.run(&["users", "disable", "ada@example.com"]).expect(0);
-    assert!(again.stdout.ends_with("is disabled already.\n"), "{}", again.stdout);
+    let again = accounts
+        .run(&["users", "disable", "ada@example.com"])
+        .expect(0);
+    assert!(
+        again.stdout.ends_with("is disabled already.\n"),
+        "{}",
+        again.stdout
+    );
     let enabled = accounts.run(&["users", "enable", "ada@example.com", "--json"]);
     assert_eq!(enabled.expect(0).json()["status"], "active");
-    profile(401);
+    assert_eq!(refresh(), 401);
     assert_eq!(server.login("ada@example.com", PASSWORD).0, 200);
     // What was done has rows, each with who did it.
-    let events = accounts.run(&["events", "--user", "ada@example.com", "--json"]).expect(0);
+    let events = accounts
+        .run(&["events", "--user", "ada@example.com", "--json"])
+        .expect(0);
     let done: Vec<_> = events
         .lines()
         .iter()
         .filter(|event| event["actor"] == "local:grace")
         .map(|event| text(event, "event"))
         .collect();
-    let expected = ["account_invited", "account_disabled", "sessions_ended", "account_enabled"];
+    let expected = [
+        "account_invited",
+        "account_disabled",
+        "sessions_ended",
+        "account_enabled",
+    ];
     assert_eq!(done, expected);
 }
 
@@ -135,7 +183,10 @@ fn roles_are_shown_added_removed_and_replaced() {
     };
     assert_eq!(roles(&[]).expect(0).stdout, "editor\n");
     roles(&["--add", "billing:read", "--add", "editor"]).expect(0);
-    assert_eq!(roles(&["--json"]).expect(0).json(), json!(["editor", "billing:read"]));
+    assert_eq!(
+        roles(&["--json"]).expect(0).json(),
+        json!(["editor", "billing:read"])
+    );
     roles(&["--remove", "editor", "--remove", "never-had"]).expect(0);
     assert_eq!(roles(&[]).expect(0).stdout, "billing:read\n");
     let set = roles(&["--set", "a,b", "--json"]).expect(0).json();
@@ -194,8 +245,13 @@ fn signing_out_ends_sessions_and_nothing_else() {
     let server = accounts.serve(&[]);
     let (_, tokens) = server.login("ada@example.com", PASSWORD);
     let refresh = json!({"refresh_token": text(&tokens, "refresh_token")});
-    let done = accounts.run(&["users", "sign-out", "ada@example.com"]).expect(0);
-    assert!(done.stdout.starts_with("Ended all sessions of ada@example.com"));
+    let done = accounts
+        .run(&["users", "sign-out", "ada@example.com"])
+        .expect(0);
+    assert!(
+        done.stdout
+            .starts_with("Ended all sessions of ada@example.com")
+    );
     assert_eq!(server.ask("POST", "/refresh", None, &refresh).0, 401);
     assert_eq!(server.login("ada@example.com", PASSWORD).0, 200);
 }
@@ -205,13 +261,26 @@ fn deleting_asks_first_and_leaves_nothing_but_events() {
     let accounts = Accounts::new("delete");
     let account = accounts.create("ada@example.com", &[]);
     let id = text(&account, "id");
-    let dry = accounts.run(&["users", "delete", "ada@example.com", "--dry-run"]).expect(0);
-    assert!(dry.stdout.starts_with("Would delete the account ada@example.com ("));
-    let refused = accounts.run(&["users", "delete", "ada@example.com"]).expect(2);
+    let dry = accounts
+        .run(&["users", "delete", "ada@example.com", "--dry-run"])
+        .expect(0);
+    assert!(
+        dry.stdout
+            .starts_with("Would delete the account ada@example.com (")
+    );
+    let refused = accounts
+        .run(&["users", "delete", "ada@example.com"])
+        .expect(2);
     assert!(refused.stderr.contains("give --yes"), "{}", refused.stderr);
-    accounts.run(&["users", "show", "ada@example.com"]).expect(0);
-    accounts.run(&["users", "delete", "ada@example.com", "--yes"]).expect(0);
-    accounts.run(&["users", "show", "ada@example.com"]).expect(3);
+    accounts
+        .run(&["users", "show", "ada@example.com"])
+        .expect(0);
+    accounts
+        .run(&["users", "delete", "ada@example.com", "--yes"])
+        .expect(0);
+    accounts
+        .run(&["users", "show", "ada@example.com"])
+        .expect(3);
     accounts.run(&["users", "delete", &id, "--yes"]).expect(3);
     let left = accounts.run(&["users", "export"]).expect(0);
     assert_eq!(left.stdout, "");
@@ -233,11 +302,24 @@ fn the_last_administrator_is_not_taken_away_without_a_question() {
     ];
     for take in takes {
         let refused = accounts.run(take).expect(2);
-        assert!(refused.stderr.contains("is the last administrator"), "{}", refused.stderr);
+        assert!(
+            refused.stderr.contains("is the last administrator"),
+            "{}",
+            refused.stderr
+        );
     }
     accounts.create("grace@example.com", &["--superuser"]);
     accounts.run(takes[1]).expect(0);
-    accounts.run(&["users", "roles", "grace@example.com", "--remove", "admin", "--yes"]).expect(0);
+    accounts
+        .run(&[
+            "users",
+            "roles",
+            "grace@example.com",
+            "--remove",
+            "admin",
+            "--yes",
+        ])
+        .expect(0);
 }
 
 #[test]
@@ -250,12 +332,29 @@ fn names_and_addresses_are_only_text() {
     let shown = accounts.run(&["users", "show", email]).expect(0);
     assert!(shown.stdout.contains(name), "{}", shown.stdout);
     let csv = accounts.run(&["users", "list", "--csv"]).expect(0);
-    assert!(csv.stdout.contains(&format!("\"'{email}\"")), "{}", csv.stdout);
-    let found = accounts.run(&["users", "find", "=cmd|", "--json"]).expect(0);
+    assert!(
+        csv.stdout.contains(&format!("\"'{email}\"")),
+        "{}",
+        csv.stdout
+    );
+    let found = accounts
+        .run(&["users", "find", "=cmd|", "--json"])
+        .expect(0);
     assert_eq!(found.lines().len(), 1);
-    assert_eq!(accounts.run(&["users", "find", ":a", "--json"]).expect(0).stdout, "");
+    assert_eq!(
+        accounts
+            .run(&["users", "find", ":a", "--json"])
+            .expect(0)
+            .stdout,
+        ""
+    );
     let escape = accounts.run(&[
-        "users", "create", "--email", "a@example.com", "--first-name", "a\u{1b}[2J",
+        "users",
+        "create",
+        "--email",
+        "a@example.com",
+        "--first-name",
+        "a\u{1b}[2J",
     ]);
     assert_eq!(escape.code, Some(2));
 }
@@ -263,10 +362,22 @@ fn names_and_addresses_are_only_text() {
 #[test]
 fn flags_that_do_not_fit_together_are_wrong_usage() {
     for (arguments, sentence) in [
-        (&["users", "list", "--table", "t"][..], "give --event-table with --table"),
-        (&["users", "list", "--event-table", "t"], "give --table with --event-table"),
-        (&["users", "list", "--region", "eu-west-1"], "--region and --profile are for AWS"),
-        (&["users", "list", "--parameter", "Nonsense=1"], "there is no parameter Nonsense"),
+        (
+            &["users", "list", "--table", "t"][..],
+            "give --event-table with --table",
+        ),
+        (
+            &["users", "list", "--event-table", "t"],
+            "give --table with --event-table",
+        ),
+        (
+            &["users", "list", "--region", "eu-west-1"],
+            "--region and --profile are for AWS",
+        ),
+        (
+            &["users", "list", "--parameter", "Nonsense=1"],
+            "there is no parameter Nonsense",
+        ),
     ] {
         let accounts = Accounts::new("usage");
         let refused = accounts.run(arguments);

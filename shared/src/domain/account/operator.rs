@@ -107,9 +107,8 @@ impl AccountChange {
             }
             Some(Status::Deleting) | None => {}
         }
-        let event = |entry: crate::observe::audit::Entry| {
-            Event::new(entry.actor(&actor), user, origin)
-        };
+        let event =
+            |entry: crate::observe::audit::Entry| Event::new(entry.actor(&actor), user, origin);
         kinds.into_iter().map(event).collect()
     }
 }
