@@ -12,10 +12,12 @@
 //! - [`mailbox`]: stands in for Amazon SES, and shows what was sent.
 //! - [`openapi`]: the description of the API, docs/openapi.yaml.
 //! - [`api_docs`]: the page that shows the description.
+//! - [`commands`]: the program's commands, of which `serve` starts all of this.
 //!
 //! The functions are the ones that Lambda runs, and receive the same events.
 
 pub mod api_docs;
+pub mod commands;
 mod door;
 pub mod dynamodb;
 pub mod event;
@@ -135,15 +137,7 @@ impl Local {
     /// Returns an error of one sentence if the template is broken, a port is in use, or the folder
     /// cannot be written.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
-        let mut parameters = options.parameters.clone();
-        let takes = |name: &str| options.template.value()["Parameters"].get(name).is_some();
-        if takes("MailFrom") {
-            let mail_from = parameters.entry("MailFrom".to_owned());
-            mail_from.or_insert_with(|| MAIL_FROM.to_owned());
-        }
-        options.template.check(&parameters)?;
-        // It names a table in AWS. Here the functions always use the template's own.
-        parameters.remove("TableName");
+        let parameters = local_parameters(&options.template, options.parameters.clone())?;
         let template = options.template.with(&parameters)?;
         let gateway_port = listen(options.host, options.port, "--port").await?;
         // DynamoDB does not check who calls it, so it accepts connections from this machine only.
@@ -284,8 +278,27 @@ impl Local {
     }
 }
 
+/// Returns the parameters of a local run from the `given` ones.
+///
+/// # Errors
+///
+/// Returns one sentence if the template has no such parameter or does not allow its value.
+pub(crate) fn local_parameters(
+    template: &Document,
+    mut given: BTreeMap<String, String>,
+) -> anyhow::Result<BTreeMap<String, String>> {
+    if template.value()["Parameters"].get("MailFrom").is_some() {
+        let mail_from = given.entry("MailFrom".to_owned());
+        mail_from.or_insert_with(|| MAIL_FROM.to_owned());
+    }
+    template.check(&given)?;
+    // It names a table in AWS. Here the functions always use the template's own.
+    given.remove("TableName");
+    Ok(given)
+}
+
 /// Returns the URL at which this machine reaches a listener.
-fn url_of(mut address: SocketAddr) -> String {
+pub(crate) fn url_of(mut address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
         address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
     }
@@ -310,7 +323,7 @@ async fn serve_gateway(
     }
 }
 
-async fn listen(host: IpAddr, port: u16, flag: &str) -> anyhow::Result<TcpListener> {
+pub(crate) async fn listen(host: IpAddr, port: u16, flag: &str) -> anyhow::Result<TcpListener> {
     match TcpListener::bind((host, port)).await {
         Ok(listener) => Ok(listener),
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
@@ -322,7 +335,7 @@ async fn listen(host: IpAddr, port: u16, flag: &str) -> anyhow::Result<TcpListen
     }
 }
 
-fn make_folder(folder: &Path) -> anyhow::Result<()> {
+pub(crate) fn make_folder(folder: &Path) -> anyhow::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     // The folder contains a private key and password hashes.

@@ -1,61 +1,14 @@
-//! `cargo run`: the whole of Latchkey on one machine.
+//! The program `latchkey`: `cargo run` starts it, and operators use it.
 
 mod signals;
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use anyhow::Context as _;
-use clap::Parser;
-use local::mailbox::Mailbox;
-use local::mailbox::fault::Planned;
-use local::template::Document;
-use local::{Local, Options, functions};
+use clap::Parser as _;
+use local::commands::{self, Arguments};
+use local::functions;
 use shared::observe::logging;
-use shared::platform::clock::Clock;
-use shared::platform::config::{Env, process_env};
-use shared::tokens::audience::IssuerName;
-
-/// Runs the whole of Latchkey in one process: DynamoDB, the gateway and all functions.
-#[derive(Parser)]
-#[command(name = "latchkey", bin_name = "cargo run --")]
-struct Flags {
-    /// Port of the gateway.
-    #[arg(long, default_value_t = 3000)]
-    port: u16,
-    /// Port of DynamoDB.
-    #[arg(long, default_value_t = 8000)]
-    dynamodb_port: u16,
-    /// Port of the stand-in for Amazon SES, which keeps each mail in the mailbox.
-    #[arg(long, default_value_t = 8025)]
-    mail_port: u16,
-    /// Lets mails go wrong: throttle, reject, paused, unverified, broken, timeout, late, bounce or
-    /// complaint; only the first three with `throttle:3`.
-    #[arg(long, value_name = "FAULT")]
-    mail_fault: Option<Planned>,
-    /// Address of the gateway.
-    #[arg(long, default_value = "127.0.0.1")]
-    host: IpAddr,
-    /// Folder of the signing key, of the stored accounts and of the mails [default: .latchkey, beside template.yaml].
-    #[arg(long)]
-    data_dir: Option<PathBuf>,
-    /// Discard all accounts and mails at the end.
-    #[arg(long)]
-    ephemeral: bool,
-    /// Send each call to functions that run elsewhere: the URL of `cargo lambda watch`.
-    #[arg(long, value_name = "URL")]
-    functions: Option<String>,
-    /// Issuer of tokens, if it is not the gateway's URL: the URL at which containers or phones reach
-    /// the gateway. It may be of plain HTTP, unlike the parameter Issuer.
-    #[arg(long, value_name = "URL", value_parser = issuer, conflicts_with = "functions")]
-    issuer: Option<String>,
-    /// Value of a parameter of template.yaml, in place of its default; may be repeated.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = parameter)]
-    parameter: Vec<(String, String)>,
-}
+use shared::platform::config::process_env;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -68,122 +21,15 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    logging::init(&process_env(), &shown());
-    match run(Flags::parse(), end).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("latchkey: {error:#}");
-            ExitCode::FAILURE
-        }
+    let arguments = Arguments::parse();
+    match arguments.is_serve() {
+        true => logging::init(&process_env(), &shown()),
+        false => logging::init_for_a_command(&shown()),
     }
-}
-
-async fn run(flags: Flags, end: impl Future<Output = ()>) -> anyhow::Result<()> {
-    let path = find_template()?;
-    let template = Document::read(&path)?;
-    let root = path.parent().unwrap_or(Path::new("."));
-    let data_dir = flags.data_dir.unwrap_or_else(|| root.join(".latchkey"));
-    let location = if flags.ephemeral {
-        "memory".to_owned()
-    } else {
-        data_dir.display().to_string()
-    };
-    let elsewhere = flags.functions.clone();
-    let local = Local::start(Options {
-        template,
-        parameters: flags.parameter.into_iter().collect::<BTreeMap<_, _>>(),
-        host: flags.host,
-        port: flags.port,
-        dynamodb_port: flags.dynamodb_port,
-        mail_port: flags.mail_port,
-        mail_fault: flags.mail_fault,
-        data_dir,
-        ephemeral: flags.ephemeral,
-        functions: flags.functions,
-        issuer: flags.issuer,
-        clock: Clock::System,
-        weak_hashes: false,
-    })
-    .await?;
-    greet(&local, &location, elsewhere.as_deref());
-    let mailbox = Arc::clone(&local.mailbox);
-    let seen = mailbox.arrived();
-    let printed = tokio::spawn(async move { print_mails(&mailbox, seen).await });
-    end.await;
-    println!("\nStopping, as soon as the requests under way are answered.");
-    local.stop().await;
-    printed.abort();
-    Ok(())
-}
-
-/// Prints one line for each mail after the first `seen`: when, to whom, its subject and its link.
-async fn print_mails(mailbox: &Mailbox, mut seen: u64) {
-    loop {
-        let (mails, arrived) = mailbox.next(seen).await;
-        seen = arrived;
-        for mail in mails {
-            let time = mail.sent_at.get(11..19).unwrap_or_default();
-            let link = mail.links.first().map_or("", String::as_str);
-            let line = format!("{time}Z mail to {}: {} {link}", mail.to, mail.subject);
-            println!("{}", line.trim_end());
-        }
-    }
+    commands::run(arguments, end).await
 }
 
 /// Returns the crates whose log is shown: this program and the functions.
 fn shown() -> Vec<&'static str> {
     [&[env!("CARGO_CRATE_NAME"), "local"], functions::NAMES].concat()
-}
-
-fn greet(local: &Local, location: &str, elsewhere: Option<&str>) {
-    let url = &local.url;
-    println!("Latchkey listens on {url} (Ctrl-C ends it)");
-    println!("  functions  {}", elsewhere.unwrap_or("in this process"));
-    let tables = local.tables.join(", ");
-    println!("  DynamoDB   {}, in {location}", local.dynamodb_url);
-    println!("  tables     {tables}");
-    println!("  the API    {url}/docs");
-    println!("  mails      {url}/mailbox");
-    println!(
-        r#"
-Try it:
-
-  curl -i {url}/register -H 'content-type: application/json' \
-    -d '{{"email":"ada@example.com","password":"correct horse battery staple","first_name":"Ada","last_name":"Lovelace"}}'
-
-  TOKEN=$(curl -s {url}/login -H 'content-type: application/json' \
-    -d '{{"email":"ada@example.com","password":"correct horse battery staple"}}' \
-    | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
-
-  curl -i {url}/profile -H "authorization: Bearer $TOKEN"
-"#
-    );
-}
-
-/// Returns the template.yaml of this folder or of the nearest one above it, as cargo finds
-/// Cargo.toml.
-fn find_template() -> anyhow::Result<PathBuf> {
-    let here = std::env::current_dir().context("the current folder is gone")?;
-    let found = here
-        .ancestors()
-        .map(|folder| folder.join("template.yaml"))
-        .find(|p| p.is_file());
-    let found = found.context("there is no template.yaml in this folder or above it")?;
-    // Paths below the current folder are shorter without it.
-    Ok(found
-        .strip_prefix(&here)
-        .map(Path::to_path_buf)
-        .unwrap_or(found))
-}
-
-fn issuer(text: &str) -> Result<String, String> {
-    let lookup = |name: &str| (name == "ISSUER").then(|| text.to_owned());
-    let issuer = IssuerName::from_env(&Env::new(&lookup)).map_err(|error| error.to_string())?;
-    let issuer = issuer.at(None).ok_or("give a URL")?;
-    Ok(issuer.into_owned())
-}
-
-fn parameter(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("give NAME=VALUE")?;
-    Ok((name.to_owned(), value.to_owned()))
 }

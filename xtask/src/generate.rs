@@ -1,6 +1,7 @@
-//! `cargo xtask generate`: writes what follows from template.yaml.
+//! `cargo xtask generate`: writes what follows from template.yaml and from the commands of `latchkey`.
 //!
 //! - docs/configuration.md: the table of the parameters.
+//! - docs/command-line.md: the `--help` of each command.
 //! - Cargo.toml: the routes of `cargo lambda watch`, and the settings in its environment.
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use local::commands::reference;
 use local::template::Document;
 use serde_json::Value;
 use shared::platform::settings;
@@ -28,6 +30,14 @@ pub fn all(root: &Path, check: bool) -> anyhow::Result<()> {
             "<!-- cargo xtask generate -->\n",
             "\n<!-- end -->",
             &parameters(template.value()),
+        )
+    })?;
+    write(&root.join("docs/command-line.md"), check, |text| {
+        between(
+            text,
+            "<!-- cargo xtask generate -->\n",
+            "<!-- end -->",
+            &reference(),
         )
     })?;
     write(&root.join("Cargo.toml"), check, |text| {

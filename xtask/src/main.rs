@@ -20,7 +20,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Writes the table of docs/configuration.md and the routes and settings of Cargo.toml.
+    /// Writes the table of docs/configuration.md, the commands of docs/command-line.md, and the routes and
+    /// settings of Cargo.toml.
     Generate {
         /// Writes nothing, and fails if anything is out of date.
         #[arg(long)]

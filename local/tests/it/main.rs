@@ -8,6 +8,7 @@
 )]
 
 mod cli;
+mod commands;
 mod consistency;
 mod ending;
 mod resilience;

@@ -56,8 +56,12 @@ impl HttpsClient {
     ///
     /// Returns an error if the file cannot be read or holds no root certificate.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
-        let Some(path) = env.optional("SSL_CERT_FILE") else {
-            return Self::for_amazon();
+        Self::connecting_within(env, CONNECT_TIMEOUT)
+    }
+
+    fn of(trusted: Option<&str>, limit: Duration) -> Result<Self, ConfigError> {
+        let Some(path) = trusted else {
+            return Self::trusting(ROOTS, limit).map_err(|error| no_tls(&error));
         };
         let refused = |cause: &dyn Error| {
             ConfigError::new(format!(
@@ -65,8 +69,19 @@ impl HttpsClient {
                  root certificates in PEM"
             ))
         };
-        let pem = std::fs::read(&path).map_err(|error| refused(&error))?;
-        Self::trusting(&pem).map_err(|error| refused(error.as_ref()))
+        let pem = std::fs::read(path).map_err(|error| refused(&error))?;
+        Self::trusting(&pem, limit).map_err(|error| refused(error.as_ref()))
+    }
+
+    /// Returns the client of [`HttpsClient::from_env`] that takes at most `limit` to open a
+    /// connection: a machine outside AWS may be far from the region.
+    ///
+    /// # Errors
+    ///
+    /// Returns the same errors.
+    pub fn connecting_within(env: &Env<'_>, limit: Duration) -> Result<Self, ConfigError> {
+        let trusted = env.optional("SSL_CERT_FILE");
+        Self::of(trusted.as_deref(), limit)
     }
 
     /// Returns a client that trusts only the roots of Amazon Trust Services.
@@ -75,13 +90,12 @@ impl HttpsClient {
     ///
     /// Returns an error if TLS cannot be set up.
     pub fn for_amazon() -> Result<Self, ConfigError> {
-        Self::trusting(ROOTS)
-            .map_err(|error| ConfigError::new(format!("TLS cannot be set up: {error}")))
+        Self::of(None, CONNECT_TIMEOUT)
     }
 
     /// Returns a client that trusts those of these root certificates that can be parsed, and no
     /// others.
-    fn trusting(pem: &[u8]) -> Result<Self, BoxError> {
+    fn trusting(pem: &[u8], limit: Duration) -> Result<Self, BoxError> {
         let mut roots = RootCertStore::empty();
         let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
         // The bundles of systems contain old certificates that cannot be parsed.
@@ -103,7 +117,7 @@ impl HttpsClient {
             .wrap_connector(tcp);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .build(ConnectWithin(https));
+            .build(ConnectWithin(https, limit));
         Ok(Self { client })
     }
 }
@@ -178,9 +192,13 @@ fn source<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'
     }
 }
 
-/// Connects within [`CONNECT_TIMEOUT`] or fails.
+fn no_tls(cause: &BoxError) -> ConfigError {
+    ConfigError::new(format!("TLS cannot be set up: {cause}"))
+}
+
+/// Connects within a time or fails.
 #[derive(Clone, Debug)]
-struct ConnectWithin<C>(C);
+struct ConnectWithin<C>(C, Duration);
 
 impl<C> Service<Uri> for ConnectWithin<C>
 where
@@ -197,8 +215,8 @@ where
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let connecting = self.0.call(uri);
-        Box::pin(async move { timeout(CONNECT_TIMEOUT, connecting).await? })
+        let (connecting, limit) = (self.0.call(uri), self.1);
+        Box::pin(async move { timeout(limit, connecting).await? })
     }
 }
 
@@ -286,7 +304,7 @@ mod tests {
             }
         };
         let url = format!("https://127.0.0.1:{}/", server(serve.clone()).await);
-        let named = HttpsClient::trusting(cert.pem().as_bytes()).unwrap();
+        let named = HttpsClient::trusting(cert.pem().as_bytes(), CONNECT_TIMEOUT).unwrap();
         assert_eq!(get(&named, url).await.unwrap(), 200);
 
         let url = format!("https://127.0.0.1:{}/", server(serve).await);
@@ -361,7 +379,7 @@ mod tests {
     fn a_certificate_that_cannot_be_read_does_not_spoil_the_others() {
         let odd = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         let bundle = [odd.as_bytes(), ROOTS].concat();
-        assert!(HttpsClient::trusting(&bundle).is_ok());
-        assert!(HttpsClient::trusting(odd.as_bytes()).is_err());
+        assert!(HttpsClient::trusting(&bundle, CONNECT_TIMEOUT).is_ok());
+        assert!(HttpsClient::trusting(odd.as_bytes(), CONNECT_TIMEOUT).is_err());
     }
 }

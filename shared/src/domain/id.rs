@@ -96,6 +96,13 @@ id! {
 }
 
 impl EventId {
+    /// Returns the least identifier of an event at `millis` milliseconds since the epoch.
+    pub fn first_of(millis: u64) -> Self {
+        let mut octets = [0; 16];
+        octets[..6].copy_from_slice(&millis.to_be_bytes()[2..]);
+        Self::from_bytes(octets)
+    }
+
     /// Returns the time of the event, in milliseconds since the epoch (RFC 9562 section 5.7).
     pub fn millis(&self) -> u64 {
         let mut millis = [0; 8];
@@ -199,6 +206,9 @@ mod tests {
     fn an_event_s_identifier_holds_its_time() {
         for millis in [0, 1, 1_700_000_000_123, (1 << 48) - 1] {
             assert_eq!(EventId::new(millis).millis(), millis);
+            let first = EventId::first_of(millis).to_string();
+            assert!(first <= EventId::new(millis).to_string());
+            assert_eq!(EventId::first_of(millis).millis(), millis);
         }
     }
 

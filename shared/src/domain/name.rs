@@ -80,7 +80,7 @@ impl fmt::Debug for Name {
 
 /// Returns whether `c` is a control character, reorders the text around it, or shows nothing
 /// (Unicode TR 36 section 2.5). Joiners are allowed: some scripts and emoji need them.
-pub(super) fn is_unprintable(c: char) -> bool {
+pub fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(
             c,

@@ -43,6 +43,14 @@ pub fn init(env: &Env<'_>, crates: &[&'static str]) {
     };
 }
 
+/// Starts logging of warnings to standard error, as plain text: the output of a command is its own.
+pub fn init_for_a_command(crates: &[&'static str]) {
+    let subscriber = Spanless.with(filter(LevelFilter::WARN, crates));
+    let layer = fmt::layer().compact().with_writer(std::io::stderr);
+    // A second call has no effect.
+    let _ = set_global_default(subscriber.with(layer));
+}
+
 /// Returns a layer that writes structured lines, with metrics in `namespace` if there is one.
 pub fn json_layer<S>(namespace: Option<String>) -> fmt::Layer<S, JsonFields, EmfFormatter>
 where

@@ -29,8 +29,8 @@ pub(super) struct EventTable {
 /// The event table, for those who read it and no other table.
 #[derive(Clone)]
 pub struct EventReader {
-    client: Client,
-    table: String,
+    pub(super) client: Client,
+    pub(super) table: String,
 }
 
 /// Which events are stored. Those that ask for a mail always are.
@@ -158,8 +158,17 @@ impl EventReader {
     ///
     /// Returns an error if a required setting is missing.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
+        Self::with_client(super::client(env)?, env)
+    }
+
+    /// Reads `EVENT_TABLE`, as [`Store::with_client`] does.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if it is missing.
+    pub fn with_client(client: Client, env: &Env<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
-            client: super::client(env)?,
+            client,
             table: event_table(env)?,
         })
     }
@@ -222,7 +231,7 @@ fn event_id(attributes: &Attributes) -> Result<EventId, StoreError> {
     reader(attributes).parsed(SK)
 }
 
-fn read_event(attributes: &Attributes) -> Result<StoredEvent, StoreError> {
+pub(super) fn read_event(attributes: &Attributes) -> Result<StoredEvent, StoreError> {
     let row = reader(attributes);
     Ok(StoredEvent {
         id: row.parsed(SK)?,

@@ -11,11 +11,14 @@ pub mod credentials;
 pub mod deletion;
 pub mod directory;
 pub mod email_changes;
+pub mod event_log;
 pub mod events;
+pub mod exports;
 mod item;
 mod link_uses;
 pub mod links;
 pub mod mails;
+pub mod new_passwords;
 pub mod recipients;
 pub mod refreshes;
 pub mod registrations;
@@ -105,8 +108,18 @@ impl Store {
     ///
     /// Returns an error if a required setting is missing.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
+        Self::with_client(client(env)?, env)
+    }
+
+    /// Reads the same settings, without those of a client: an operator's program has its own, whose
+    /// credentials and times are not those of a function.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a required setting is missing.
+    pub fn with_client(client: Client, env: &Env<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
-            client: client(env)?,
+            client,
             table: env.required("TABLE_NAME", "the name of the DynamoDB table")?,
             events: EventTable::from_env(env)?,
         })

@@ -51,7 +51,7 @@ fn texts(image: &Value) -> Attributes {
 }
 
 /// Parses the partition key of an event.
-fn subject(pk: &str) -> Result<Subject, ()> {
+pub(super) fn subject(pk: &str) -> Result<Subject, ()> {
     if let Some(user) = pk.strip_prefix("USER#") {
         return FromStr::from_str(user).map(Subject::User).map_err(drop);
     }
