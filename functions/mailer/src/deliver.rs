@@ -12,7 +12,7 @@ use shared::store::stream::mail_request;
 use crate::letter::Content;
 use crate::lookup::{Draft, Skip, Stop};
 use crate::sender::{Sender, Tags, Unsent};
-use crate::{BatchAnswer, Failure, Invocation, Mailer, MailerError};
+use crate::{BatchAnswer, Invocation, Mailer, MailerError};
 
 /// What became of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,14 +44,10 @@ impl Mailer {
                 false => self.fulfil(&record["dynamodb"]["NewImage"]).await,
             };
             if outcome == Outcome::Again {
-                return Ok(BatchAnswer {
-                    batch_item_failures: vec![Failure {
-                        item_identifier: number.to_owned(),
-                    }],
-                });
+                return Ok(BatchAnswer::again_from(number));
             }
         }
-        Ok(BatchAnswer::default())
+        Ok(BatchAnswer::done())
     }
 
     async fn fulfil(&self, new_image: &Value) -> Outcome {

@@ -16,7 +16,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     mailer.warm_up().await;
     let answer = |event: LambdaEvent<Value>| async move {
         let (event, context) = event.into_parts();
-        let invocation = Invocation::in_lambda(context.request_id, context.deadline);
+        let invocation = 
+            Invocation::in_lambda(context.request_id, context.deadline, Mailer::RESERVE);
         let answer = mailer.handle(&event, invocation).await;
         answer.map_err(lambda_runtime::Error::from)
     };
