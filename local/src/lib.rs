@@ -330,11 +330,7 @@ async fn serve_gateway(door: Door, service: Router, phases: watch::Receiver<Phas
 }
 
 /// Serves the stand-ins for SES and EventBridge until DynamoDB ends too.
-async fn serve_stand_in(
-    listener: TcpListener,
-    operations: Router,
-    phases: watch::Receiver<Phase>,
-) {
+async fn serve_stand_in(listener: TcpListener, operations: Router, phases: watch::Receiver<Phase>) {
     let stop = reached(phases, Phase::Stopping);
     let server = axum::serve(listener, operations).with_graceful_shutdown(stop);
     if let Err(error) = server.into_future().await {

@@ -1,6 +1,7 @@
 //! `cargo xtask generate`: writes what follows from template.yaml.
 //!
 //! - docs/configuration.md: the table of the parameters.
+//! - docs/events/: the schemas of published events, which follow from the list of events.
 //! - Cargo.toml: the routes of `cargo lambda watch`, and the settings in its environment.
 
 use std::collections::BTreeMap;
@@ -11,6 +12,8 @@ use anyhow::{Context as _, bail};
 use local::template::Document;
 use serde_json::Value;
 use shared::platform::settings;
+
+use crate::schemas;
 
 /// Writes the files below `root`; or, to `check`, only compares them.
 ///
@@ -34,7 +37,8 @@ pub fn all(root: &Path, check: bool) -> anyhow::Result<()> {
         let header = "[workspace.metadata.lambda.watch.router]\n";
         let text = between(text, header, "\n[", &routes)?;
         environment(&text)
-    })
+    })?;
+    schemas::write(root, check)
 }
 
 /// Replaces a file by what `change` makes of it.

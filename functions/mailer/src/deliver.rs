@@ -1,6 +1,7 @@
 //! A batch of the stream: each record in turn, as far as it goes.
 
 use serde_json::Value;
+use shared::aws::batch::{BatchAnswer, Invocation};
 use shared::domain::{LinkToken, MailRequest, Subject};
 use shared::observe::AuditEvent;
 use shared::observe::audit::Entry;
@@ -12,7 +13,7 @@ use shared::store::stream::mail_request;
 use crate::letter::Content;
 use crate::lookup::{Draft, Skip, Stop};
 use crate::sender::{Sender, Tags, Unsent};
-use crate::{BatchAnswer, Invocation, Mailer, MailerError};
+use crate::{Mailer, MailerError};
 
 /// What became of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -25,7 +25,7 @@ mod wording;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-pub use shared::aws::batch::{BatchAnswer, Invocation};
+use shared::aws::batch::Invocation;
 use shared::domain::MailPolicy;
 use shared::observe::after_response::after_response;
 use shared::observe::logging::chain;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use serde_json::Value;
+use shared::aws::batch::{BatchAnswer, Invocation};
 use shared::domain::PublishedEvent;
 use shared::observe::logging::chain;
 use shared::observe::request_log::{RequestLog, record};
@@ -11,7 +12,7 @@ use shared::store::stream::published_event;
 use tokio::time::sleep;
 
 use crate::bus::{Bus, Fault, Put};
-use crate::{BatchAnswer, Invocation, Publisher, PublisherError};
+use crate::{Publisher, PublisherError};
 
 /// The waits before those events of a request are tried again that EventBridge did not take though it
 /// took others.

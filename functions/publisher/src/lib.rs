@@ -14,7 +14,7 @@ mod deliver;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-pub use shared::aws::batch::{BatchAnswer, Invocation};
+use shared::aws::batch::Invocation;
 use shared::observe::after_response::after_response;
 use shared::observe::logging::chain;
 use shared::observe::request_log::{RequestLog, in_ms};

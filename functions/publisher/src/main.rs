@@ -1,8 +1,9 @@
 //! Serves [`Publisher`] in Lambda.
 
 use lambda_runtime::{LambdaEvent, Runtime, service_fn};
-use publisher::{Invocation, Publisher};
+use publisher::Publisher;
 use serde_json::Value;
+use shared::aws::batch::Invocation;
 use shared::observe::after_response::AfterResponse;
 use shared::observe::logging;
 use shared::platform::config::process_env;

@@ -143,7 +143,14 @@ impl EventBus {
 fn uuid() -> String {
     let digits = hex(&random::octets::<16>());
     let part = |from, to| digits.get(from..to).unwrap_or_default();
-    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+    [
+        part(0, 8),
+        part(8, 12),
+        part(12, 16),
+        part(16, 20),
+        part(20, 32),
+    ]
+    .join("-")
 }
 
 #[cfg(test)]

@@ -73,7 +73,11 @@ fn stream(bus: &Arc<EventBus>, under_way: &UnderWay, headers: &HeaderMap) -> Res
 /// slowly misses what is no longer kept.
 async fn write(bus: &EventBus, mut seen: u64, lines: &mpsc::Sender<Bytes>) {
     // The headers alone would not reach a client that waits for the first octet.
-    if lines.send(Bytes::from_static(b": events\n\n")).await.is_err() {
+    if lines
+        .send(Bytes::from_static(b": events\n\n"))
+        .await
+        .is_err()
+    {
         return;
     }
     loop {
@@ -85,7 +89,10 @@ async fn write(bus: &EventBus, mut seen: u64, lines: &mpsc::Sender<Bytes>) {
             }
         }
         if timeout(KEEP_ALIVE, bus.more_than(seen)).await.is_err()
-            && lines.send(Bytes::from_static(b": alive\n\n")).await.is_err()
+            && lines
+                .send(Bytes::from_static(b": alive\n\n"))
+                .await
+                .is_err()
         {
             return;
         }

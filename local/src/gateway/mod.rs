@@ -241,11 +241,7 @@ impl Gateway {
 
 /// Serves the gateway over HTTP, and the pages about the API, those of the mailbox and the published
 /// events at the paths for which the template has no route.
-pub fn router(
-    gateway: Arc<Gateway>,
-    mailbox: &Arc<Mailbox>,
-    event_bus: &Arc<EventBus>,
-) -> Router {
+pub fn router(gateway: Arc<Gateway>, mailbox: &Arc<Mailbox>, event_bus: &Arc<EventBus>) -> Router {
     let under_way = gateway.functions.under_way();
     let pages = api_docs::pages().into_iter();
     let pages = pages.chain(mailbox::pages(mailbox, under_way));

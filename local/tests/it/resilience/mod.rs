@@ -5,6 +5,7 @@ mod every_request;
 mod keys;
 mod links;
 mod mail;
+mod publisher;
 mod requests;
 mod sessions;
 mod streams;

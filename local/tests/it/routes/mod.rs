@@ -12,6 +12,7 @@ mod mails;
 mod pages;
 mod password;
 mod profile;
+mod published;
 mod refresh;
 mod register;
 mod registration;
