@@ -21,7 +21,7 @@ const STARTS: usize = 60;
 const CALLS: usize = 10;
 
 /// The packages that are built and whose sizes are measured.
-const PACKAGES: [&str; 13] = [
+const PACKAGES: [&str; 14] = [
     "empty",
     "authorizer",
     "discovery",
@@ -31,6 +31,7 @@ const PACKAGES: [&str; 13] = [
     "mailer",
     "pages",
     "profile",
+    "publisher",
     "session",
     "login",
     "register",

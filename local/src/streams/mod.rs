@@ -42,6 +42,8 @@ pub(crate) use self::event_bridge::Outbox;
 
 /// How many records are read at once.
 const READ_AT_ONCE: usize = 1000;
+/// A sequence number before that of any record.
+const BEFORE_ALL: &str = "100000000000000000000";
 /// How often a stream is read though no function was called here. Another process may have written
 /// to the table.
 const EVERY: Duration = Duration::from_millis(500);
@@ -105,10 +107,11 @@ impl Streams {
             let stream = TableStream::of(database, &mapping.table)?;
             let mut position = positions.of(&mapping.name);
             if position.is_none() && !mapping.from_the_start {
-                position = stream.last().await?;
-                if let Some(position) = &position {
-                    positions.reach(&mapping.name, position);
-                }
+                // Noted at once: what is written from now on is delivered, also after a restart.
+                let last = stream.last().await?;
+                let last = last.unwrap_or_else(|| BEFORE_ALL.to_owned());
+                positions.reach(&mapping.name, &last);
+                position = Some(last);
             }
             let (read, seen) = watch::channel(position);
             let reader = StreamReader {
