@@ -42,8 +42,8 @@ pub(crate) use self::event_bridge::Outbox;
 
 /// How many records are read at once.
 const READ_AT_ONCE: usize = 1000;
-/// A sequence number before that of any record.
-const BEFORE_ALL: &str = "100000000000000000000";
+/// A sequence number before that of any record, and the least that the embedded DynamoDB takes.
+const BEFORE_ALL: &str = "100000000000000000001";
 /// How often a stream is read though no function was called here. Another process may have written
 /// to the table.
 const EVERY: Duration = Duration::from_millis(500);
