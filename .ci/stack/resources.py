@@ -98,15 +98,14 @@ def as_map(tags):
 
 
 def enforceable(value):
-    """Returns policies as MiniStack can enforce them: it knows no condition of KMS and of SES, and no resource of a mail,
-    and would refuse every call."""
+    """Returns policies as MiniStack can enforce them: without the conditions and the resource that it does not know."""
     if isinstance(value, list):
         return [enforceable(item) for item in value]
     if not isinstance(value, dict):
         return value
     if value.get("Action") == "ses:SendEmail":
         value = value | {"Resource": "*"}
-    kept = {name: enforceable(member) for name, member in value.items() if not name.startswith(("kms:", "ses:"))}
+    kept = {name: enforceable(member) for name, member in value.items() if not name.startswith(("kms:", "ses:", "events:"))}
     return {name: member for name, member in kept.items() if member or not value[name]}
 
 
@@ -266,6 +265,10 @@ def make_rule(stack, name, properties, _):
     return Made(rule, {"Arn": arn})
 
 
+def make_event_bus(stack, _, properties, __):
+    return Made(properties["Name"], {"Arn": stack.call("events", "create_event_bus", **properties)["EventBusArn"]})
+
+
 def make_queue(stack, name, properties, _):
     queue = stack.unique(name)
     url = stack.call("sqs", "create_queue", QueueName=queue, Attributes=properties)["QueueUrl"]
@@ -376,6 +379,7 @@ MAKERS = {
     "AWS::CloudWatch::Alarm": make_alarm,
     "AWS::CloudWatch::Dashboard": make_dashboard,
     "AWS::DynamoDB::Table": make_table,
+    "AWS::Events::EventBus": make_event_bus,
     "AWS::Events::Rule": make_rule,
     "AWS::IAM::ManagedPolicy": make_managed_policy,
     "AWS::IAM::Role": make_role,

@@ -32,6 +32,7 @@ const PACKAGES: [&str; 14] = [
     "mailer",
     "pages",
     "profile",
+    "publisher",
     "session",
     "login",
     "register",

@@ -20,13 +20,15 @@ use keys::Keys;
 use lambda_http::{Context, LambdaEvent};
 use links::Links;
 use login::Login;
-use mailer::{Invocation, Mailer};
+use mailer::Mailer;
 use pages::Pages;
 use password::ChangePassword;
 use profile::Profile;
+use publisher::Publisher;
 use register::Register;
 use serde_json::Value;
 use session::Sessions;
+use shared::aws::batch::Invocation;
 use shared::http::handler::{Handler, answer, warm_up};
 use shared::platform::clock::Clock;
 use shared::platform::config::Env;
@@ -66,6 +68,7 @@ functions! {
     pages => |env, _clock| in_process(Pages::from_env(env)?),
     password => |env, clock| in_process(ChangePassword::from_env(env, clock)?),
     profile => |env, clock| in_process(Profile::from_env(env, clock)?),
+    publisher => |env, _clock| in_process_publisher(Publisher::from_env(env)?),
     register => |env, clock| in_process(Register::from_env(env, clock)?),
     session => |env, clock| in_process(Sessions::from_env(env, clock)?),
 }
@@ -259,6 +262,14 @@ fn in_process_mailer(mailer: Mailer) -> Function {
     without_warm_up(move |event| {
         let mailer = Arc::clone(&mailer);
         Box::pin(async move { Ok(mailer.handle(&event, Invocation::default()).await?) })
+    })
+}
+
+fn in_process_publisher(publisher: Publisher) -> Function {
+    let publisher = Arc::new(publisher);
+    without_warm_up(move |event| {
+        let publisher = Arc::clone(&publisher);
+        Box::pin(async move { Ok(publisher.handle(&event, Invocation::default()).await?) })
     })
 }
 

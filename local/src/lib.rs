@@ -10,6 +10,7 @@
 //! - [`gateway`]: routes, authorizer and CORS, as API Gateway implements them.
 //! - [`streams`]: feeds functions from the tables' streams, as Lambda does.
 //! - [`mailbox`]: stands in for Amazon SES, and shows what was sent.
+//! - [`event_bus`]: stands in for EventBridge, and shows what was published.
 //! - [`openapi`]: the description of the API, docs/openapi.yaml.
 //! - [`api_docs`]: the page that shows the description.
 //! - [`commands`]: the program's commands, of which `serve` starts all of this.
@@ -21,10 +22,12 @@ pub mod commands;
 mod door;
 pub mod dynamodb;
 pub mod event;
+pub mod event_bus;
 pub mod functions;
 pub mod gateway;
 pub mod mailbox;
 pub mod openapi;
+mod private_names;
 pub mod signing_key;
 pub mod streams;
 pub mod template;
@@ -38,6 +41,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use axum::Router;
 use shared::platform::clock::Clock;
 use shared::platform::config::Env;
 use tokio::net::TcpListener;
@@ -47,11 +51,12 @@ use tokio::time::{Instant, timeout};
 
 use crate::door::{Door, Peer};
 use crate::dynamodb::Storage;
+use crate::event_bus::EventBus;
 use crate::functions::Functions;
 use crate::gateway::Gateway;
 use crate::mailbox::Mailbox;
 use crate::mailbox::fault::Planned;
-use crate::streams::Streams;
+use crate::streams::{Outbox, Streams};
 use crate::template::Document;
 
 /// The address that mails come from, unless the parameter `MailFrom` says otherwise. No such domain
@@ -70,7 +75,7 @@ pub struct Options {
     pub port: u16,
     /// DynamoDB's port. 0 chooses a free port.
     pub dynamodb_port: u16,
-    /// The port of the stand-in for SES. 0 chooses a free port.
+    /// The port of the stand-in for SES and EventBridge. 0 chooses a free port.
     pub mail_port: u16,
     /// What goes wrong with mails.
     pub mail_fault: Option<Planned>,
@@ -104,6 +109,8 @@ pub struct Local {
     pub functions: Arc<Functions>,
     /// The mails that the functions sent.
     pub mailbox: Arc<Mailbox>,
+    /// The events that the functions published.
+    pub event_bus: Arc<EventBus>,
     /// What feeds functions from the tables' streams.
     pub streams: Streams,
     /// The environment of each function of this process.
@@ -111,7 +118,7 @@ pub struct Local {
     phase: watch::Sender<Phase>,
     gateway_server: JoinHandle<()>,
     dynamodb_server: JoinHandle<()>,
-    mail_server: JoinHandle<()>,
+    stand_in: JoinHandle<()>,
 }
 
 /// How far the end has come. Each phase includes those before it.
@@ -125,7 +132,7 @@ pub(crate) enum Phase {
     Delivering,
     /// The gateway ends.
     Closing,
-    /// DynamoDB and the stand-in for SES end, which the functions used until now.
+    /// DynamoDB and the stand-in for other services end, which the functions used until now.
     Stopping,
 }
 
@@ -143,7 +150,7 @@ impl Local {
         // DynamoDB does not check who calls it, so it accepts connections from this machine only.
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let dynamodb_port = listen(loopback, options.dynamodb_port, "--dynamodb-port").await?;
-        // Neither does the stand-in for SES.
+        // Neither does the stand-in for SES and EventBridge.
         let mail_port = listen(loopback, options.mail_port, "--mail-port").await?;
         let url = url_of(gateway_port.local_addr()?);
         let mail_url = url_of(mail_port.local_addr()?);
@@ -157,8 +164,10 @@ impl Local {
         let storage = stored("dynamodb.sqlite").map_or(Storage::Memory, Storage::File);
         let database = dynamodb::open(&storage, template.tables())?;
         let mails = stored("mailbox.jsonl");
-        let (mailbox, published) =
-            Mailbox::open(mail_url.clone(), options.clock.clone(), mails.as_deref())?;
+        let (rules, published) = Outbox::new();
+        let clock = options.clock.clone();
+        let mailbox = Mailbox::open(mail_url.clone(), clock, mails.as_deref(), rules.clone())?;
+        let event_bus = EventBus::new(&template, options.clock.clone(), rules.clone());
         if let Some(fault) = options.mail_fault {
             mailbox.fail(fault);
         }
@@ -175,8 +184,13 @@ impl Local {
             let base = options.issuer.as_deref().unwrap_or(&url);
             of_template.insert("LINK_BASE", format!("{base}/pages"));
         }
+        // In AWS it would be a URN with the name of the stack.
+        if parameters.get("Issuer").is_none_or(String::is_empty) {
+            of_template.insert("EVENT_SOURCE", event_bus::SOURCE.to_owned());
+        }
         // Lambda sets these.
         let mut of_lambda = dynamodb::environment(&dynamodb_url).to_vec();
+        of_lambda.push(("AWS_ENDPOINT_URL_EVENTBRIDGE", mail_url.clone()));
         of_lambda.push(("AWS_ENDPOINT_URL_SESV2", mail_url));
         let mut environment = BTreeMap::new();
         let mut functions = Functions::default();
@@ -227,13 +241,15 @@ impl Local {
 
         let (phase, phases) = watch::channel(Phase::Running);
         let position = stored("streams.json");
-        let mails = (Arc::clone(&mailbox), published);
+        let rules = (rules, published);
         let streams =
-            Streams::start(&template, &database, &functions, position, &phases, mails).await?;
+            Streams::start(&template, &database, &functions, position, &phases, rules).await?;
         let door = Door::new(gateway_port, phases.clone())?;
-        let served = (Arc::clone(&gateway), Arc::clone(&mailbox));
-        let gateway_server = serve_gateway(door, served, phases.clone());
-        let mail_server = mailbox::serve(mail_port, Arc::clone(&mailbox), phases.clone());
+        let service = gateway::router(Arc::clone(&gateway), &mailbox, &event_bus);
+        let gateway_server = serve_gateway(door, service, phases.clone());
+        let operations = mailbox::operations(Arc::clone(&mailbox), phases.clone())
+            .merge(event_bus::operations(Arc::clone(&event_bus)));
+        let stand_in = serve_stand_in(mail_port, operations, phases.clone());
         let dynamodb_server = dynamodb::serve(dynamodb_port, database, phases);
         Ok(Self {
             url,
@@ -242,18 +258,19 @@ impl Local {
             gateway,
             functions,
             mailbox,
+            event_bus,
             streams,
             environment,
             phase,
             gateway_server: tokio::spawn(gateway_server),
             dynamodb_server: tokio::spawn(dynamodb_server),
-            mail_server: tokio::spawn(mail_server),
+            stand_in: tokio::spawn(stand_in),
         })
     }
 
     /// Stops in order: takes no more connections, completes the requests in progress, delivers what
     /// they left in the tables' streams, and then ends the gateway, DynamoDB and the stand-in for
-    /// SES. What takes longer than seven seconds is cut off; what was not delivered is delivered
+    /// other services. What takes longer than seven seconds is cut off; what was not delivered is delivered
     /// after the next start.
     pub async fn stop(mut self) {
         // Together they are less than the 10 seconds that Docker waits.
@@ -273,7 +290,7 @@ impl Local {
         self.phase.send_replace(Phase::Closing);
         let _ = timeout(PATIENCE_OF_A_SERVER, self.gateway_server).await;
         self.phase.send_replace(Phase::Stopping);
-        let servers = async { (self.dynamodb_server.await, self.mail_server.await) };
+        let servers = async { (self.dynamodb_server.await, self.stand_in.await) };
         let _ = timeout(PATIENCE_OF_A_SERVER, servers).await;
     }
 }
@@ -290,6 +307,12 @@ pub(crate) fn local_parameters(
     if template.value()["Parameters"].get("MailFrom").is_some() {
         let mail_from = given.entry("MailFrom".to_owned());
         mail_from.or_insert_with(|| MAIL_FROM.to_owned());
+    }
+    // Without rows there is nothing to publish, and the template's rules say so.
+    let has_rows = given.get("Events").is_none_or(|kept| kept != "none");
+    if template.value()["Parameters"].get("PublishEvents").is_some() && has_rows {
+        let publish = given.entry("PublishEvents".to_owned());
+        publish.or_insert_with(|| "on".to_owned());
     }
     template.check(&given)?;
     // It names a table in AWS. Here the functions always use the template's own.
@@ -310,16 +333,21 @@ pub(crate) async fn reached(mut phases: watch::Receiver<Phase>, phase: Phase) {
     let _ = phases.wait_for(|now| *now >= phase).await;
 }
 
-async fn serve_gateway(
-    door: Door,
-    (gateway, mailbox): (Arc<Gateway>, Arc<Mailbox>),
-    phases: watch::Receiver<Phase>,
-) {
-    let service = gateway::router(gateway, &mailbox).into_make_service_with_connect_info::<Peer>();
+async fn serve_gateway(door: Door, service: Router, phases: watch::Receiver<Phase>) {
+    let service = service.into_make_service_with_connect_info::<Peer>();
     let server = axum::serve(door, service);
     let server = server.with_graceful_shutdown(reached(phases, Phase::Closing));
     if let Err(error) = server.into_future().await {
         tracing::error!(%error, "the gateway stopped");
+    }
+}
+
+/// Serves the stand-ins for SES and EventBridge until DynamoDB ends too.
+async fn serve_stand_in(listener: TcpListener, operations: Router, phases: watch::Receiver<Phase>) {
+    let stop = reached(phases, Phase::Stopping);
+    let server = axum::serve(listener, operations).with_graceful_shutdown(stop);
+    if let Err(error) = server.into_future().await {
+        tracing::error!(%error, "the stand-in for SES and EventBridge stopped");
     }
 }
 

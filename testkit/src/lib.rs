@@ -4,6 +4,7 @@
 //!
 //! - [`cloudformation`]: CloudFormation, as a custom resource sees it.
 //! - [`dynamodb`]: a proxy in front of DynamoDB that counts, records and injects faults.
+//! - [`event_bridge`]: EventBridge, with its checks and with faults.
 //! - [`kms`]: KMS, with real keys and with faults.
 //! - [`runtime_api`]: Lambda's runtime API, which runs a function's binary as a process.
 //! - [`ses`]: SES, with its checks and with faults.
@@ -16,6 +17,7 @@
 
 pub mod cloudformation;
 pub mod dynamodb;
+pub mod event_bridge;
 mod headers;
 pub mod kms;
 pub mod runtime_api;

@@ -2,6 +2,7 @@
 //!
 //! - docs/configuration.md: the table of the parameters.
 //! - docs/command-line.md: the `--help` of each command.
+//! - docs/events/: the schemas of published events, which follow from the list of events.
 //! - Cargo.toml: the routes of `cargo lambda watch`, and the settings in its environment.
 
 use std::collections::BTreeMap;
@@ -13,6 +14,8 @@ use local::commands::reference;
 use local::template::Document;
 use serde_json::Value;
 use shared::platform::settings;
+
+use crate::schemas;
 
 /// Writes the files below `root`; or, to `check`, only compares them.
 ///
@@ -44,7 +47,8 @@ pub fn all(root: &Path, check: bool) -> anyhow::Result<()> {
         let header = "[workspace.metadata.lambda.watch.router]\n";
         let text = between(text, header, "\n[", &routes)?;
         environment(&text)
-    })
+    })?;
+    schemas::write(root, check)
 }
 
 /// Replaces a file by what `change` makes of it.

@@ -2,6 +2,7 @@
 
 mod generate;
 mod new_function;
+mod schemas;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,8 +21,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Writes the table of docs/configuration.md, the commands of docs/command-line.md, and the routes and
-    /// settings of Cargo.toml.
+    /// Writes the table of docs/configuration.md, the commands of docs/command-line.md, the routes and
+    /// settings of Cargo.toml, and the schemas of docs/events.
     Generate {
         /// Writes nothing, and fails if anything is out of date.
         #[arg(long)]

@@ -141,6 +141,11 @@ const CALLS: [Call; 13] = [
 const MAIL: Call = call("a mail", &[(0.25, 150.0)], 1.0, 2.0, 0.0, 1.0);
 /// Of SES without a plan. A deployment on SES's plan Essentials pays 60% more.
 const SES_MAIL: f64 = 100.00;
+/// What an event takes that is published, beside EventBridge: the publisher's run, for one event a
+/// batch.
+const PUBLISHED: Call = call("a published event", &[(0.25, 30.0)], 0.0, 0.0, 0.0, 0.0);
+/// Of EventBridge, for events of one's own. Rules cost nothing.
+const EVENT: f64 = 1.00;
 const LOGIN: &Call = &CALLS[1];
 const REFRESH: &Call = &CALLS[3];
 
@@ -244,6 +249,10 @@ registration and none to a login; `Directory=off` saves it.
 A million mails cost {:.2} beside SES, and {SES_MAIL:.0} for SES. Lambda reads the stream of events for nothing. The row of an
 event takes about 0.4 KB of storage for `EventDays`.
 
+With `PublishEvents=on`, a million events cost {EVENT:.2} for EventBridge and at most {:.2} beside it: less if many happen at
+once, since up to ten share a call. A login and a logout are an event each, a change of the password is two; a refresh is
+none.
+
 A sealed key signs without KMS ([operations](operations.md#scale-mode-a-sealed-key)). A signature with any other kind of
 key costs five times as much.
 
@@ -255,6 +264,7 @@ included on either side.
 | logins | KMS signs | sealed key | Cognito Lite | Cognito Essentials |
 |---|---|---|---|---|",
         MAIL.unsigned() - HTTP_API - LINE_OF_CALL * LOGS,
+        PUBLISHED.unsigned() - HTTP_API - LINE_OF_CALL * LOGS,
     );
     let months = [10e3, 1e6, 100e6];
     for logins in months {

@@ -128,6 +128,8 @@ pub(super) async fn functions(
             &record.replace("EVENT_ID", &id.to_string()),
         )?)
     });
+    let published = include_str!("../../../events/publisher/published-login.json");
+    let published: Value = serde_json::from_str(published)?;
     let any = Limits {
         first: Most::Any,
         warm: Most::Any,
@@ -180,6 +182,7 @@ pub(super) async fn functions(
         ("password change", "password", change, 2, hashing),
         ("forgotten password", "forgot", forgotten, 0, storing),
         ("a mail, beside SES", "mailer", mail, 0, hashing),
+        ("a published event", "publisher", always(published), 0, any),
     ];
     Ok(functions
         .into_iter()

@@ -1,6 +1,7 @@
 //! A batch of the stream: each record in turn, as far as it goes.
 
 use serde_json::Value;
+use shared::aws::batch::{BatchAnswer, Invocation};
 use shared::domain::{LinkToken, MailRequest, Subject};
 use shared::observe::AuditEvent;
 use shared::observe::audit::Entry;
@@ -12,7 +13,7 @@ use shared::store::stream::mail_request;
 use crate::letter::Content;
 use crate::lookup::{Draft, Skip, Stop};
 use crate::sender::{Sender, Tags, Unsent};
-use crate::{BatchAnswer, Failure, Invocation, Mailer, MailerError};
+use crate::{Mailer, MailerError};
 
 /// What became of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,14 +45,10 @@ impl Mailer {
                 false => self.fulfil(&record["dynamodb"]["NewImage"]).await,
             };
             if outcome == Outcome::Again {
-                return Ok(BatchAnswer {
-                    batch_item_failures: vec![Failure {
-                        item_identifier: number.to_owned(),
-                    }],
-                });
+                return Ok(BatchAnswer::again_from(number));
             }
         }
-        Ok(BatchAnswer::default())
+        Ok(BatchAnswer::done())
     }
 
     async fn fulfil(&self, new_image: &Value) -> Outcome {

@@ -24,8 +24,8 @@ mod wording;
 
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
 use serde_json::Value;
+use shared::aws::batch::Invocation;
 use shared::domain::MailPolicy;
 use shared::observe::after_response::after_response;
 use shared::observe::logging::chain;
@@ -49,31 +49,6 @@ pub struct Mailer {
     clock: Clock,
 }
 
-/// What Lambda says of one call.
-#[derive(Debug, Clone, Default)]
-pub struct Invocation {
-    /// The id by which an operator finds it.
-    pub request_id: String,
-    /// When the work should end, if there is a limit.
-    ends: Option<Instant>,
-}
-
-/// The answer to a batch: the record from which Lambda has to repeat, if there is one.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BatchAnswer {
-    /// The record, or none.
-    pub batch_item_failures: Vec<Failure>,
-}
-
-/// A record that was not carried out.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Failure {
-    /// Its sequence number in the stream.
-    pub item_identifier: String,
-}
-
 /// The reason why a call failed as a whole.
 #[derive(Debug, thiserror::Error)]
 pub enum MailerError {
@@ -88,28 +63,10 @@ pub enum MailerError {
     Store(#[from] StoreError),
 }
 
-impl Invocation {
-    /// The longest time that the work on one record takes, which is kept for a record that begins
-    /// late. The function's timeout must be longer.
+impl Mailer {
+    /// The longest time that the work on one record takes.
     pub const RESERVE: Duration = Duration::from_secs(30);
 
-    /// Returns a call of Lambda. `deadline` is when Lambda ends the function, in milliseconds since
-    /// the epoch. Under `cargo lambda watch` it has passed.
-    pub fn in_lambda(request_id: String, deadline: u64) -> Self {
-        let left = deadline.checked_sub(Clock::System.millis());
-        let left = left.filter(|left| *left > 0).map(Duration::from_millis);
-        let ends =
-            left.and_then(|left| Instant::now().checked_add(left.saturating_sub(Self::RESERVE)));
-        Self { request_id, ends }
-    }
-
-    /// Returns whether there is no time to begin another record.
-    fn is_over(&self) -> bool {
-        self.ends.is_some_and(|ends| ends <= Instant::now())
-    }
-}
-
-impl Mailer {
     /// The time limit for warming up before the first event.
     const WARM_UP_LIMIT: Duration = Duration::from_secs(2);
 

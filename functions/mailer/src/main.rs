@@ -1,8 +1,9 @@
 //! Serves [`Mailer`] in Lambda.
 
 use lambda_runtime::{LambdaEvent, Runtime, service_fn};
-use mailer::{Invocation, Mailer};
+use mailer::Mailer;
 use serde_json::Value;
+use shared::aws::batch::Invocation;
 use shared::observe::after_response::AfterResponse;
 use shared::observe::logging;
 use shared::platform::Clock;
@@ -16,7 +17,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     mailer.warm_up().await;
     let answer = |event: LambdaEvent<Value>| async move {
         let (event, context) = event.into_parts();
-        let invocation = Invocation::in_lambda(context.request_id, context.deadline);
+        let invocation =
+            Invocation::in_lambda(context.request_id, context.deadline, Mailer::RESERVE);
         let answer = mailer.handle(&event, invocation).await;
         answer.map_err(lambda_runtime::Error::from)
     };

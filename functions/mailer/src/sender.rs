@@ -61,7 +61,7 @@ pub enum Unsent {
 
 impl Sender {
     /// The timeouts of one request and of all its tries. Together with the requests to DynamoDB, two
-    /// letters take less than `Invocation::RESERVE`.
+    /// letters take less than `Mailer::RESERVE`.
     const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
     const OPERATION_TIMEOUT: Duration = Duration::from_secs(8);
 

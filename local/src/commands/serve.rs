@@ -24,7 +24,7 @@ pub(super) struct ServeFlags {
     /// Port of DynamoDB.
     #[arg(long, default_value_t = 8000)]
     dynamodb_port: u16,
-    /// Port of the stand-in for Amazon SES, which keeps each mail in the mailbox.
+    /// Port of the stand-in for Amazon SES, which keeps each mail in the mailbox, and for EventBridge.
     #[arg(long, default_value_t = 8025)]
     mail_port: u16,
     /// Lets mails go wrong: throttle, reject, paused, unverified, broken, timeout, late, bounce or
@@ -121,6 +121,7 @@ fn greet(local: &Local, location: &str, elsewhere: Option<&str>) {
     println!("  tables     {tables}");
     println!("  the API    {url}/docs");
     println!("  mails      {url}/mailbox");
+    println!("  events     {url}/events");
     println!(
         r#"
 Try it:

@@ -25,6 +25,7 @@ use shared::platform::{hex, random};
 use crate::api_docs;
 use crate::door::Peer;
 use crate::event::{self, Arrival};
+use crate::event_bus::{self, EventBus};
 use crate::functions::Functions;
 use crate::mailbox::{self, Mailbox};
 use crate::template::{Authorizer, Route, Template};
@@ -238,11 +239,13 @@ impl Gateway {
     }
 }
 
-/// Serves the gateway over HTTP, and the pages about the API and those of the mailbox at the paths
-/// for which the template has no route.
-pub fn router(gateway: Arc<Gateway>, mailbox: &Arc<Mailbox>) -> Router {
+/// Serves the gateway over HTTP, and the pages about the API, those of the mailbox and the published
+/// events at the paths for which the template has no route.
+pub fn router(gateway: Arc<Gateway>, mailbox: &Arc<Mailbox>, event_bus: &Arc<EventBus>) -> Router {
+    let under_way = gateway.functions.under_way();
     let pages = api_docs::pages().into_iter();
-    let pages = pages.chain(mailbox::pages(mailbox, gateway.functions.under_way()));
+    let pages = pages.chain(mailbox::pages(mailbox, under_way));
+    let pages = pages.chain(event_bus::pages(event_bus, under_way));
     pages
         .filter(|(path, _)| !gateway.takes(path))
         .fold(Router::new(), |router, (path, page)| {

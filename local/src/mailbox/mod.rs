@@ -6,20 +6,17 @@
 //! - `fault`: the faults that can be tried.
 //! - `file`: stores the mails beside the tables.
 //! - `pages`: `/mailbox` at the gateway.
-//! - `names`: the names under which it answers.
 
 pub mod fault;
 mod file;
 mod links;
 mod message;
-mod names;
 mod pages;
 mod server;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,14 +27,16 @@ use shared::platform::clock::Clock;
 use shared::platform::{hex, random};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
+
+use crate::streams::Outbox;
 
 use self::fault::{Fault, Planned};
 use self::file::MailFile;
 use self::message::Message;
-pub(crate) use self::pages::pages;
-pub(crate) use self::server::serve;
+pub(crate) use self::pages::{pages, problem};
+pub(crate) use self::server::operations;
 
 /// How many mails are kept.
 pub const KEPT: usize = 200;
@@ -93,9 +92,8 @@ pub struct Mailbox {
     /// How many mails have ever been accepted.
     arrived: watch::Sender<u64>,
     fault: Mutex<Option<Planned>>,
-    /// The events that SES would publish.
-    events: mpsc::UnboundedSender<Value>,
-    published: AtomicU64,
+    /// Where the events go that SES publishes.
+    rules: Outbox,
 }
 
 #[derive(Default)]
@@ -105,7 +103,7 @@ struct State {
 }
 
 impl Mailbox {
-    /// Returns a mailbox whose stand-in for SES is at `url`, and the events that it publishes. With
+    /// Returns a mailbox whose stand-in for SES is at `url`, and publishes its events to `rules`. With
     /// a `path`, the mails are in that file.
     ///
     /// # Errors
@@ -115,7 +113,8 @@ impl Mailbox {
         url: String,
         clock: Clock,
         path: Option<&Path>,
-    ) -> anyhow::Result<(Arc<Self>, mpsc::UnboundedReceiver<Value>)> {
+        rules: Outbox,
+    ) -> anyhow::Result<Arc<Self>> {
         let mut state = State::default();
         if let Some(path) = path {
             let (file, mails) = MailFile::open(path)?;
@@ -123,17 +122,15 @@ impl Mailbox {
             state.file = Some(file);
         }
         let (arrived, _) = watch::channel(state.mails.len() as u64);
-        let (events, published) = mpsc::unbounded_channel();
         let mailbox = Self {
             url,
             clock,
             state: Mutex::new(state),
             arrived,
             fault: Mutex::default(),
-            events,
-            published: AtomicU64::new(0),
+            rules,
         };
-        Ok((Arc::new(mailbox), published))
+        Ok(Arc::new(mailbox))
     }
 
     /// Returns the mails, oldest first.
@@ -296,13 +293,7 @@ impl Mailbox {
         detail["timestamp"] = json!(now);
         detail["feedbackId"] = json!(hex(&random::octets::<16>()));
         event["detail"][name.to_ascii_lowercase()] = detail;
-        self.published.fetch_add(1, Ordering::SeqCst);
-        let _ = self.events.send(event);
-    }
-
-    /// Returns how many events were published.
-    pub(crate) fn published(&self) -> u64 {
-        self.published.load(Ordering::SeqCst)
+        self.rules.pass(None, event);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -19,8 +19,8 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use super::links::parts;
-use super::names::only_private;
 use super::{Mail, Mailbox};
+use crate::private_names::only_private;
 use crate::under_way::UnderWay;
 
 const STYLE: &str = include_str!("mailbox.css");
@@ -231,7 +231,7 @@ fn not_found(detail: &str) -> Response<Body> {
     problem(StatusCode::NOT_FOUND, "not-found", detail)
 }
 
-pub(super) fn problem(status: StatusCode, code: &str, detail: &str) -> Response<Body> {
+pub(crate) fn problem(status: StatusCode, code: &str, detail: &str) -> Response<Body> {
     let problem: Value = json!({
         "type": format!("urn:latchkey:problem:{code}"),
         "title": status.canonical_reason(),

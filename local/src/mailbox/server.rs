@@ -1,7 +1,6 @@
 //! The stand-in for SES v2: `POST /v2/email/outbound-emails`, with answers in SES's own form
 //! (restJson1).
 
-use std::future::IntoFuture as _;
 use std::sync::Arc;
 
 use axum::Router;
@@ -12,7 +11,6 @@ use axum::http::{HeaderMap, Response, StatusCode};
 use axum::routing::post;
 use serde_json::{Value, json};
 use shared::platform::{hex, random};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::fault::Fault;
@@ -33,22 +31,12 @@ struct Ses {
 /// A refusal of SES: status, type and message.
 struct Refusal(StatusCode, &'static str, String);
 
-/// Serves the stand-in until DynamoDB ends too.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    mailbox: Arc<Mailbox>,
-    phases: watch::Receiver<Phase>,
-) {
-    let stop = reached(phases.clone(), Phase::Stopping);
-    let ses = Ses { mailbox, phases };
-    let router = Router::new()
+/// Returns the operations of the stand-in. It is silent, if it has to be, until the end.
+pub(crate) fn operations(mailbox: Arc<Mailbox>, phases: watch::Receiver<Phase>) -> Router {
+    Router::new()
         .route("/v2/email/outbound-emails", post(send))
         .fallback(async || unknown_operation().to_response())
-        .with_state(ses);
-    let server = axum::serve(listener, router).with_graceful_shutdown(stop);
-    if let Err(error) = server.into_future().await {
-        tracing::error!(%error, "the stand-in for SES stopped");
-    }
+        .with_state(Ses { mailbox, phases })
 }
 
 async fn send(State(ses): State<Ses>, request: Request) -> Response<Body> {

@@ -2,7 +2,7 @@ use super::*;
 
 fn mailbox(path: Option<&Path>) -> Arc<Mailbox> {
     let url = "http://127.0.0.1:1".to_owned();
-    Mailbox::open(url, Clock::System, path).unwrap().0
+    Mailbox::open(url, Clock::System, path, Outbox::new().0).unwrap()
 }
 
 fn message(to: &str, subject: &str) -> Message {
@@ -90,7 +90,8 @@ fn mails_survive_a_restart_and_their_file_is_for_its_owner_only() {
 #[test]
 fn an_event_is_published_only_of_a_mail_with_a_configuration_set() {
     let url = "http://127.0.0.1:1".to_owned();
-    let (mailbox, mut events) = Mailbox::open(url, Clock::System, None).unwrap();
+    let (rules, mut events) = Outbox::new();
+    let mailbox = Mailbox::open(url, Clock::System, None, rules).unwrap();
     let without = Message {
         configuration_set: None,
         ..message("ada@example.com", "without")
@@ -100,8 +101,10 @@ fn an_event_is_published_only_of_a_mail_with_a_configuration_set() {
     mailbox.publish(&without, "Email Bounced", detail());
     let with = mailbox.accept(message("ada@example.com", "with"));
     mailbox.publish(&with, "Email Bounced", detail());
-    let event = events.try_recv().unwrap();
+    let published = events.try_recv().unwrap();
     assert!(events.try_recv().is_err());
+    assert_eq!(published.bus, None);
+    let event = published.event;
     assert_eq!(event["source"], "aws.ses");
     assert_eq!(event["detail-type"], "Email Bounced");
     assert_eq!(event["detail"]["mail"]["messageId"], with.id);

@@ -1,6 +1,8 @@
-//! Events that SES publishes on EventBridge, and the rules of the template that pass them on.
+//! Events on EventBridge, those of SES and those of functions, and the rules of the template that
+//! pass them on.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -16,8 +18,46 @@ use crate::template::{Source, Template};
 const ATTEMPTS: u32 = 3;
 const WAIT: Duration = Duration::from_millis(100);
 
+/// An event on a bus.
+#[derive(Debug)]
+pub(crate) struct Published {
+    /// The name of the bus, or none if it is the default one.
+    pub(crate) bus: Option<String>,
+    pub(crate) event: Value,
+}
+
+/// Where events go that are to be passed on by rules. Clones share one count.
+#[derive(Clone)]
+pub(crate) struct Outbox {
+    events: mpsc::UnboundedSender<Published>,
+    count: Arc<AtomicU64>,
+}
+
+impl Outbox {
+    /// Returns an outbox, and what was put into it.
+    pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Published>) {
+        let (events, published) = mpsc::unbounded_channel();
+        let count = Arc::default();
+        (Self { events, count }, published)
+    }
+
+    /// Has an event passed on by the rules of a bus.
+    pub(crate) fn pass(&self, bus: Option<String>, event: Value) {
+        self.count.fetch_add(1, Ordering::SeqCst);
+        // If nobody receives them, the process ends.
+        let _ = self.events.send(Published { bus, event });
+    }
+
+    /// Returns how many events there have been.
+    pub(super) fn count(&self) -> u64 {
+        self.count.load(Ordering::SeqCst)
+    }
+}
+
 /// A rule: the function that gets the events that match.
 struct Rule {
+    /// The name of the bus, or none if it is the default one.
+    bus: Option<String>,
     function: String,
     pattern: Pattern,
     timeout: Duration,
@@ -42,6 +82,7 @@ impl Rules {
                 format!("the event {name} of the function {function} in template.yaml is wrong")
             })?;
             Ok(Rule {
+                bus: bus_of(&source.properties["EventBusName"]),
                 function: function.clone(),
                 pattern,
                 timeout: source.timeout,
@@ -53,18 +94,27 @@ impl Rules {
     /// Passes `events` on, one after the other, and counts in `passed` how many that were.
     pub(super) async fn pass(
         self,
-        mut events: mpsc::UnboundedReceiver<Value>,
+        mut events: mpsc::UnboundedReceiver<Published>,
         functions: Arc<Functions>,
         passed: watch::Sender<u64>,
     ) {
-        while let Some(event) = events.recv().await {
-            let rules = self.0.iter();
+        while let Some(Published { bus, event }) = events.recv().await {
+            let rules = self.0.iter().filter(|rule| rule.bus == bus);
             for rule in rules.filter(|rule| rule.pattern.matches(&event)) {
                 rule.invoke(&functions, &event).await;
             }
             passed.send_modify(|passed| *passed += 1);
         }
     }
+}
+
+/// Returns the name of a rule's bus in local runs, which is its logical id.
+fn bus_of(name: &Value) -> Option<String> {
+    let named = match name {
+        Value::Object(_) => name["Fn::GetAtt"].as_str()?.split('.').next()?,
+        _ => name.as_str()?,
+    };
+    (named != "default").then(|| named.to_owned())
 }
 
 impl Rule {
@@ -77,7 +127,7 @@ impl Rule {
                 Err(_) => "it took longer than its Timeout".to_owned(),
             };
             let function = &self.function;
-            tracing::warn!(function, error, "the function failed for an event of SES");
+            tracing::warn!(function, error, "the function failed for an event of a bus");
             sleep(WAIT * attempt).await;
         }
     }

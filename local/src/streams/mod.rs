@@ -1,12 +1,12 @@
 //! The streams of the tables, which feed functions as Lambda's event source mappings do; and the
-//! events of SES.
+//! events on EventBridge.
 //!
 //! - `mapping`: the mappings of the template.
 //! - `pattern`: their filters.
 //! - `table`: the stream of a table.
 //! - `delivery`: retries, bisecting and partial answers.
 //! - `position`: how far each mapping has come.
-//! - `event_bridge`: the rules that pass the events of SES on.
+//! - `event_bridge`: the rules that pass events of EventBridge on.
 
 mod delivery;
 mod event_bridge;
@@ -15,6 +15,7 @@ mod pattern;
 mod position;
 mod table;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -28,19 +29,21 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use self::delivery::{AllLost, Delivery, Outcome};
-use self::event_bridge::Rules;
+use self::event_bridge::{Published, Rules};
 use self::mapping::Mapping;
 use self::position::Positions;
 use self::table::{Record, TableStream};
 use crate::functions::Functions;
-use crate::mailbox::Mailbox;
 use crate::template::Template;
 use crate::{Phase, reached};
 
 pub use self::delivery::Lost;
+pub(crate) use self::event_bridge::Outbox;
 
 /// How many records are read at once.
 const READ_AT_ONCE: usize = 1000;
+/// A sequence number before that of any record, and the least that the embedded DynamoDB takes.
+const BEFORE_ALL: &str = "100000000000000000001";
 /// How often a stream is read though no function was called here. Another process may have written
 /// to the table.
 const EVERY: Duration = Duration::from_millis(500);
@@ -49,8 +52,8 @@ const EVERY: Duration = Duration::from_millis(500);
 pub struct Streams {
     readers: Vec<Running>,
     lost: AllLost,
-    mailbox: Arc<Mailbox>,
-    /// How many events of SES were passed on.
+    rules: Outbox,
+    /// How many events of EventBridge were passed on.
     passed: watch::Receiver<u64>,
 }
 
@@ -71,7 +74,7 @@ struct StreamReader {
 }
 
 impl Streams {
-    /// Starts a reader for each mapping of the template, and passes on the events of SES. The file
+    /// Starts a reader for each mapping of the template, and passes on the events of `rules`. The file
     /// `path` has the positions; without it, each start begins anew.
     ///
     /// # Errors
@@ -84,7 +87,7 @@ impl Streams {
         functions: &Arc<Functions>,
         path: Option<PathBuf>,
         phases: &watch::Receiver<Phase>,
-        (mailbox, events): (Arc<Mailbox>, mpsc::UnboundedReceiver<Value>),
+        (outbox, events): (Outbox, mpsc::UnboundedReceiver<Published>),
     ) -> anyhow::Result<Self> {
         let shown = path.as_ref().map(|path| path.display().to_string());
         let positions = Positions::open(path).with_context(|| {
@@ -104,10 +107,11 @@ impl Streams {
             let stream = TableStream::of(database, &mapping.table)?;
             let mut position = positions.of(&mapping.name);
             if position.is_none() && !mapping.from_the_start {
-                position = stream.last().await?;
-                if let Some(position) = &position {
-                    positions.reach(&mapping.name, position);
-                }
+                // Noted at once: what is written from now on is delivered, also after a restart.
+                let last = stream.last().await?;
+                let last = last.unwrap_or_else(|| BEFORE_ALL.to_owned());
+                positions.reach(&mapping.name, &last);
+                position = Some(last);
             }
             let (read, seen) = watch::channel(position);
             let reader = StreamReader {
@@ -135,13 +139,13 @@ impl Streams {
         Ok(Self {
             readers,
             lost,
-            mailbox,
+            rules: outbox,
             passed: seen,
         })
     }
 
     /// Waits until all records that were written until now are delivered or given up, and all events
-    /// of SES are passed on.
+    /// of EventBridge are passed on.
     pub async fn settle(&self) {
         for reader in &self.readers {
             let last = reader.stream.last().await.unwrap_or_default();
@@ -152,9 +156,9 @@ impl Streams {
         self.pass_all().await;
     }
 
-    /// Waits until the events that SES has published are passed on.
+    /// Waits until the events that were published are passed on.
     async fn pass_all(&self) {
-        let published = self.mailbox.published();
+        let published = self.rules.count();
         let mut passed = self.passed.clone();
         let _ = passed.wait_for(|passed| *passed >= published).await;
     }
@@ -167,7 +171,12 @@ impl Streams {
     /// Returns an error if a stream cannot be read.
     pub async fn records(&self) -> anyhow::Result<Vec<Value>> {
         let mut all = Vec::new();
+        // Several mappings may read one stream.
+        let mut read = BTreeSet::new();
         for reader in &self.readers {
+            if !read.insert(reader.stream.arn()) {
+                continue;
+            }
             let mut position = None;
             loop {
                 let records = reader

@@ -52,6 +52,11 @@ impl TableStream {
         Ok(stream)
     }
 
+    /// Returns what identifies the stream.
+    pub(super) fn arn(&self) -> &str {
+        &self.arn
+    }
+
     /// Returns the sequence number of the last record that was written.
     pub(super) async fn last(&self) -> anyhow::Result<Option<String>> {
         let stream = self.clone();

@@ -1,6 +1,7 @@
 //! The configuration of the AWS SDK: one region, one set of credentials, and timeouts that fit
-//! within a function's own.
+//! within a function's own. And how Lambda passes batches of a stream.
 
+pub mod batch;
 mod http_client;
 pub mod json_service;
 pub mod kms;

@@ -170,6 +170,12 @@ pub fn rfc3339(seconds: u64) -> String {
         .unwrap_or_default()
 }
 
+/// Formats milliseconds since the epoch as RFC 3339 in UTC, with three digits of the second.
+pub fn rfc3339_millis(millis: u64) -> String {
+    let seconds = rfc3339(millis / 1000);
+    format!("{}.{:03}Z", seconds.trim_end_matches('Z'), millis % 1000)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

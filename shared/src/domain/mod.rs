@@ -24,6 +24,8 @@ pub mod name;
 #[cfg(feature = "accounts")]
 pub mod password;
 #[cfg(feature = "accounts")]
+pub mod published;
+#[cfg(feature = "accounts")]
 pub mod recipient;
 #[cfg(feature = "accounts")]
 pub mod registration;
@@ -35,7 +37,7 @@ pub mod session;
 pub mod throttle;
 
 #[cfg(feature = "accounts")]
-pub use account::{Account, AccountChange, NewAccount, ProfileChange, Status, rfc3339};
+pub use account::{Account, AccountChange, NewAccount, ProfileChange, Status, rfc3339, rfc3339_millis};
 pub use auth_method::AuthMethod;
 #[cfg(feature = "accounts")]
 pub use custom_claims::{ClaimsPatch, CustomClaims};
@@ -58,6 +60,8 @@ pub use password::hash::PasswordHash;
 pub use password::hasher::Hasher;
 #[cfg(feature = "accounts")]
 pub use password::{Password, PasswordPolicy, personal_words};
+#[cfg(feature = "accounts")]
+pub use published::PublishedEvent;
 #[cfg(feature = "accounts")]
 pub use recipient::{EmailState, Recipient};
 #[cfg(feature = "accounts")]

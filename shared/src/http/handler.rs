@@ -173,13 +173,17 @@ fn write_line(status: u16, problem: Option<&Problem>, duration_ms: f64, log: Req
         store_faults,
         kms_ms,
         kms_faults,
-        // Of the function `mailer`, which answers no requests.
+        // Of the functions `mailer` and `publisher`, which answer no requests.
         mails_sent: _,
         mails_rejected: _,
         mails_failed: _,
         mails_bounced: _,
         mails_complained: _,
         ses_ms: _,
+        bus_ms: _,
+        events_published: _,
+        events_failed: _,
+        events_rejected: _,
     } = log;
     // A tracing level must be a constant, so each level has its own call.
     macro_rules! write_at {

@@ -6,6 +6,7 @@
 
 mod kept;
 mod metrics;
+mod published;
 mod reasons;
 
 use std::fmt::Display;

@@ -28,7 +28,7 @@ pub struct Metric {
 }
 
 /// All metrics. docs/operations.md explains each.
-pub const METRICS: [Metric; 20] = [
+pub const METRICS: [Metric; 23] = [
     count("cold_starts"),
     count("logins"),
     Metric {
@@ -52,6 +52,9 @@ pub const METRICS: [Metric; 20] = [
     count("mails_bounced"),
     count("mails_complained"),
     milliseconds("ses_ms"),
+    count("events_published"),
+    count("events_failed"),
+    count("events_rejected"),
 ];
 
 const fn count(name: &'static str) -> Metric {

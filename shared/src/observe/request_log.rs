@@ -69,6 +69,15 @@ pub struct RequestLog {
     pub mails_complained: Option<u64>,
     /// The duration of the longest request to SES, retries included.
     pub ses_ms: Option<f64>,
+    /// The duration of the longest request to EventBridge, retries included. Not a metric.
+    pub bus_ms: Option<f64>,
+    /// The number of events that EventBridge took.
+    pub events_published: Option<u64>,
+    /// The number of events that EventBridge did not take and that will be tried again.
+    pub events_failed: Option<u64>,
+    /// The number of events that are not published: EventBridge refused them for good, or their rows
+    /// are unreadable.
+    pub events_rejected: Option<u64>,
 }
 
 /// Whether the process has not received a request yet.

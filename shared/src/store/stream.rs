@@ -9,7 +9,9 @@ use super::StoreError;
 use super::item::{Attributes, PK, Reader, SK};
 use crate::domain::event::Subject;
 use crate::domain::mail::MailRequest;
+use crate::domain::published::PublishedEvent;
 use crate::domain::session::Device;
+use crate::observe::AuditEvent;
 
 /// Returns the mail that a row of the event table asks for, from the `NewImage` of a stream's
 /// record, or `None` if it asks for none.
@@ -40,6 +42,42 @@ pub fn mail_request(new_image: &Value) -> Result<Option<MailRequest>, StoreError
     }))
 }
 
+/// Returns what a row of the event table tells others, from the `NewImage` of a stream's record, or
+/// `None` if it is not for others: it is about an address and no account, or its event is not
+/// published.
+///
+/// # Errors
+///
+/// Returns an error that names the attribute if the row is unreadable. A later version of Latchkey
+/// may have written it.
+pub fn published_event(new_image: &Value) -> Result<Option<PublishedEvent>, StoreError> {
+    let attributes = texts(new_image);
+    let row = Reader {
+        item: "event",
+        attributes: &attributes,
+    };
+    let Subject::User(user_id) = row.text(PK, subject)? else {
+        return Ok(None);
+    };
+    let event = row.text("event", |name| AuditEvent::named(name).ok_or(()))?;
+    let Some(name) = event.published() else {
+        return Ok(None);
+    };
+    let word = |name: &'static str| {
+        let text = row.optional_text(name)?;
+        Ok::<_, StoreError>(text.and_then(PublishedEvent::word))
+    };
+    Ok(Some(PublishedEvent {
+        id: row.parsed(SK)?,
+        name,
+        user_id,
+        session_id: row.optional_text("session_id")?,
+        by: word("by")?,
+        reason: word("reason")?,
+        is_by_operator: row.has("actor"),
+    }))
+}
+
 /// Returns the attributes of an image that are strings.
 fn texts(image: &Value) -> Attributes {
     let members = image.as_object().into_iter().flatten();
@@ -65,7 +103,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::id::{EventId, UserId};
+    use crate::domain::id::{EventId, SessionId, UserId};
     use crate::domain::mail::Mail;
 
     fn image() -> Value {
@@ -93,6 +131,44 @@ mod tests {
         let request = mail_request(&of_address).unwrap().unwrap();
         assert_eq!(request.subject, Subject::Address("a".repeat(64)));
         assert_eq!(request.pending, Some(UserId::from_bytes([3; 16])));
+    }
+
+    #[test]
+    fn a_row_tells_others_ids_and_words_and_neither_where_from_nor_by_whom() {
+        let mut row = image();
+        row["session_id"] = json!({"S": SessionId::from_bytes([4; 16]).to_string()});
+        row["by"] = json!({"S": "password_change"});
+        row["reason"] = json!({"S": "said ada@example.com"});
+        row["actor"] = json!({"S": "arn:aws:iam::123456789012:user/ada"});
+        let expected = PublishedEvent {
+            id: EventId::from_bytes([2; 16]),
+            name: "account.password_changed",
+            user_id: UserId::from_bytes([1; 16]),
+            session_id: Some(SessionId::from_bytes([4; 16])),
+            by: Some("password_change".to_owned()),
+            reason: None,
+            is_by_operator: true,
+        };
+        assert_eq!(published_event(&row).unwrap(), Some(expected));
+        let mut of_address = image();
+        of_address["pk"]["S"] = json!(format!("EMAIL#{}", "a".repeat(64)));
+        assert_eq!(published_event(&of_address).unwrap(), None);
+        let mut unpublished = image();
+        unpublished["event"]["S"] = json!("refresh_token_repeated");
+        assert_eq!(published_event(&unpublished).unwrap(), None);
+        for (name, value) in [
+            ("pk", json!({"S": "USER#x"})),
+            ("sk", json!({"S": "x"})),
+            ("event", json!({"S": "of_a_later_version"})),
+            ("event", json!({"N": "1"})),
+            ("session_id", json!({"S": "x"})),
+        ] {
+            let mut image = image();
+            image[name] = value;
+            let error = published_event(&image).unwrap_err().to_string();
+            assert!(error.contains(&format!("\"{name}\"")), "{error}");
+        }
+        assert!(published_event(&Value::Null).is_err());
     }
 
     #[test]

@@ -459,6 +459,11 @@ async fn a_binary_without_its_configuration_ends_with_one_sentence() {
             "JWKS",
             "JWKS is not set; set it to a JSON Web Key Set",
         ),
+        (
+            "publisher",
+            "EVENT_SOURCE",
+            "EVENT_SOURCE is not set; set it to the source of events",
+        ),
     ] {
         let mut environment = local.environment[function].clone();
         environment.remove(missing);

@@ -6,16 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use lambda_http::aws_lambda_events::apigw::{
     ApiGatewayV2CustomAuthorizerV2Request, ApiGatewayV2httpRequest,
 };
-use mailer::Invocation;
 use serde_json::{Value, json};
+use shared::aws::batch::Invocation;
 use shared::domain::{EventId, Purpose};
 use testkit::cloudformation::CloudFormation;
 use testkit::kms::Kms;
 
 use crate::support::app::{App, BEGINNING, PASSWORD, User, root, text};
 use crate::support::links::NO_MAIL;
-use crate::support::log::logged_by_mailer;
+use crate::support::log::{logged_by_mailer, logged_by_publisher};
 use crate::support::post::{Post, of_address};
+use crate::support::press::Press;
 use crate::support::private::without_private;
 
 /// The status of each outcome that is not a problem.
@@ -78,6 +79,11 @@ async fn every_event_has_the_outcome_that_its_name_says() {
         if function == "mailer" {
             let what = outcome.split('-').next().unwrap_or_default();
             assert_eq!(mailer(event).await, format!("mail_{what}"), "{name}");
+            continue;
+        }
+        if function == "publisher" {
+            let what = outcome.split('-').next().unwrap_or_default();
+            assert_eq!(publisher(event).await, what, "{name}");
             continue;
         }
         // Each has its own app, since some events end what others need.
@@ -177,6 +183,21 @@ async fn mailer(event: String) -> Value {
     events[0]["event"].clone()
 }
 
+/// Returns what became of an event that `publisher` gets.
+async fn publisher(event: String) -> &'static str {
+    let press = Press::start().await;
+    let event = serde_json::from_str(&event).unwrap();
+    logged_by_publisher();
+    let answer = press.publisher.handle(&event, Invocation::default()).await;
+    assert_eq!(answer.unwrap(), json!({"batchItemFailures": []}));
+    let line = logged_by_publisher().pop().unwrap();
+    match (&line["events_published"], &line["events_rejected"]) {
+        (Value::Number(_), Value::Null) => "published",
+        (Value::Null, Value::Number(_)) => "rejected",
+        _ => "skipped",
+    }
+}
+
 #[test]
 fn every_event_is_one_that_lambda_s_own_types_read() {
     for ((function, outcome), event) in events() {
@@ -188,6 +209,9 @@ fn every_event_is_one_that_lambda_s_own_types_read() {
             let event: Value = serde_json::from_str(&event).unwrap();
             let is_of_stream = event["Records"][0]["eventSource"] == "aws:dynamodb";
             assert!(is_of_stream || event["source"] == "aws.ses", "{name}");
+        } else if function == "publisher" {
+            let event: Value = serde_json::from_str(&event).unwrap();
+            assert_eq!(event["Records"][0]["eventSource"], "aws:dynamodb", "{name}");
         } else if function == "authorizer" {
             let event: ApiGatewayV2CustomAuthorizerV2Request =
                 serde_json::from_str(&event).unwrap_or_else(|error| panic!("{name}: {error}"));

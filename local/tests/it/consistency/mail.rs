@@ -1,6 +1,6 @@
 //! What feeds the function `mailer`, as template.yaml says: what ends there, and how.
 
-use mailer::Invocation;
+use mailer::Mailer;
 use serde_json::{Value, json};
 use shared::domain::Purpose;
 
@@ -51,7 +51,7 @@ fn records_of_the_stream_end_in_the_queue_if_no_mail_can_be_sent_for_an_hour() {
 #[test]
 fn a_record_that_begins_late_has_the_time_that_it_may_take() {
     let timeout = mailer("")["Timeout"].as_u64().unwrap();
-    assert!(timeout >= 2 * Invocation::RESERVE.as_secs(), "{timeout}");
+    assert!(timeout >= 2 * Mailer::RESERVE.as_secs(), "{timeout}");
 }
 
 #[test]

@@ -10,5 +10,6 @@ mod monitoring;
 mod openapi;
 mod openapi_examples;
 mod parameters;
+mod publishing;
 mod template;
 mod workspace;

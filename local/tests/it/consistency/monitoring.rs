@@ -199,7 +199,9 @@ fn the_nested_stack_gets_each_of_its_parameters_and_no_other() {
         };
         let expected = match name.as_str() {
             // The `Ref` of a queue is its URL.
-            "FailedMails" => json!({"Fn::GetAtt": "FailedMails.QueueName"}),
+            "FailedEvents" | "FailedMails" => {
+                json!({"Fn::GetAtt": format!("{name}.QueueName")})
+            }
             _ => json!({ "Ref": outer }),
         };
         assert_eq!(*value, expected, "{name}");

@@ -60,6 +60,7 @@ fn template() -> Template {
         ("Issuer", "https://auth.example.com"),
         ("MailFrom", local::MAIL_FROM),
         ("ProxySecretHash", &"0".repeat(64)),
+        ("PublishEvents", "on"),
     ])
 }
 
@@ -265,6 +266,8 @@ fn global_variables_are_parameters_and_name_neither_keys_nor_table() {
     // one, and only a private one has further variables.
     let alone = [
         "CONFIGURATION_SET",
+        "EVENT_BUS",
+        "EVENT_SOURCE",
         "EVENT_TABLE",
         "JWKS",
         "LINK_BASE",
@@ -307,6 +310,7 @@ fn cargo_lambda_watch_has_the_template_s_defaults() {
     assert_eq!(watched["MAIL_FROM"], local::MAIL_FROM);
     let here = [
         "CONFIGURATION_SET",
+        "EVENT_SOURCE",
         "ISSUER",
         "JWKS",
         "LINK_BASE",

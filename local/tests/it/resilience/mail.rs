@@ -2,8 +2,9 @@
 //! docs/security.md.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use mailer::{Invocation, MailerError};
+use mailer::{Mailer, MailerError};
 use serde_json::{Value, json};
+use shared::aws::batch::Invocation;
 use shared::platform::Clock;
 use testkit::dynamodb::Fault as StoreFault;
 use testkit::ses::Fault;
@@ -310,7 +311,7 @@ async fn without_time_for_another_record_the_rest_is_left_to_the_next_call() {
         (now + 60_000, json!({"batchItemFailures": []}), 2),
         (0, json!({"batchItemFailures": []}), 2),
     ] {
-        let call = Invocation::in_lambda("r-1".to_owned(), deadline);
+        let call = Invocation::in_lambda("r-1".to_owned(), deadline, Mailer::RESERVE);
         let answer = post.mailer.handle(&event, call).await.unwrap();
         assert_eq!(answer, left);
         assert_eq!(post.taken().len(), sent);

@@ -7,6 +7,7 @@ mod every_request;
 mod keys;
 mod links;
 mod mail;
+mod publisher;
 mod requests;
 mod sessions;
 mod streams;

@@ -9,6 +9,8 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::Response;
 use axum::routing::post;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use local::mailbox::fault::Fault;
 use local::template::Document;
 use local::{Local, Options, dynamodb};
@@ -72,14 +74,19 @@ struct Feeder {
 
 impl Feeder {
     async fn start() -> Arc<Self> {
+        Self::start_as("Feeder").await
+    }
+
+    /// Starts the function with this name.
+    async fn start_as(name: &str) -> Arc<Self> {
         collect();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let feeder = Arc::new(Self {
             url: format!("http://{}", listener.local_addr().unwrap()),
             ..Self::default()
         });
-        let path = "/2015-03-31/functions/Feeder/invocations";
-        let router = Router::new().route(path, post(invoke));
+        let path = format!("/2015-03-31/functions/{name}/invocations");
+        let router = Router::new().route(&path, post(invoke));
         let router = router.with_state(Arc::clone(&feeder));
         tokio::spawn(async move { axum::serve(listener, router).await });
         feeder
@@ -290,6 +297,160 @@ async fn what_was_accepted_while_the_function_was_down_is_delivered_after_a_rest
     settle(&local).await;
     assert!(feeder.rows().is_empty());
     local.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mapping_that_begins_with_the_latest_loses_nothing_from_its_first_start_on() {
+    let feeder = Feeder::start().await;
+    let data_dir = folder("streams-latest");
+    let _ = std::fs::remove_dir_all(&data_dir);
+    let on = TEMPLATE
+        .replace("MaximumRetryAttempts: 1", "MaximumRetryAttempts: 10000")
+        .replace("TRIM_HORIZON", "LATEST\n            Enabled: true");
+    let off = on.replace("Enabled: true", "Enabled: false");
+    let start = async |name: &str, text: &str| {
+        let options = Options {
+            template: template(name, text),
+            functions: Some(feeder.url.clone()),
+            ephemeral: false,
+            data_dir: data_dir.clone(),
+            ..options()
+        };
+        Local::start(options).await.unwrap()
+    };
+    // Its first start finds an empty stream.
+    let local = start("latest-on", &on).await;
+    feeder.answer(vec![None; 1000]);
+    let mut called = feeder.called.subscribe();
+    called.mark_unchanged();
+    put(&local, "accepted").await;
+    called.changed().await.unwrap();
+    local.stop().await;
+    feeder.calls();
+    feeder.answers.lock().unwrap().clear();
+    let local = start("latest-on", &on).await;
+    settle(&local).await;
+    assert_eq!(feeder.rows(), [["accepted"]]);
+    local.stop().await;
+
+    // What was written before it was switched on is not for it.
+    std::fs::remove_file(data_dir.join("streams.json")).unwrap();
+    let local = start("latest-off", &off).await;
+    put(&local, "before").await;
+    local.stop().await;
+    let local = start("latest-on", &on).await;
+    put(&local, "after").await;
+    settle(&local).await;
+    assert_eq!(feeder.rows(), [["after"]]);
+    local.stop().await;
+}
+
+/// A second function that the same stream feeds, and a rule on a bus.
+const SECOND: &str = r#"
+  Bus: {Type: AWS::Events::EventBus, Properties: {Name: bus}}
+  Second:
+    Type: AWS::Serverless::Function
+    Properties:
+      Events:
+        Rows:
+          Type: DynamoDB
+          Properties: {Stream: !GetAtt Rows.StreamArn, StartingPosition: TRIM_HORIZON}
+        Done:
+          Type: EventBridgeRule
+          Properties:
+            EventBusName: !Ref Bus
+            Pattern: {source: [mine, aws.ses]}
+"#;
+
+#[tokio::test]
+async fn two_functions_read_one_stream_each_at_its_own_pace() {
+    let (feeder, second) = (Feeder::start().await, Feeder::start_as("Second").await);
+    let text = format!("{}{SECOND}", TEMPLATE.trim_end().to_owned() + "\n");
+    let text = text.replace("MaximumRetryAttempts: 1", "MaximumRetryAttempts: 10000");
+    let mut urls = std::collections::BTreeMap::new();
+    urls.insert("Feeder", feeder.url.clone());
+    urls.insert("Second", second.url.clone());
+    let router = Router::new().route(
+        "/2015-03-31/functions/{name}/invocations",
+        post(
+            async move |axum::extract::Path(name): axum::extract::Path<String>, body: Bytes| {
+                forward(&urls[name.as_str()], &name, body).await
+            },
+        ),
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let options = Options {
+        template: template("two", &text),
+        functions: Some(url),
+        ..options()
+    };
+    let local = Local::start(options).await.unwrap();
+    // The first one is down.
+    feeder.answer(vec![None; 1000]);
+    let mut called = second.called.subscribe();
+    put(&local, "a").await;
+    called.wait_for(|called| *called >= 1).await.unwrap();
+    put(&local, "b").await;
+    called.wait_for(|called| *called >= 2).await.unwrap();
+    assert_eq!(second.rows().concat(), ["a", "b"]);
+    assert!(feeder.rows().iter().all(|rows| rows[0] == "a"));
+    feeder.answers.lock().unwrap().clear();
+    settle(&local).await;
+    let rows = feeder.rows().concat();
+    assert!(
+        rows.ends_with(&["a".to_owned(), "b".to_owned()]),
+        "{rows:?}"
+    );
+    assert!(second.rows().is_empty());
+    // One stream, once.
+    assert_eq!(local.streams.records().await.unwrap().len(), 2);
+
+    // A rule gets what is on its own bus.
+    local.mailbox.fail(Fault::Bounce.once());
+    let request = mail_request("gone@example.com", "Hello");
+    assert_eq!(send(&local, &request).await.0, 200);
+    let entries = ["Bus", "default"].map(
+        |bus| json!({"Source": "mine", "DetailType": bus, "Detail": "{}", "EventBusName": bus}),
+    );
+    assert_eq!(put_events(&local, &entries).await, 200);
+    settle(&local).await;
+    let heard = second.calls();
+    assert_eq!(heard.len(), 1, "{heard:?}");
+    assert_eq!(heard[0]["detail-type"], "Bus");
+    assert_eq!(heard[0]["source"], "mine");
+    assert_eq!(feeder.calls().len(), 1, "the bounce");
+}
+
+/// Passes a call on to the function at `url`.
+async fn forward(url: &str, name: &str, body: Bytes) -> Response<Body> {
+    let path = format!("{url}/2015-03-31/functions/{name}/invocations");
+    let request = axum::http::Request::post(path).body(Body::from(body));
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    client
+        .request(request.unwrap())
+        .await
+        .unwrap()
+        .map(Body::new)
+}
+
+/// Puts events on a bus. Returns the status of the answer.
+async fn put_events(local: &Local, entries: &[Value]) -> u16 {
+    let request = axum::http::Request::post(format!("{}/", local.mailbox.url))
+        .header("x-amz-target", "AWSEvents.PutEvents")
+        .header(
+            "authorization",
+            "AWS4-HMAC-SHA256 Credential=a/b/c/events/aws4_request",
+        )
+        .body(Body::from(json!({ "Entries": entries }).to_string()));
+    let client: Client<_, Body> = Client::builder(TokioExecutor::new()).build_http();
+    client
+        .request(request.unwrap())
+        .await
+        .unwrap()
+        .status()
+        .as_u16()
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod mails;
 mod pages;
 mod password;
 mod profile;
+mod published;
 mod refresh;
 mod register;
 mod registration;

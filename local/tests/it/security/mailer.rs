@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use shared::aws::batch::Invocation;
 use testkit::dynamodb::Recorded;
 
 use crate::support::app::{PASSWORD, template, text};
@@ -119,7 +120,7 @@ async fn everything(post: &Post) -> Vec<Recorded> {
             "mail": {"tags": {"user": [id]}},
         },
     });
-    let heard = post.mailer.handle(&bounce, mailer::Invocation::default());
+    let heard = post.mailer.handle(&bounce, Invocation::default());
     heard.await.unwrap();
     post.proxy.requests()
 }
@@ -269,7 +270,7 @@ async fn nobody_reads_in_their_own_activity_what_became_of_a_mail_to_another_add
         let mut detail = detail;
         detail["mail"] = json!({"tags": {"user": [id], "purpose": ["email_change"]}});
         let event = json!({"source": "aws.ses", "detail-type": kind, "detail": detail});
-        let heard = post.mailer.handle(&event, mailer::Invocation::default());
+        let heard = post.mailer.handle(&event, Invocation::default());
         heard.await.unwrap();
     }
     assert_eq!(post.events_of(&id).await, ["registered"]);

@@ -72,11 +72,18 @@ pub fn collect() {
     let _ = set_global_default(subscriber);
 }
 
-/// Returns what was logged on this thread since the last call, without the lines of `mailer`, which
-/// the stream feeds at its own time.
+/// Returns what was logged on this thread since the last call, without the lines of `mailer` and of
+/// `publisher`, which the stream feeds at its own time.
 pub fn logged() -> Vec<Value> {
     let mut lines = everything_logged();
-    lines.retain(|line| !is_of_mailer(line));
+    lines.retain(|line| !is_of_mailer(line) && !is_of_publisher(line));
+    lines
+}
+
+/// Returns what `publisher` logged on this thread since the last call.
+pub fn logged_by_publisher() -> Vec<Value> {
+    let mut lines = everything_logged();
+    lines.retain(is_of_publisher);
     lines
 }
 
@@ -95,8 +102,17 @@ pub fn everything_logged() -> Vec<Value> {
 }
 
 fn is_of_mailer(line: &Value) -> bool {
+    let is_routed = line["route"] == "stream" || line["route"] == "feedback";
+    (is_routed && !is_of_publisher(line)) || is_from(line, "mailer")
+}
+
+fn is_of_publisher(line: &Value) -> bool {
+    is_from(line, "publisher")
+}
+
+fn is_from(line: &Value, function: &str) -> bool {
     let target = line["target"].as_str().unwrap_or_default();
-    line["route"] == "stream" || line["route"] == "feedback" || target.starts_with("mailer")
+    target.starts_with(function)
 }
 
 /// Returns the security events that were logged on this thread since the last call.

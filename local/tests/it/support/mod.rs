@@ -9,6 +9,7 @@ pub mod mailing;
 pub mod mails;
 pub mod openapi;
 pub mod post;
+pub mod press;
 pub mod private;
 pub mod privileges;
 pub mod stack;

@@ -1,8 +1,8 @@
-//! The names under which the pages of the mailbox answer.
+//! The names under which the pages of the mailbox and the events answer.
 //!
 //! A browser lets the page of any site read what its own name answers, and whoever owns the name can
 //! let it lead to this machine later (DNS rebinding). The page would read every mail, and use its
-//! links. So the pages answer only under names that nobody can own: addresses of IP, and names that
+//! links. So these pages answer only under names that nobody can own: addresses of IP, and names that
 //! no public DNS has.
 
 use std::net::IpAddr;
@@ -14,14 +14,14 @@ use axum::http::uri::Authority;
 use axum::http::{Response, StatusCode};
 use axum::middleware::Next;
 
-use super::pages::problem;
+use crate::mailbox::problem;
 
 /// The ends of names that are for use in a network of one's own (RFC 6761, 6762, 8375, and the
 /// resolution of ICANN on `internal`).
 const PRIVATE: [&str; 5] = [".localhost", ".local", ".test", ".internal", ".home.arpa"];
 
 /// Refuses a request to a name that somebody may own.
-pub(super) async fn only_private(request: Request, next: Next) -> Response<Body> {
+pub(crate) async fn only_private(request: Request, next: Next) -> Response<Body> {
     let host = request.headers().get(HOST);
     let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
     if is_private(host) {
@@ -30,8 +30,8 @@ pub(super) async fn only_private(request: Request, next: Next) -> Response<Body>
     problem(
         StatusCode::MISDIRECTED_REQUEST,
         "misdirected",
-        "the mailbox answers only at an address of IP, or at a name that no public DNS has, such as \
-         localhost: any other name may be that of a page that wants to read your mails",
+        "mails and events are shown only at an address of IP, or at a name that no public DNS has, \
+         such as localhost: any other name may be that of a page that wants to read them",
     )
 }
 
