@@ -343,9 +343,10 @@ export class Latchkey {
   /**
    * Proves the address of the account that the link is for.
    * @param {string} token the fragment of the link
+   * @param {string} password that of the account: the link alone does not say whose it is
    */
-  async verifyEmail(token) {
-    await this.#post('/email/verify', { token });
+  async verifyEmail(token, password) {
+    await this.#post('/email/verify', { token, password });
   }
 
   /**
@@ -446,9 +447,10 @@ export class Latchkey {
    * Changes the address to the one that the link was sent to. The session that asked for it goes on,
    * and all others end.
    * @param {string} token the fragment of the link
+   * @param {string} password that of the account
    */
-  async confirmEmailChange(token) {
-    await this.#post('/email/change/confirm', { token });
+  async confirmEmailChange(token, password) {
+    await this.#post('/email/change/confirm', { token, password });
   }
 
   /**

@@ -33,17 +33,16 @@ const HEADERS: [(HeaderName, &str); 5] = [
 ];
 
 const PAGE: &str = include_str!("../assets/page.html");
-const PASSWORD: &str = include_str!("../assets/password.html");
 const STYLE: &str = include_str!("../assets/pages.css");
 const SCRIPT: &str = include_str!("../assets/pages.js");
 
-/// The pages: the last part of the path, and, if a password is asked for, its member in the body and
-/// what a password manager may offer.
-const PAGES: [(&str, Option<(&str, &str)>); 4] = [
-    ("reset", Some(("new_password", "new-password"))),
-    ("verify", None),
-    ("email-change", None),
-    ("register", Some(("password", "current-password"))),
+/// The pages: the last part of the path, the member of the password in the body, and what a password
+/// manager may offer.
+const PAGES: [(&str, &str, &str); 4] = [
+    ("reset", "new_password", "new-password"),
+    ("verify", "password", "current-password"),
+    ("email-change", "password", "current-password"),
+    ("register", "password", "current-password"),
 ];
 
 /// Serves the pages.
@@ -73,16 +72,13 @@ impl Pages {
         if env.optional("MAIL_FROM").is_none() {
             return Ok(Self { files: Vec::new() });
         }
-        let pages = PAGES.into_iter().map(|(name, password)| {
-            let field = password.map_or(String::new(), |(member, autocomplete)| {
-                let field = PASSWORD.replace("{{member}}", member);
-                let is_new = autocomplete == "new-password";
-                let field = field.replace("{{autocomplete}}", autocomplete);
-                // A password that is there already may be of an earlier policy.
-                field.replace("{{least}}", if is_new { &least } else { "1" })
-            });
+        let pages = PAGES.into_iter().map(|(name, member, autocomplete)| {
             let page = PAGE.replace("{{page}}", name);
-            let page = page.replace("<!-- password -->", field.trim());
+            let page = page.replace("{{member}}", member);
+            let page = page.replace("{{autocomplete}}", autocomplete);
+            let is_new = autocomplete == "new-password";
+            // A password that is there already may be of an earlier policy.
+            let page = page.replace("{{least}}", if is_new { &least } else { "1" });
             // The last, since a name may have braces.
             File::new(
                 name,

@@ -536,7 +536,8 @@ async fn the_page_on_the_architecture_lists_the_items_of_the_table() {
     let asked = app.post("/email/verify/resend", asked);
     asked.send().await.expect(202);
     let token = app.mint(&ada.id(), Purpose::EmailVerification).await;
-    let verify = app.post("/email/verify", json!({ "token": token }));
+    let body = json!({"token": token, "password": PASSWORD});
+    let verify = app.post("/email/verify", body);
     verify.send().await.expect(204);
     app.mint(&ada.id(), Purpose::PasswordReset).await;
     let body = json!({"email": "ada@straße.example", "password": PASSWORD});

@@ -5,6 +5,7 @@ mod discovery;
 mod email_change;
 mod forgot;
 mod gateway;
+mod link_passwords;
 mod links;
 mod login;
 mod mailbox;
