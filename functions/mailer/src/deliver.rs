@@ -127,7 +127,7 @@ impl Mailer {
             }
         }
         let content = Content {
-            recipient: draft.recipient.as_ref(),
+            locale: draft.locale.as_ref(),
             token: token.as_ref(),
             millis: request.id.millis(),
             ip: &request.device.ip,

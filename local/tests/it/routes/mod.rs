@@ -6,6 +6,7 @@ mod email_change;
 mod forgot;
 mod gateway;
 mod links;
+mod locale;
 mod login;
 mod mailbox;
 mod mails;
