@@ -186,13 +186,14 @@ impl Mailer {
                 from: None,
                 password_epoch: 0,
                 session_id: None,
+                told: false,
                 expires_at: ends(request, Purpose::Registration.seconds()),
                 hashes: Vec::new(),
             }),
         })
     }
 
-    /// Returns the letter to the new address and the notice to the present one.
+    /// Returns the letter to the new address, unless it has got it, and the notice to the present one.
     async fn email_change(&self, request: &MailRequest) -> Result<Vec<Draft>, Stop> {
         let owner = self.owner_of(&request.subject).await?;
         let id = request.link.ok_or(Skip::Gone)?;
@@ -203,22 +204,25 @@ impl Mailer {
             return Err(Skip::AccountChanged.into());
         }
         let from = link.from.clone().unwrap_or_else(|| owner.email.clone());
-        let taken = self.store.owner(&link.email.fingerprint()).await?;
-        let locale = match taken {
-            // The letter is for somebody else, and in their language.
-            Some(other) => self.store.recipient(other).await?.and_then(|it| it.locale),
-            None => owner.locale.clone(),
-        };
-        let mut drafts = vec![Draft {
-            letter: match taken {
-                Some(_) => Letter::EmailChangeTaken,
-                None => Letter::EmailChange,
-            },
-            to: link.email.clone(),
-            user_id: owner.user_id,
-            locale,
-            link: Some(link).filter(|_| taken.is_none()),
-        }];
+        let mut drafts = Vec::new();
+        if !link.told {
+            let taken = self.store.owner(&link.email.fingerprint()).await?;
+            let locale = match taken {
+                // The letter is for somebody else, and in their language.
+                Some(other) => self.store.recipient(other).await?.and_then(|it| it.locale),
+                None => owner.locale.clone(),
+            };
+            drafts.push(Draft {
+                letter: match taken {
+                    Some(_) => Letter::EmailChangeTaken,
+                    None => Letter::EmailChange,
+                },
+                to: link.email.clone(),
+                user_id: owner.user_id,
+                locale,
+                link: Some(link).filter(|_| taken.is_none()),
+            });
+        }
         if owner.is_reachable {
             drafts.push(Draft {
                 letter: Letter::EmailChangeAsked,
@@ -262,6 +266,7 @@ fn with_link(letter: Letter, owner: Recipient, request: &MailRequest) -> Draft {
         from: None,
         password_epoch: owner.password_epoch,
         session_id: None,
+        told: false,
         expires_at: ends(request, purpose.seconds()),
         hashes: Vec::new(),
     });

@@ -538,7 +538,11 @@ async fn the_page_on_the_architecture_lists_the_items_of_the_table() {
     let token = app.mint(&ada.id(), Purpose::EmailVerification).await;
     let verify = app.post("/email/verify", json!({ "token": token }));
     verify.send().await.expect(204);
-    app.mint(&ada.id(), Purpose::PasswordReset).await;
+    let event = app.event_now();
+    let user = ada.id();
+    app.mint_for(&user, Purpose::PasswordReset, event).await;
+    let (store, id) = (app.store(), user.parse().unwrap());
+    store.note_told(id, event).await.unwrap();
     let german = json!({"locale": "de"});
     ada.patch("/profile", german).send().await.expect(200);
     let body = json!({"email": "ada@straße.example", "password": PASSWORD});
