@@ -15,6 +15,7 @@ const account = {
   email_verified: true,
   first_name: 'Ada',
   last_name: 'Lovelace',
+  locale: null,
   date_joined: '2026-11-23T18:27:55Z',
   last_login: null,
   roles: [],

@@ -5,8 +5,8 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
 import { Latchkey, LatchkeyError, SignedOutError } from '../../examples/client/latchkey.mjs';
-import { api, launch, skip } from './chromium.mjs';
-import { open, shows } from './pages.mjs';
+import { api, launch, shows, skip } from './chromium.mjs';
+import { open } from './pages.mjs';
 import { start } from './server.mjs';
 
 const password = 'correct horse battery staple';

@@ -5,8 +5,8 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after, afterEach, before, test } from 'node:test';
 
-import { launch, origin, skip } from './chromium.mjs';
-import { open, plain, shows } from './pages.mjs';
+import { launch, origin, shows, skip } from './chromium.mjs';
+import { open, plain } from './pages.mjs';
 import { otherPort, port, start } from './server.mjs';
 
 const secret = `lkm_${'Ab1-_'.repeat(17)}`;

@@ -4,6 +4,8 @@
 //! the link, which no browser sends: a page has a button, and its script posts the secret to the
 //! same API that everybody else uses. This function needs no permission and knows no secret.
 
+use std::fmt::{self, Write as _};
+
 use lambda_http::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
@@ -45,6 +47,25 @@ const PAGES: [(&str, &str, &str); 4] = [
     ("register", "password", "current-password"),
 ];
 
+/// A text as it must be written in HTML, in elements and in quoted attributes.
+pub struct Escaped<'a>(pub &'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            match c {
+                '&' => f.write_str("&amp;")?,
+                '<' => f.write_str("&lt;")?,
+                '>' => f.write_str("&gt;")?,
+                '"' => f.write_str("&quot;")?,
+                '\'' => f.write_str("&#39;")?,
+                c => f.write_char(c)?,
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Serves the pages.
 pub struct Pages {
     /// None if the deployment sends no mail.
@@ -68,7 +89,8 @@ impl Pages {
     /// Returns an error if the last is not a number in its range.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         let least = env.setting(&PASSWORD_MIN_LENGTH)?.to_string();
-        let app = escaped(&env.optional("APP_NAME").unwrap_or("Latchkey".to_owned()));
+        let app = env.optional("APP_NAME").unwrap_or("Latchkey".to_owned());
+        let app = Escaped(&app).to_string();
         if env.optional("MAIL_FROM").is_none() {
             return Ok(Self { files: Vec::new() });
         }
@@ -133,19 +155,4 @@ impl Handler for Pages {
         let file = file.ok_or(Problem::NotFound)?;
         Preconditions::of(&request).answer(file.response(), &file.tag)
     }
-}
-
-/// Returns `text` as it must be written in HTML, in elements and in quoted attributes.
-fn escaped(text: &str) -> String {
-    text.chars().fold(String::new(), |mut written, c| {
-        match c {
-            '&' => written.push_str("&amp;"),
-            '<' => written.push_str("&lt;"),
-            '>' => written.push_str("&gt;"),
-            '"' => written.push_str("&quot;"),
-            '\'' => written.push_str("&#39;"),
-            _ => written.push(c),
-        }
-        written
-    })
 }

@@ -118,6 +118,21 @@ impl Fields {
         self.take(name, parse)
     }
 
+    /// Takes a member that may be missing or null. Returns `None` if it is missing or invalid, and
+    /// `Some(None)` if it is null.
+    pub fn nullable<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, Violation>,
+    ) -> Option<Option<T>> {
+        let parsed = match self.take_member(name)? {
+            Member::Text(text) => parse(&text).map(Some),
+            Member::Null => Ok(None),
+            Member::Other(kind) => Err(wrong_type(kind)),
+        };
+        self.accept(name, parsed)
+    }
+
     /// Builds the value from the members that were taken. `build` returns `None` only if a required
     /// member is missing or invalid.
     ///
@@ -139,6 +154,16 @@ impl Fields {
         name: &str,
         parse: impl FnOnce(&str) -> Result<T, Violation>,
     ) -> Option<T> {
+        let parsed = match self.take_member(name)? {
+            Member::Text(text) => parse(&text),
+            Member::Null => Err(Violation::new("null", "is null; it must be a string")),
+            Member::Other(kind) => Err(wrong_type(kind)),
+        };
+        self.accept(name, parsed)
+    }
+
+    /// Takes a member, if it is there. One that is repeated is an error.
+    fn take_member(&mut self, name: &str) -> Option<Member> {
         let place = self.members.iter().position(|(other, _)| other == name)?;
         let (_, member) = self.members.remove(place);
         // RFC 8259 section 4 leaves open which one counts: none does.
@@ -147,14 +172,11 @@ impl Fields {
             self.push_error(name, Violation::new("repeated", "is given more than once"));
             return None;
         }
-        let parsed = match member {
-            Member::Text(text) => parse(&text),
-            Member::Null => Err(Violation::new("null", "is null; it must be a string")),
-            Member::Other(kind) => Err(Violation::new(
-                "wrong-type",
-                format!("is {kind}; it must be a string"),
-            )),
-        };
+        Some(member)
+    }
+
+    /// Returns a value that was read from the member `name`, or adds the reason why it was not.
+    fn accept<T>(&mut self, name: &str, parsed: Result<T, Violation>) -> Option<T> {
         match parsed {
             Ok(value) => Some(value),
             Err(reason) => {
@@ -167,6 +189,10 @@ impl Fields {
     fn push_error(&mut self, name: &str, reason: Violation) {
         self.errors.push(FieldError::of_member(name, reason));
     }
+}
+
+fn wrong_type(kind: &str) -> Violation {
+    Violation::new("wrong-type", format!("is {kind}; it must be a string"))
 }
 
 fn of_body(reason: Violation) -> Problem {

@@ -17,6 +17,7 @@ use super::{Store, StoreError, unavailable};
 use crate::domain::account::{Account, ProfileChange, Status};
 use crate::domain::event::Event;
 use crate::domain::id::{Role, UserId};
+use crate::domain::locale::Locale;
 use crate::domain::name::Name;
 use crate::domain::password::hash::PasswordHash;
 use crate::domain::throttle::{AttemptKey, Attempts, LastLogin};
@@ -154,6 +155,15 @@ impl Store {
             sets.push("last_name = :last_name");
             values.insert(":last_name".to_owned(), item::text(name.as_str()));
         }
+        let mut removes = "";
+        match &change.locale {
+            Some(Some(locale)) => {
+                sets.push("locale = :locale");
+                values.insert(":locale".to_owned(), item::text(locale.as_str()));
+            }
+            Some(None) => removes = " REMOVE locale",
+            None => {}
+        }
         let mut condition = "attribute_exists(pk) AND #status = :active".to_owned();
         let mut names = HashMap::from([("#status".to_owned(), "status".to_owned())]);
         if let Some(read) = read {
@@ -167,7 +177,7 @@ impl Store {
             .update_item()
             .table_name(&self.table)
             .set_key(Some(Key::account(id).attributes()))
-            .update_expression(format!("SET {}", sets.join(", ")))
+            .update_expression(format!("SET {}{removes}", sets.join(", ")))
             .condition_expression(condition)
             .set_expression_attribute_names(Some(names))
             .set_expression_attribute_values(Some(values))
@@ -243,11 +253,12 @@ pub(super) struct Unchanged {
 
 impl Unchanged {
     /// The attributes that [`Account::view`] shows and that can change.
-    const SHOWN: [&str; 7] = [
+    const SHOWN: [&str; 8] = [
         "version",
         "email",
         "first_name",
         "last_name",
+        "locale",
         "last_login",
         "roles",
         "email_verified",
@@ -287,6 +298,7 @@ fn write_account(account: &Account) -> Attributes {
         .truth("email_verified", account.email_verified)
         .text("first_name", account.first_name.as_str())
         .text("last_name", account.last_name.as_str())
+        .optional_text("locale", account.locale.as_ref().map(Locale::as_str))
         .number("date_joined", account.date_joined)
         .optional_number("last_login", account.last_login)
         .texts("roles", account.roles.iter().cloned().map(String::from))
@@ -324,6 +336,7 @@ fn parse_account(id: UserId, attributes: &Attributes) -> Result<Account, StoreEr
         email_verified: item.truth("email_verified")?,
         first_name: item.text("first_name", Name::stored)?,
         last_name: item.text("last_name", Name::stored)?,
+        locale: item.locale()?,
         date_joined: item.number("date_joined")?,
         last_login: item.optional_number("last_login")?,
         login_attempt: item.optional_text("login_attempt")?,
@@ -357,6 +370,7 @@ mod tests {
             email: Email::parse("ada@example.com").unwrap(),
             first_name: Name::parse("Ada").unwrap(),
             last_name: Name::parse_last("").unwrap(),
+            locale: None,
         };
         let account = Account::open(new, 1_700_000_000_000);
         let shown = serde_json::to_value(account.view()).unwrap();

@@ -7,6 +7,7 @@ mod forgot;
 mod gateway;
 mod link_passwords;
 mod links;
+mod locale;
 mod login;
 mod mailbox;
 mod mails;

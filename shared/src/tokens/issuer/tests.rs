@@ -78,6 +78,7 @@ fn account() -> Account {
         email: Email::parse("ada@example.com").unwrap(),
         first_name: Name::parse("Ada").unwrap(),
         last_name: Name::parse("Lovelace").unwrap(),
+        locale: None,
     };
     Account::open(new, NOW * 1000)
 }
