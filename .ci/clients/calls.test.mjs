@@ -19,16 +19,19 @@ import { client, is, password, proxy, signedIn, somebody } from './harness.mjs';
 test('an account is opened, logged into, shown, changed, listed and deleted', async () => {
   const ada = client();
   const account = somebody();
-  const opened = await ada.register(account);
+  const opened = await ada.register({ ...account, locale: 'DE-ch' });
   assert.equal(opened.email, account.email);
+  assert.equal(opened.locale, 'de-CH');
   assert.equal(await ada.isSignedIn(), false);
   await ada.login(account.email, password);
   assert.equal(await ada.isSignedIn(), true);
 
   const shown = await ada.profile();
   assert.equal(shown.account.id, opened.id);
-  const changed = await ada.changeProfile({ first_name: 'Augusta' }, shown.etag);
+  const changes = { first_name: 'Augusta', locale: null };
+  const changed = await ada.changeProfile(changes, shown.etag);
   assert.equal(changed.account.first_name, 'Augusta');
+  assert.equal(changed.account.locale, null);
   await assert.rejects(
     ada.changeProfile({ first_name: 'A' }, shown.etag),
     is(412, 'precondition-failed'),

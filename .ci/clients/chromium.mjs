@@ -30,6 +30,23 @@ const types = { '.css': 'text/css', '.html': 'text/html', '.mjs': 'text/javascri
 /** Without its sandbox, since it may run as root and sees no page but ours. */
 export const launch = () => puppeteer.launch({ executablePath, args: ['--no-sandbox'] });
 
+/** Waits until the page shows a text in an element. */
+export const shows = (page, selector, text) =>
+  page
+    .waitForFunction(
+      (selector, text) => {
+        const found = document.querySelector(selector);
+        return found?.checkVisibility() && found.textContent === text;
+      },
+      { timeout: 15_000 },
+      selector,
+      text,
+    )
+    .catch(async () => {
+      const body = await page.evaluate(() => document.body.innerText);
+      throw new Error(`${selector} does not show "${text}": ${body}\n${page.uncaught}`);
+    });
+
 /** Serves files by their paths; `/` is `/index.html`. */
 export async function serve(files) {
   const server = http.createServer((request, response) => {

@@ -15,6 +15,7 @@ const account = {
   email_verified: true,
   first_name: 'Ada',
   last_name: 'Lovelace',
+  locale: null,
   date_joined: '2026-11-23T18:27:55Z',
   last_login: null,
   roles: [],
@@ -47,8 +48,13 @@ test('links are asked for and used without a session', async () => {
       { email: 'ada@example.com' },
       202,
     ],
-    [() => nobody.verifyEmail(secret), '/email/verify', { token: secret }, 204],
-    [() => nobody.confirmEmailChange(secret), '/email/change/confirm', { token: secret }, 204],
+    [() => nobody.verifyEmail(secret, password), '/email/verify', { token: secret, password }, 204],
+    [
+      () => nobody.confirmEmailChange(secret, password),
+      '/email/change/confirm',
+      { token: secret, password },
+      204,
+    ],
   ]) {
     proxy.reset();
     answer(path, { status });
@@ -87,7 +93,7 @@ test('an address is changed with a session and the password', async () => {
   await assert.rejects(ada.changeEmail('ada@example.org', 'x'), is(403, 'wrong-password'));
   assert.equal(proxy.count('/refresh'), 0, 'another token would not help');
   answer('/email/change/confirm', { status: 204 });
-  await ada.confirmEmailChange(secret);
+  await ada.confirmEmailChange(secret, password);
   assert.deepEqual(ada.ends, []);
   await ada.profile();
 });

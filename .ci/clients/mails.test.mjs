@@ -5,8 +5,8 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
 import { Latchkey, LatchkeyError, SignedOutError } from '../../examples/client/latchkey.mjs';
-import { api, launch, skip } from './chromium.mjs';
-import { open, shows } from './pages.mjs';
+import { api, launch, shows, skip } from './chromium.mjs';
+import { open } from './pages.mjs';
 import { start } from './server.mjs';
 
 const password = 'correct horse battery staple';
@@ -83,10 +83,8 @@ async function follow(link, languages = 'en') {
 }
 
 async function press(page, entered) {
-  if (entered) {
-    await page.click('#password', { count: 3 });
-    await page.type('#password', entered);
-  }
+  await page.click('#password', { count: 3 });
+  await page.type('#password', entered);
   await page.click('#send');
 }
 
@@ -149,11 +147,14 @@ test(
     await person().resendVerification(ada.email);
     const second = await link(ada.email, 'verify', first.id);
     const page = await follow(second.link, 'de');
-    await press(page);
+    await press(page, longer);
+    await shows(page, '#password-error', 'Das Passwort ist falsch.');
+    assert.equal((await owner.profile()).account.email_verified, false);
+    await press(page, password);
     await shows(page, '#title', 'Ihre E-Mail-Adresse ist bestätigt');
     assert.equal((await owner.profile()).account.email_verified, true);
     const again = await follow(second.link);
-    await press(again);
+    await press(again, password);
     await shows(again, '#title', 'This link is not valid any more');
     await person().resendVerification(ada.email);
     assert.equal(await mail(ada.email, second.id, 2), null, 'there is nothing left to prove');
@@ -207,7 +208,10 @@ test('an address is changed by way of a mail, and this session goes on', { skip 
   assert.equal((await owner.profile()).account.email, ada.email);
 
   const page = await follow(found);
-  await press(page);
+  await press(page, longer);
+  await shows(page, '#password-error', 'The password is wrong.');
+  assert.equal((await owner.profile()).account.email, ada.email);
+  await press(page, password);
   await shows(page, '#title', 'Your e-mail address is changed');
   owner.forget();
   const { account } = await owner.profile();

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
 
-import { api, launch, manual, origin, serve, skip } from './chromium.mjs';
+import { api, launch, manual, origin, serve, shows, skip } from './chromium.mjs';
 import { start } from './server.mjs';
 
 const password = 'correct horse battery staple';
@@ -46,23 +46,6 @@ async function open(path = '/') {
   await page.goto(origin + path);
   return Object.assign(page, { uncaught, said });
 }
-
-/** Waits until the page shows a text in an element. */
-const shows = (page, selector, text) =>
-  page
-    .waitForFunction(
-      (selector, text) => {
-        const found = document.querySelector(selector);
-        return found?.checkVisibility() && found.textContent === text;
-      },
-      { timeout: 15_000 },
-      selector,
-      text,
-    )
-    .catch(async () => {
-      const body = await page.evaluate(() => document.body.innerText);
-      throw new Error(`${selector} does not show "${text}": ${body}\n${page.uncaught}`);
-    });
 
 /** Fills a form in as a person does, and sends it. */
 async function send(page, form, entered) {

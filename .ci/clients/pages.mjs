@@ -38,23 +38,6 @@ export async function open(browser, url, options = {}) {
   return Object.assign(page, { uncaught });
 }
 
-/** Waits until the page shows a text in an element. */
-export const shows = (page, selector, text) =>
-  page
-    .waitForFunction(
-      (selector, text) => {
-        const found = document.querySelector(selector);
-        return found?.checkVisibility() && found.textContent === text;
-      },
-      { timeout: 15_000 },
-      selector,
-      text,
-    )
-    .catch(async () => {
-      const body = await page.evaluate(() => document.body.innerText);
-      throw new Error(`${selector} does not show "${text}": ${body}\n${page.uncaught}`);
-    });
-
 /** Checks that axe finds nothing, and that nothing is wider than the page. */
 export async function plain(page, state) {
   // Evaluated by the DevTools, which no policy of the page binds.

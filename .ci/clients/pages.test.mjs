@@ -5,8 +5,8 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after, afterEach, before, test } from 'node:test';
 
-import { launch, origin, skip } from './chromium.mjs';
-import { open, plain, shows } from './pages.mjs';
+import { launch, origin, shows, skip } from './chromium.mjs';
+import { open, plain } from './pages.mjs';
 import { otherPort, port, start } from './server.mjs';
 
 const secret = `lkm_${'Ab1-_'.repeat(17)}`;
@@ -23,12 +23,14 @@ const pages = {
   },
   verify: {
     path: '/email/verify',
+    field: 'password',
     status: 204,
     english: ['Confirm your e-mail address', 'Your e-mail address is confirmed'],
     german: ['E-Mail-Adresse bestätigen', 'Ihre E-Mail-Adresse ist bestätigt'],
   },
   'email-change': {
     path: '/email/change/confirm',
+    field: 'password',
     status: 204,
     english: ['Confirm your new e-mail address', 'Your e-mail address is changed'],
     german: ['Neue E-Mail-Adresse bestätigen', 'Ihre E-Mail-Adresse ist geändert'],
@@ -111,12 +113,10 @@ async function page(name, options = {}) {
   return made;
 }
 
-/** Enters the password, if the page asks for one, and presses the button. */
+/** Enters the password, and presses the button. */
 async function press(page, entered = password) {
-  if (await page.$('#password')) {
-    await page.click('#password', { count: 3 });
-    await page.type('#password', entered);
-  }
+  await page.click('#password', { count: 3 });
+  await page.type('#password', entered);
   await page.click('#send');
 }
 
@@ -145,7 +145,7 @@ for (const [name, { path, field, english, german }] of Object.entries(pages)) {
       const length = await shown.evaluate(() => history.length);
       await press(shown);
       await shows(shown, '#title', english[1]);
-      const body = { token: secret, ...(field && { [field]: password }) };
+      const body = { token: secret, [field]: password };
       assert.deepEqual(
         proxy.posts.map(({ path, body }) => ({ path, body })),
         [{ path, body }],
@@ -208,12 +208,10 @@ for (const [name, { path, field, english, german }] of Object.entries(pages)) {
           await press(shown);
           await shown.waitForSelector('#error:not(:empty)');
           await plain(shown, `${name}, ${scheme}, ${languages}, refused`);
-          if (field) {
-            proxy.answer = () => tooShort(field);
-            await press(shown);
-            await shown.waitForSelector('#password-error:not(:empty)');
-            await plain(shown, `${name}, ${scheme}, ${languages}, with a field error`);
-          }
+          proxy.answer = () => tooShort(field);
+          await press(shown);
+          await shown.waitForSelector('#password-error:not(:empty)');
+          await plain(shown, `${name}, ${scheme}, ${languages}, with a field error`);
           proxy.answer = () => success(name);
           await press(shown);
           await shows(shown, '#title', (languages === 'en' ? english : german)[1]);
@@ -389,26 +387,25 @@ test('what is wrong with a password is said at its field', { skip }, async () =>
   }
 });
 
-test(
-  "a registration's password that is wrong, or missing, is said at its field",
-  { skip },
-  async () => {
+test('a password that is wrong, or missing, is said at its field', { skip }, async () => {
+  for (const name of ['verify', 'email-change', 'register']) {
     for (const refusal of [problem(401, 'invalid-credentials'), problem(403, 'wrong-password')]) {
       proxy.answer = () => refusal;
-      const shown = await page('register');
+      const shown = await page(name);
       await shown.click('#send');
       await shows(shown, '#password-error', 'Enter a password.');
       assert.equal(proxy.posts.length, 0);
       await press(shown, 'not this one');
       await shows(shown, '#password-error', 'The password is wrong.');
-      assert.equal(shown.url(), `${origin}/pages/register#${secret}`);
-      proxy.answer = () => success('register');
+      assert.equal(shown.url(), `${origin}/pages/${name}#${secret}`);
+      proxy.answer = () => success(name);
       await press(shown);
-      await shows(shown, '#title', 'Your account is open');
+      await shows(shown, '#title', pages[name].english[1]);
+      assert.equal(proxy.posts.at(-1).body.password, password);
       proxy.reset();
     }
-  },
-);
+  }
+});
 
 test('while an answer is awaited, nothing is sent twice', { skip }, async () => {
   let answer;

@@ -24,7 +24,7 @@ class Person:
         self.profile, self.sessions, self.discovery = client.ProfileApi(api), client.SessionApi(api), client.DiscoveryApi(api)
 
     def register(self, password=password):
-        return self.registers.register(client.Registration(email=self.email, password=password, first_name="Ada", last_name="Lovelace"))
+        return self.registers.register(client.Registration(email=self.email, password=password, first_name="Ada", last_name="Lovelace", locale="de-ch"))
 
     def log_in(self, password=password):
         return self.take(self.logs_in.login(client.Credentials(email=self.email, password=password)))
@@ -47,7 +47,7 @@ def refused(status, call):
 
 ada = Person("ada.python@example.com")
 account = ada.register()
-assert account.email == ada.email and account.last_login is None and account.roles == [], account
+assert account.email == ada.email and account.locale == "de-CH" and account.last_login is None and account.roles == [], account
 assert refused(409, ada.register).code == client.ProblemCode.EMAIL_MINUS_TAKEN
 easy = refused(422, lambda: Person("eve@example.com").register("passwordpassword"))
 assert [(error.pointer, error.code.value) for error in easy.errors] == [("/password", "too-guessable")], easy
@@ -58,10 +58,10 @@ assert refused(401, lambda: ada.log_in("not the password")).code == client.Probl
 tokens = ada.log_in()
 shown = ada.profile.get_profile_with_http_info()
 assert shown.data.id == account.id and shown.data.last_login >= account.date_joined, shown.data
-assert shown.data.to_dict().keys() == {"id", "email", "email_verified", "first_name", "last_name", "date_joined", "last_login", "roles"}, shown.data.to_dict()
-changed = ada.profile.change_profile(client.NamesPatch(first_name="Augusta Ada"), if_match=shown.headers["etag"])
-assert (changed.first_name, changed.last_name) == ("Augusta Ada", "Lovelace"), changed
-stale = refused(412, lambda: ada.profile.replace_profile(client.Names(first_name="Ada", last_name=""), if_match=shown.headers["etag"]))
+assert shown.data.to_dict().keys() == {"id", "email", "email_verified", "first_name", "last_name", "locale", "date_joined", "last_login", "roles"}, shown.data.to_dict()
+changed = ada.profile.change_profile(client.ProfilePatch(first_name="Augusta Ada"), if_match=shown.headers["etag"])
+assert (changed.first_name, changed.last_name, changed.locale) == ("Augusta Ada", "Lovelace", "de-CH"), changed
+stale = refused(412, lambda: ada.profile.replace_profile(client.ProfileReplacement(first_name="Ada", last_name=""), if_match=shown.headers["etag"]))
 assert stale.code == client.ProblemCode.PRECONDITION_MINUS_FAILED, stale
 print("it logs in, and shows and changes the profile")
 

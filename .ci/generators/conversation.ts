@@ -31,7 +31,7 @@ export async function converse(basePath: string, say: (line: string) => void): P
   const discoveryApi = new client.DiscoveryApi(configuration);
   const register = (password: string) =>
     registerApi.register({
-      registration: { email, password, firstName: 'Ada', lastName: 'Lovelace' },
+      registration: { email, password, firstName: 'Ada', lastName: 'Lovelace', locale: 'de-ch' },
     });
   const logIn = async (password: string): Promise<client.Tokens> =>
     (tokens = await loginApi.login({ credentials: { email, password } }));
@@ -41,6 +41,7 @@ export async function converse(basePath: string, say: (line: string) => void): P
   const account = await register(password);
   if (!account) throw new Error('it asks for a proof first');
   check(account.email === email && account.lastLogin === null, account);
+  check(account.locale === 'de-CH', account);
   const taken = await refused(409, register(password));
   check(taken.code === client.ProblemCode.EmailTaken, taken);
   say('it registers, and tells of refused fields');
@@ -55,11 +56,12 @@ export async function converse(basePath: string, say: (line: string) => void): P
   const ifMatch = answer.raw.headers.get('etag') ?? '';
   const changed = await profileApi.changeProfile({
     ifMatch,
-    namesPatch: { firstName: 'Augusta Ada' },
+    profilePatch: { firstName: 'Augusta Ada' },
   });
   check(changed.firstName === 'Augusta Ada' && changed.lastName === 'Lovelace', changed);
-  const names = { firstName: 'Ada', lastName: '' };
-  const stale = await refused(412, profileApi.replaceProfile({ ifMatch, names }));
+  check(changed.locale === 'de-CH', changed);
+  const profileReplacement = { firstName: 'Ada', lastName: '' };
+  const stale = await refused(412, profileApi.replaceProfile({ ifMatch, profileReplacement }));
   check(stale.code === client.ProblemCode.PreconditionFailed, stale);
   say('it logs in, and shows and changes the profile');
 

@@ -1,8 +1,8 @@
 """What docs/openapi.yaml does not tell schemathesis.
 
 A password that is not easy to guess, which no schema can say. An address whose part before the @ is in ASCII, and whose
-domain may be in Unicode. The bodies of links: OpenAPI has one expression for a body, and these have some in an object,
-which schemathesis alone evaluates. How to read what is no JSON."""
+domain may be in Unicode. Language tags. The bodies of links: OpenAPI has one expression for a body, and these have some
+in an object, which schemathesis alone evaluates. How to read what is no JSON."""
 
 import schemathesis
 from hypothesis import strategies as st
@@ -13,6 +13,10 @@ schemathesis.openapi.format("password", words)
 local = st.from_regex(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}", fullmatch=True)
 domains = st.sampled_from(["example.com", "Example.org", "bücher.example", "xn--bcher-kva.example", "例え.テスト"])
 schemathesis.openapi.format("idn-email", st.builds("{}@{}".format, local, domains))
+
+
+tags = st.sampled_from(["de", "de-CH", "DE-at", "zh-Hant-TW", "es-419", "sl-rozaj-biske", "en-a-bbb-x-a-ccc", "x-whatever", "i-klingon"])
+schemathesis.openapi.format("language-tag", tags)
 
 
 # The files of pages, which are no JSON.

@@ -12,7 +12,7 @@ use testkit::runtime_api::Bootstrap;
 
 use crate::hash::Hash;
 use crate::report::{Amount, Most, Report};
-use crate::{binaries, median, with_local};
+use crate::{binaries, median, with_local_of};
 
 use functions::{Function, Limits, functions, signing_with_kms};
 
@@ -88,7 +88,9 @@ pub async fn measure(against: Option<&Path>, report: &mut Report) -> anyhow::Res
         "measure what is deployed: cargo run --release -p bench"
     );
     let folders: Vec<&Path> = [here.as_path()].into_iter().chain(against).collect();
-    with_local(async |local| {
+    // One source asks for all of the mails here.
+    let parameters = [("MailsPerSource", "1000000")];
+    with_local_of(&parameters, false, async |local| {
         // Its server runs as long as this process.
         let signing = signing_with_kms().await;
         let mut functions = functions(local, &signing).await?;

@@ -117,6 +117,7 @@ async fn open(store: &Store, hash: &PasswordHash, email: &str) -> anyhow::Result
         email,
         first_name: name()?,
         last_name: name()?,
+        locale: None,
     };
     let now = Clock::System.millis();
     let account = Account::open(new, now);

@@ -61,6 +61,7 @@ pub fn account() -> anyhow::Result<Account> {
         email: Email::parse("ada@example.com").map_err(refused)?,
         first_name: Name::parse("Ada").map_err(refused)?,
         last_name: Name::parse("Lovelace").map_err(refused)?,
+        locale: None,
     };
     Ok(Account::open(new, 0))
 }

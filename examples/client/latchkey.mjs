@@ -10,6 +10,7 @@
  * @property {string} email
  * @property {string} first_name
  * @property {string} last_name
+ * @property {string | null} locale the language of mails, such as "de-CH"
  * @property {string} date_joined
  * @property {string | null} last_login
  * @property {boolean} email_verified
@@ -294,7 +295,7 @@ export class Latchkey {
   /**
    * Opens an account, and returns it. It does not log in. If addresses must be proven first, returns
    * null: a mail to the address has the link that opens the account, or says that there is one.
-   * @param {{ email: string, password: string, first_name: string, last_name: string }} account
+   * @param {{ email: string, password: string, first_name: string, last_name: string, locale?: string | null }} account
    * @returns {Promise<Account | null>}
    */
   async register(account) {
@@ -343,9 +344,10 @@ export class Latchkey {
   /**
    * Proves the address of the account that the link is for.
    * @param {string} token the fragment of the link
+   * @param {string} password that of the account: the link alone does not say whose it is
    */
-  async verifyEmail(token) {
-    await this.#post('/email/verify', { token });
+  async verifyEmail(token, password) {
+    await this.#post('/email/verify', { token, password });
   }
 
   /**
@@ -446,9 +448,10 @@ export class Latchkey {
    * Changes the address to the one that the link was sent to. The session that asked for it goes on,
    * and all others end.
    * @param {string} token the fragment of the link
+   * @param {string} password that of the account
    */
-  async confirmEmailChange(token) {
-    await this.#post('/email/change/confirm', { token });
+  async confirmEmailChange(token, password) {
+    await this.#post('/email/change/confirm', { token, password });
   }
 
   /**
@@ -468,7 +471,7 @@ export class Latchkey {
 
   /**
    * Changes the profile; with `etag`, only if nobody else has changed it (412 otherwise).
-   * @param {{ first_name?: string, last_name?: string }} changes
+   * @param {{ first_name?: string, last_name?: string, locale?: string | null }} changes
    * @param {string | null} [etag]
    */
   async changeProfile(changes, etag) {

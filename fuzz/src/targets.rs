@@ -7,6 +7,7 @@ use lambda_http::request::LambdaRequest;
 use lambda_http::{Body, Request, http};
 use shared::domain::email::Email;
 use shared::domain::link::LinkToken;
+use shared::domain::locale::Locale;
 use shared::domain::name::Name;
 use shared::domain::password::{Password, PasswordPolicy, personal_words};
 use shared::domain::session::RefreshToken;
@@ -81,6 +82,7 @@ pub fn parse_body(data: &[u8]) {
     let read = Fields::read(&request, Media::Json).and_then(|mut fields| {
         let email = fields.required("email", Email::parse);
         let name = fields.optional("first_name", Name::parse);
+        let locale = fields.nullable("locale", Locale::parse).flatten();
         let words = personal_words(email.as_ref(), [name.as_ref(), None]);
         let password = fields.required("password", |text| {
             let chosen = POLICY.choose(text, &words)?;
@@ -88,10 +90,12 @@ pub fn parse_body(data: &[u8]) {
             Ok(chosen)
         });
         let token = fields.optional("refresh_token", |text| Ok(RefreshToken::parse(text)));
-        fields.finish(|| Some((email?, password?, token)))
+        fields.finish(|| Some((email?, password?, token, locale)))
     });
     match read {
-        Ok((email, _, _)) => {
+        Ok((email, _, _, locale)) => {
+            let tag = locale.as_ref().map_or("", Locale::as_str);
+            assert!(tag.is_ascii() && tag.len() <= Locale::MAX_LENGTH);
             assert!(email.ascii().is_ascii() && email.ascii().len() <= Email::MAX_LENGTH);
         }
         Err(problem) => assert!(problem.status().is_client_error(), "{problem:?}"),

@@ -2,37 +2,57 @@
 
 use lambda_http::{Body, Request, Response};
 use shared::domain::throttle::{AttemptKey, Attempts, Place};
-use shared::domain::{Event, LinkRefusal, LinkToken, Mail, Purpose};
+use shared::domain::{Event, LinkRefusal, LinkToken, Mail, Origin, Password, Purpose};
 use shared::http::{Fields, Media, Problem, no_content};
 use shared::observe::{AuditEvent, EndedBy};
+use shared::store::Credential;
 use shared::store::email_changes::{EmailChange, Moved};
 
 use super::{Found, Links, Refused};
 
 impl Links {
-    /// Moves the account to the address of the link. All sessions end but the one that asked for
-    /// the link, and so do all other links.
+    /// Moves the account to the address of the link, if somebody who knows its password has the link.
     pub(super) async fn change_email(&self, request: &Request) -> Result<Response<Body>, Problem> {
         let mut fields = Fields::read(request, Media::Json)?;
         let token = fields.required("token", |text| Ok(LinkToken::parse(text)));
-        let token = fields.finish(|| token)?;
+        let password = fields.required("password", Password::presented);
+        let (token, password) = fields.finish(|| Some((token?, password?)))?;
         let origin = self.throttle.origin(request, self.clock.millis());
-        let now = origin.now();
-        let found = self.find(token, &[Purpose::EmailChange], now).await?;
+        let purpose = &[Purpose::EmailChange];
+        let found = self.find(token, purpose, origin.now()).await?;
+        let found = found.map_err(Refused::answer)?;
+        // A link that was minted after its request was deleted with the account has no old address.
+        if found.link.from.as_ref() != Some(&found.account.email) {
+            let (reason, user) = (LinkRefusal::AccountChanged, Some(found.account.id));
+            return Err(Refused { reason, user }.answer());
+        }
+        let (attempt, credential) = self.verify_owner(&found, &password, &origin).await?;
+        let moved = self.move_account(&found, &credential, &origin).await;
+        if moved.is_err() {
+            attempt.refund().await;
+        }
+        moved
+    }
+
+    /// Moves the account. All sessions end but the one that asked for the link, and so do all other
+    /// links.
+    ///
+    /// # Errors
+    ///
+    /// Returns 409 if the address has an account by now.
+    async fn move_account(
+        &self,
+        found: &Found,
+        credential: &Credential,
+        origin: &Origin,
+    ) -> Result<Response<Body>, Problem> {
         let Found {
             token,
             link,
             account,
-        } = found.map_err(Refused::answer)?;
+        } = found;
         let user = account.id;
-        let refused = |reason| {
-            let user = Some(user);
-            Refused { reason, user }.answer()
-        };
-        // A link that was minted after its request was deleted with the account has no old address.
-        if link.from.as_ref() != Some(&account.email) {
-            return Err(refused(LinkRefusal::AccountChanged));
-        }
+        let now = origin.now();
         let key = AttemptKey::new(&link.email, Place::Address, &origin.source());
         // The owner can log in from here, however often somebody guessed at the address before.
         let attempts = Attempts::of_new_account(&key, now);
@@ -40,15 +60,16 @@ impl Links {
         let ended = AuditEvent::SessionsEnded.of(user);
         let events = [
             // The link holds the old address, which the notice goes to.
-            Event::new(changed, user, &origin)
+            Event::new(changed, user, origin)
                 .of_link(link.id)
                 .mail(Mail::EmailChanged),
-            Event::new(ended.by(EndedBy::EmailChange), user, &origin),
+            Event::new(ended.by(EndedBy::EmailChange), user, origin),
         ];
         let change = EmailChange {
-            token: &token,
-            link: &link,
-            account: &account,
+            token,
+            link,
+            account,
+            credential,
             attempts: (&key, &attempts),
             now,
         };
@@ -58,8 +79,11 @@ impl Links {
                 self.store.remove_ended_sessions(user, session).await;
                 Ok(no_content())
             }
-            Ok(Moved::EmailTaken) => Err(self.email_taken(&link.email, &origin).await?),
-            Err(reason) => Err(refused(reason)),
+            Ok(Moved::EmailTaken) => Err(self.email_taken(&link.email, origin).await?),
+            Err(reason) => {
+                let user = Some(user);
+                Err(Refused { reason, user }.answer())
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 //! the answer is the same. Refusals are in the log only: anybody can send tokens of any account.
 
 mod email_change;
+mod password;
 mod registration;
 mod reset;
 mod verify;

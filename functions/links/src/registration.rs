@@ -38,7 +38,7 @@ impl Links {
         let origin = self.throttle.origin(request, self.clock.millis());
         let waiting = self.waiting(token, origin.now()).await?;
         let waiting = waiting.map_err(Refused::answer)?;
-        let attempt = self.verify_password(&waiting, &password, &origin).await?;
+        let attempt = self.verify_registrant(&waiting, &password, &origin).await?;
         let opened = self.open(&waiting, &origin).await;
         if opened.is_err() {
             attempt.refund().await;
@@ -83,28 +83,20 @@ impl Links {
     /// # Errors
     ///
     /// Returns 403 if it is another, and 429 if too many were tried with this link.
-    async fn verify_password<'a>(
+    async fn verify_registrant<'a>(
         &'a self,
         Waiting { link, pending, .. }: &Waiting,
         password: &Password,
         origin: &'a Origin,
     ) -> Result<ReservedAttempt<'a>, Problem> {
-        let admitted = self.throttle.admit_with_link(&self.store, link, origin);
-        let admitted = admitted.await?;
-        let (matches, reserved) = tokio::join!(
-            self.hasher.verify(password, &pending.password),
-            admitted.reserve(None)
-        );
-        let reserved = reserved?;
-        if !matches? {
-            let refused = AuditEvent::PasswordRefused.of_nobody();
-            let refused = Event::new(refused, Subject::address(&link.email), origin);
-            let stored = self.store.record([&refused]).await;
-            refused.log();
-            stored?;
-            return Err(Problem::WrongPassword);
-        }
-        Ok(reserved)
+        let of_link = (link, &link.email);
+        let admitted = self.throttle.admit_with_link(&self.store, of_link, origin);
+        // The credential would be that of another account.
+        let (admitted, _) = admitted.await?;
+        let refused = AuditEvent::PasswordRefused.of_nobody();
+        let refused = Event::new(refused, Subject::address(&link.email), origin);
+        self.verify_password(admitted, (password, &pending.password), refused)
+            .await
     }
 
     /// Opens the account, as a registration does that opens it at once.

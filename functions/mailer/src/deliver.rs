@@ -1,5 +1,7 @@
 //! A batch of the stream: each record in turn, as far as it goes.
 
+use std::ops::ControlFlow;
+
 use serde_json::Value;
 use shared::aws::batch::{BatchAnswer, Invocation};
 use shared::domain::{LinkToken, MailRequest, Subject};
@@ -71,34 +73,60 @@ impl Mailer {
             Err(Stop::Skip(reason)) => return skipped(&request, reason),
             Err(Stop::Store(error)) => return failed(&request, &error),
         };
-        for draft in drafts {
-            match self.send(sender, &request, &draft).await {
-                Ok(()) => of(AuditEvent::MailSent, &request, &draft).log(),
-                Err(Stopped::Skip(reason)) => return skipped(&request, reason),
-                Err(Stopped::Store(error)) => return failed(&request, &error),
-                Err(Stopped::Template(error)) => {
-                    tracing::error!(error = error.to_string(), "a letter was not written");
-                    let rejected = of(AuditEvent::MailRejected, &request, &draft);
-                    rejected.because("unwritten").log();
+        for (n, draft) in drafts.iter().enumerate() {
+            if let ControlFlow::Break(outcome) = self.dispatch(sender, &request, draft).await {
+                if n > 0 && outcome == Outcome::Again {
+                    self.note_first_letter(&request, draft).await;
                 }
-                Err(Stopped::Unsent(Unsent::Rejected(reason))) => {
-                    let rejected = of(AuditEvent::MailRejected, &request, &draft);
-                    rejected.because(reason).log();
-                }
-                Err(Stopped::Unsent(Unsent::Passing(reason))) => {
-                    let failed = of(AuditEvent::MailFailed, &request, &draft);
-                    failed.because(reason).log();
-                    return Outcome::Again;
-                }
-                Err(Stopped::Unsent(Unsent::Operator { reason, advice })) => {
-                    tracing::error!(reason, advice, "SES sends no mail until this is repaired");
-                    let failed = of(AuditEvent::MailFailed, &request, &draft);
-                    failed.because(reason).log();
-                    return Outcome::Again;
-                }
+                return outcome;
             }
         }
         Outcome::Done
+    }
+
+    /// Sends a letter, and logs what became of it. Breaks with the outcome of the record if no letter
+    /// of it follows now.
+    async fn dispatch(
+        &self,
+        sender: &Sender,
+        request: &MailRequest,
+        draft: &Draft,
+    ) -> ControlFlow<Outcome> {
+        match self.send(sender, request, draft).await {
+            Ok(()) => of(AuditEvent::MailSent, request, draft).log(),
+            Err(Stopped::Skip(reason)) => return ControlFlow::Break(skipped(request, reason)),
+            Err(Stopped::Store(error)) => return ControlFlow::Break(failed(request, &error)),
+            Err(Stopped::Template(error)) => {
+                tracing::error!(error = error.to_string(), "a letter was not written");
+                let rejected = of(AuditEvent::MailRejected, request, draft);
+                rejected.because("unwritten").log();
+            }
+            Err(Stopped::Unsent(Unsent::Rejected(reason))) => {
+                let rejected = of(AuditEvent::MailRejected, request, draft);
+                rejected.because(reason).log();
+            }
+            Err(Stopped::Unsent(Unsent::Passing(reason))) => {
+                let failed = of(AuditEvent::MailFailed, request, draft);
+                failed.because(reason).log();
+                return ControlFlow::Break(Outcome::Again);
+            }
+            Err(Stopped::Unsent(Unsent::Operator { reason, advice })) => {
+                tracing::error!(reason, advice, "SES sends no mail until this is repaired");
+                let failed = of(AuditEvent::MailFailed, request, draft);
+                failed.because(reason).log();
+                return ControlFlow::Break(Outcome::Again);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Notes on the link of a change of address that the new address needs no letter any more, before
+    /// the notice to the old one is tried again. If this fails, the letter is sent again too.
+    async fn note_first_letter(&self, request: &MailRequest, notice: &Draft) {
+        let Some(link) = request.link else { return };
+        if let Err(error) = self.store.note_told(notice.user_id, link).await {
+            tracing::warn!(cause = chain(&error), "a letter is sent again");
+        }
     }
 
     /// Counts a notice, makes the secret of a letter's link, and sends the letter.
@@ -124,7 +152,7 @@ impl Mailer {
             }
         }
         let content = Content {
-            recipient: draft.recipient.as_ref(),
+            locale: draft.locale.as_ref(),
             token: token.as_ref(),
             millis: request.id.millis(),
             ip: &request.device.ip,

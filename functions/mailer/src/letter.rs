@@ -1,6 +1,6 @@
 //! The letters: which there are, and how one is written.
 
-use shared::domain::{LinkToken, Mail, Purpose, Recipient};
+use shared::domain::{LinkToken, Locale, Mail, Purpose};
 use shared::platform::{ConfigError, Env};
 
 use crate::address::app_name;
@@ -116,8 +116,8 @@ pub struct Written {
 /// What a letter tells besides its own words.
 #[derive(Clone, Copy)]
 pub struct Content<'a> {
-    /// Who gets it, if there is an account.
-    pub recipient: Option<&'a Recipient>,
+    /// The language that whoever gets it has chosen, if any.
+    pub locale: Option<&'a Locale>,
     /// The token in its link.
     pub token: Option<&'a LinkToken>,
     /// When its cause happened, in milliseconds since the epoch.
@@ -167,7 +167,7 @@ impl Writer {
     ///
     /// Returns an error if a template fails or has no blank line, which no value here causes.
     pub fn write(&self, letter: Letter, content: &Content<'_>) -> askama::Result<Written> {
-        let language = self.language.or_of(content.recipient);
+        let language = self.language.or_of(content.locale);
         let purpose = letter.purpose();
         let link = purpose.zip(content.token);
         let link = link.map(|(purpose, token)| self.link(purpose, token));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use shared::domain::{Email, Link, Mail, MailRequest, Purpose, Recipient, Subject, UserId};
+use shared::domain::{Email, Link, Locale, Mail, MailRequest, Purpose, Recipient, Subject, UserId};
 use shared::store::StoreError;
 
 use crate::Mailer;
@@ -17,8 +17,8 @@ pub struct Draft {
     pub to: Email,
     /// The account that it is about, or the one that a pending registration opens.
     pub user_id: UserId,
-    /// Whom it is written to, if they have an account.
-    pub recipient: Option<Recipient>,
+    /// The language that whoever it is written to has chosen, if any.
+    pub locale: Option<Locale>,
     /// The link that gets a new secret for it.
     pub link: Option<Link>,
 }
@@ -135,7 +135,7 @@ impl Mailer {
                     letter: Letter::EmailChanged,
                     to: from,
                     user_id: owner.user_id,
-                    recipient: Some(owner),
+                    locale: owner.locale,
                     link: None,
                 }])
             }
@@ -175,9 +175,9 @@ impl Mailer {
             let owner = self.owner_of(&request.subject).await?;
             return Ok(Draft {
                 letter: Letter::AlreadyRegistered,
-                to: owner.email.clone(),
+                to: owner.email,
                 user_id: owner.user_id,
-                recipient: Some(owner),
+                locale: owner.locale,
                 link: None,
             });
         }
@@ -185,7 +185,7 @@ impl Mailer {
             letter: Letter::Registration,
             to: registrant.email.clone(),
             user_id,
-            recipient: None,
+            locale: registrant.locale,
             link: Some(Link {
                 user_id,
                 id: request.id,
@@ -194,13 +194,14 @@ impl Mailer {
                 from: None,
                 password_epoch: 0,
                 session_id: None,
+                told: false,
                 expires_at: ends(request, Purpose::Registration.seconds()),
                 hashes: Vec::new(),
             }),
         })
     }
 
-    /// Returns the letter to the new address and the notice to the present one.
+    /// Returns the letter to the new address, unless it has got it, and the notice to the present one.
     async fn email_change(&self, request: &MailRequest) -> Result<Vec<Draft>, Stop> {
         let owner = self.owner_of(&request.subject).await?;
         let id = request.link.ok_or(Skip::Gone)?;
@@ -210,24 +211,32 @@ impl Mailer {
         if link.password_epoch != owner.password_epoch {
             return Err(Skip::AccountChanged.into());
         }
-        let is_taken = self.store.owner(&link.email.fingerprint()).await?.is_some();
         let from = link.from.clone().unwrap_or_else(|| owner.email.clone());
-        let mut drafts = vec![Draft {
-            letter: match is_taken {
-                true => Letter::EmailChangeTaken,
-                false => Letter::EmailChange,
-            },
-            to: link.email.clone(),
-            user_id: owner.user_id,
-            recipient: Some(owner.clone()),
-            link: Some(link).filter(|_| !is_taken),
-        }];
+        let mut drafts = Vec::new();
+        if !link.told {
+            let taken = self.store.owner(&link.email.fingerprint()).await?;
+            let locale = match taken {
+                // The letter is for somebody else, and in their language.
+                Some(other) => self.store.recipient(other).await?.and_then(|it| it.locale),
+                None => owner.locale.clone(),
+            };
+            drafts.push(Draft {
+                letter: match taken {
+                    Some(_) => Letter::EmailChangeTaken,
+                    None => Letter::EmailChange,
+                },
+                to: link.email.clone(),
+                user_id: owner.user_id,
+                locale,
+                link: Some(link).filter(|_| taken.is_none()),
+            });
+        }
         if owner.is_reachable {
             drafts.push(Draft {
                 letter: Letter::EmailChangeAsked,
                 to: from,
                 user_id: owner.user_id,
-                recipient: Some(owner),
+                locale: owner.locale,
                 link: None,
             });
         }
@@ -241,9 +250,9 @@ impl Mailer {
         }
         Ok(vec![Draft {
             letter,
-            to: owner.email.clone(),
+            to: owner.email,
             user_id: owner.user_id,
-            recipient: Some(owner),
+            locale: owner.locale,
             link: None,
         }])
     }
@@ -265,14 +274,15 @@ fn with_link(letter: Letter, owner: Recipient, request: &MailRequest) -> Draft {
         from: None,
         password_epoch: owner.password_epoch,
         session_id: None,
+        told: false,
         expires_at: ends(request, purpose.seconds()),
         hashes: Vec::new(),
     });
     Draft {
         letter,
-        to: owner.email.clone(),
+        to: owner.email,
         user_id: owner.user_id,
-        recipient: Some(owner),
+        locale: owner.locale,
         link,
     }
 }

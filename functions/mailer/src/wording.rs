@@ -1,6 +1,6 @@
 //! What differs between languages besides the templates: dates and times.
 
-use shared::domain::{Purpose, Recipient};
+use shared::domain::{Locale, Purpose};
 use shared::platform::{ConfigError, Env};
 use time::OffsetDateTime;
 
@@ -32,14 +32,12 @@ impl Language {
         }
     }
 
-    /// Returns the language of the recipient's choice, or `self` if they have chosen none that there
+    /// Returns the language that somebody has chosen, or `self` if they have chosen none that there
     /// is.
-    pub fn or_of(self, recipient: Option<&Recipient>) -> Self {
-        let chosen = recipient.and_then(|recipient| recipient.locale.as_deref());
-        let primary = chosen.and_then(|tag| tag.split('-').next());
-        match primary.map(str::to_ascii_lowercase).as_deref() {
-            Some("en") => Self::English,
-            Some("de") => Self::German,
+    pub fn or_of(self, chosen: Option<&Locale>) -> Self {
+        match chosen {
+            Some(locale) if locale.is_of("en") => Self::English,
+            Some(locale) if locale.is_of("de") => Self::German,
             _ => self,
         }
     }
@@ -151,15 +149,7 @@ mod tests {
 
     #[test]
     fn the_recipient_s_language_wins_if_there_is_one() {
-        let of = |locale: &str| Recipient {
-            user_id: shared::domain::UserId::from_bytes([0; 16]),
-            email: shared::domain::Email::parse("ada@example.com").unwrap(),
-            locale: Some(locale.to_owned()),
-            is_active: true,
-            is_verified: false,
-            is_reachable: true,
-            password_epoch: 1,
-        };
+        let of = |locale: &str| Locale::parse(locale).unwrap();
         for (locale, expected) in [
             ("de", Language::German),
             ("de-AT", Language::German),
@@ -173,6 +163,7 @@ mod tests {
         for default in Language::ALL {
             assert_eq!(default.or_of(Some(&of("fr"))), default);
             assert_eq!(default.or_of(Some(&of("deutsch"))), default);
+            assert_eq!(default.or_of(Some(&of("x-de"))), default);
             assert_eq!(default.or_of(None), default);
         }
     }

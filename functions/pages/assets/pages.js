@@ -37,7 +37,9 @@ const ENGLISH = {
   },
   verify: {
     title: 'Confirm your e-mail address',
-    lead: 'Press the button only if you opened the account yourself. If you did not, close this page: somebody else would keep the account, with your address.',
+    lead: 'Enter the password that you chose for this account: it shows that the account is yours. If you have forgotten it, ask for a new one in the app, which confirms the address too. If you did not open this account, close this page, or ask for a new password to have it yourself.',
+    label: 'Password',
+    hint: () => '',
     button: 'Confirm the address',
     done: 'Your e-mail address is confirmed',
     next: 'You can close this page.',
@@ -46,7 +48,9 @@ const ENGLISH = {
   },
   'email-change': {
     title: 'Confirm your new e-mail address',
-    lead: 'Press the button to use this address from now on. Other devices will be signed out. If you did not ask for it, close this page: somebody else would keep the account, with your address.',
+    lead: 'Enter the password of your account to use this address from now on: it shows that the account is yours. Other devices will be signed out. If you did not ask for this, close this page: nothing happens then.',
+    label: 'Password',
+    hint: () => '',
     button: 'Use this address',
     done: 'Your e-mail address is changed',
     next: 'From now on, log in with the new address. You can close this page.',
@@ -103,7 +107,9 @@ const GERMAN = {
   },
   verify: {
     title: 'E-Mail-Adresse bestätigen',
-    lead: 'Drücken Sie die Taste nur, wenn Sie das Konto selbst eröffnet haben. Wenn nicht, schließen Sie diese Seite: Jemand anders behielte das Konto, mit Ihrer Adresse.',
+    lead: 'Geben Sie das Passwort ein, das Sie für dieses Konto gewählt haben: Es zeigt, dass das Konto Ihnen gehört. Wenn Sie es vergessen haben, fordern Sie in der Anwendung ein neues an; auch das bestätigt die Adresse. Wenn Sie dieses Konto nicht eröffnet haben, schließen Sie diese Seite, oder fordern Sie ein neues Passwort an, um es selbst zu haben.',
+    label: 'Passwort',
+    hint: () => '',
     button: 'Adresse bestätigen',
     done: 'Ihre E-Mail-Adresse ist bestätigt',
     next: 'Sie können diese Seite schließen.',
@@ -112,7 +118,9 @@ const GERMAN = {
   },
   'email-change': {
     title: 'Neue E-Mail-Adresse bestätigen',
-    lead: 'Mit der Taste gilt ab jetzt diese Adresse. Andere Geräte werden abgemeldet. Wenn Sie das nicht wollten, schließen Sie diese Seite: Jemand anders behielte das Konto, mit Ihrer Adresse.',
+    lead: 'Geben Sie das Passwort Ihres Kontos ein, damit ab jetzt diese Adresse gilt: Es zeigt, dass das Konto Ihnen gehört. Andere Geräte werden abgemeldet. Wenn Sie das nicht wollten, schließen Sie diese Seite: Dann geschieht nichts.',
+    label: 'Passwort',
+    hint: () => '',
     button: 'Diese Adresse verwenden',
     done: 'Ihre E-Mail-Adresse ist geändert',
     next: 'Melden Sie sich ab jetzt mit der neuen Adresse an. Sie können diese Seite schließen.',
@@ -165,7 +173,7 @@ const page = /** @type {Page} */ (document.documentElement.dataset.page);
 const app = element('app').textContent ?? '';
 const form = /** @type {HTMLFormElement} */ (element('form'));
 const button = /** @type {HTMLButtonElement} */ (element('send'));
-const password = /** @type {HTMLInputElement | null} */ (document.getElementById('password'));
+const password = /** @type {HTMLInputElement} */ (element('password'));
 
 const language = navigator.languages
   .map((tag) => tag.toLowerCase().split('-')[0])
@@ -188,15 +196,13 @@ function ask() {
   head(words.title);
   say('lead', words.lead);
   button.textContent = words.button;
-  if (password && 'label' in words) {
-    say('password-label', words.label);
-    say('password-hint', words.hint(password.minLength.toString()));
-    say('show-label', texts.show);
-    const show = /** @type {HTMLInputElement} */ (element('show'));
-    show.addEventListener('change', () => (password.type = show.checked ? 'text' : 'password'));
-    // A reload may have kept what was ticked.
-    show.checked = false;
-  }
+  say('password-label', words.label);
+  say('password-hint', words.hint(password.minLength.toString()));
+  say('show-label', texts.show);
+  const show = /** @type {HTMLInputElement} */ (element('show'));
+  show.addEventListener('change', () => (password.type = show.checked ? 'text' : 'password'));
+  // A reload may have kept what was ticked.
+  show.checked = false;
   form.addEventListener('submit', (event) => {
     event.preventDefault();
     if (!button.disabled) send();
@@ -208,7 +214,7 @@ function ask() {
 async function send() {
   say('error', '');
   mark('');
-  if (password?.value === '') return mark(texts.empty);
+  if (password.value === '') return mark(texts.empty);
   button.disabled = true;
   say('status', texts.sending);
   const answer = await post().catch(() => null);
@@ -226,8 +232,7 @@ async function send() {
  */
 async function post() {
   /** @type {Record<string, string | undefined>} */
-  const body = { token: secret };
-  if (password) body[password.name] = password.value;
+  const body = { token: secret, [password.name]: password.value };
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), TIMEOUT);
   try {
@@ -259,7 +264,7 @@ async function post() {
  * @param {Answer} answer
  */
 function tell({ status, code, errors, wait, request }) {
-  const ofPassword = errors.find(({ pointer }) => password && pointer === `/${password.name}`);
+  const ofPassword = errors.find(({ pointer }) => pointer === `/${password.name}`);
   if (code === 'invalid-link') return end(texts.refused, words.stale);
   if (code === 'not-found') return end(texts.off, texts.offNext);
   if (ofPassword) return mark(texts.field(ofPassword));
@@ -292,7 +297,6 @@ function refuse(text) {
  * @param {string} text
  */
 function mark(text) {
-  if (!password) return text && refuse(text);
   say('password-error', text);
   password.setAttribute('aria-invalid', String(text !== ''));
   if (text) password.focus();

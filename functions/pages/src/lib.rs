@@ -4,6 +4,8 @@
 //! the link, which no browser sends: a page has a button, and its script posts the secret to the
 //! same API that everybody else uses. This function needs no permission and knows no secret.
 
+use std::fmt::{self, Write as _};
+
 use lambda_http::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
@@ -33,18 +35,36 @@ const HEADERS: [(HeaderName, &str); 5] = [
 ];
 
 const PAGE: &str = include_str!("../assets/page.html");
-const PASSWORD: &str = include_str!("../assets/password.html");
 const STYLE: &str = include_str!("../assets/pages.css");
 const SCRIPT: &str = include_str!("../assets/pages.js");
 
-/// The pages: the last part of the path, and, if a password is asked for, its member in the body and
-/// what a password manager may offer.
-const PAGES: [(&str, Option<(&str, &str)>); 4] = [
-    ("reset", Some(("new_password", "new-password"))),
-    ("verify", None),
-    ("email-change", None),
-    ("register", Some(("password", "current-password"))),
+/// The pages: the last part of the path, the member of the password in the body, and what a password
+/// manager may offer.
+const PAGES: [(&str, &str, &str); 4] = [
+    ("reset", "new_password", "new-password"),
+    ("verify", "password", "current-password"),
+    ("email-change", "password", "current-password"),
+    ("register", "password", "current-password"),
 ];
+
+/// A text as it must be written in HTML, in elements and in quoted attributes.
+pub struct Escaped<'a>(pub &'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            match c {
+                '&' => f.write_str("&amp;")?,
+                '<' => f.write_str("&lt;")?,
+                '>' => f.write_str("&gt;")?,
+                '"' => f.write_str("&quot;")?,
+                '\'' => f.write_str("&#39;")?,
+                c => f.write_char(c)?,
+            }
+        }
+        Ok(())
+    }
+}
 
 /// Serves the pages.
 pub struct Pages {
@@ -69,20 +89,18 @@ impl Pages {
     /// Returns an error if the last is not a number in its range.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         let least = env.setting(&PASSWORD_MIN_LENGTH)?.to_string();
-        let app = escaped(&env.optional("APP_NAME").unwrap_or("Latchkey".to_owned()));
+        let app = env.optional("APP_NAME").unwrap_or("Latchkey".to_owned());
+        let app = Escaped(&app).to_string();
         if env.optional("MAIL_FROM").is_none() {
             return Ok(Self { files: Vec::new() });
         }
-        let pages = PAGES.into_iter().map(|(name, password)| {
-            let field = password.map_or(String::new(), |(member, autocomplete)| {
-                let field = PASSWORD.replace("{{member}}", member);
-                let is_new = autocomplete == "new-password";
-                let field = field.replace("{{autocomplete}}", autocomplete);
-                // A password that is there already may be of an earlier policy.
-                field.replace("{{least}}", if is_new { &least } else { "1" })
-            });
+        let pages = PAGES.into_iter().map(|(name, member, autocomplete)| {
             let page = PAGE.replace("{{page}}", name);
-            let page = page.replace("<!-- password -->", field.trim());
+            let page = page.replace("{{member}}", member);
+            let page = page.replace("{{autocomplete}}", autocomplete);
+            let is_new = autocomplete == "new-password";
+            // A password that is there already may be of an earlier policy.
+            let page = page.replace("{{least}}", if is_new { &least } else { "1" });
             // The last, since a name may have braces.
             File::new(
                 name,
@@ -137,19 +155,4 @@ impl Handler for Pages {
         let file = file.ok_or(Problem::NotFound)?;
         Preconditions::of(&request).answer(file.response(), &file.tag)
     }
-}
-
-/// Returns `text` as it must be written in HTML, in elements and in quoted attributes.
-fn escaped(text: &str) -> String {
-    text.chars().fold(String::new(), |mut written, c| {
-        match c {
-            '&' => written.push_str("&amp;"),
-            '<' => written.push_str("&lt;"),
-            '>' => written.push_str("&gt;"),
-            '"' => written.push_str("&quot;"),
-            '\'' => written.push_str("&#39;"),
-            _ => written.push(c),
-        }
-        written
-    })
 }

@@ -77,6 +77,7 @@ impl Profile {
             from: Some(account.email.clone()),
             password_epoch: account.password_epoch,
             session_id: Some(session.id),
+            told: false,
             expires_at: now + Purpose::EmailChange.seconds(),
             hashes: Vec::new(),
         };

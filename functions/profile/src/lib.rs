@@ -6,7 +6,7 @@ mod email_change;
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use shared::domain::session::SessionPolicy;
-use shared::domain::{Account, Event, Hasher, Mail, Name, Password, ProfileChange, Status};
+use shared::domain::{Account, Event, Hasher, Locale, Mail, Name, Password, ProfileChange, Status};
 use shared::http::{
     Authenticator, Fields, Handler, Identity, MailThrottle, Media, Preconditions, Problem,
     Reauthentication, Throttle, TokenRejection, active, etag, json, no_content,
@@ -191,15 +191,18 @@ fn tag(account: &Account) -> Result<String, Problem> {
     etag::of_version(account.version, &account.view())
 }
 
-/// Reads the body of `PUT`, which has all members that can be changed.
+/// Reads the body of `PUT`, which has all members that can be changed. Without a locale, the account
+/// has none afterwards.
 fn replacement(request: &Request) -> Result<ProfileChange, Problem> {
     let mut fields = Fields::read(request, Media::Json)?;
     let first_name = fields.required("first_name", Name::parse);
     let last_name = fields.required("last_name", Name::parse_last);
+    let locale = fields.nullable("locale", Locale::parse).flatten();
     fields.finish(|| {
         Some(ProfileChange {
             first_name: Some(first_name?),
             last_name: Some(last_name?),
+            locale: Some(locale),
         })
     })
 }
@@ -211,16 +214,18 @@ fn presented_password(request: &Request) -> Result<Password, Problem> {
     fields.finish(|| password)
 }
 
-/// Reads the body of `PATCH`, a merge patch (RFC 7396). `null` would remove a name, which is not
-/// allowed.
+/// Reads the body of `PATCH`, a merge patch (RFC 7396), in which `null` removes a member: the locale,
+/// and no name.
 fn patch(request: &Request) -> Result<ProfileChange, Problem> {
     let mut fields = Fields::read(request, Media::MergePatch)?;
     let first_name = fields.optional("first_name", Name::parse);
     let last_name = fields.optional("last_name", Name::parse_last);
+    let locale = fields.nullable("locale", Locale::parse);
     fields.finish(|| {
         Some(ProfileChange {
             first_name,
             last_name,
+            locale,
         })
     })
 }

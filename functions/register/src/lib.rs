@@ -6,8 +6,9 @@ use lambda_http::http::header::LOCATION;
 use lambda_http::{Body, Request, Response};
 use shared::domain::throttle::{AttemptKey, Attempts};
 use shared::domain::{
-    Account, Email, EmailVerification, Event, Hasher, Mail, Name, NewAccount, Origin, Password,
-    PasswordPolicy, PendingRegistration, Purpose, Registration, Subject, UserId, personal_words,
+    Account, Email, EmailVerification, Event, Hasher, Locale, Mail, Name, NewAccount, Origin,
+    Password, PasswordPolicy, PendingRegistration, Purpose, Registration, Subject, UserId,
+    personal_words,
 };
 use shared::http::{Fields, Handler, MailThrottle, Media, Problem, Throttle, accepted, json};
 use shared::observe::AuditEvent;
@@ -54,6 +55,7 @@ impl Register {
         let email = fields.required("email", Email::parse);
         let first_name = fields.required("first_name", Name::parse);
         let last_name = fields.required("last_name", Name::parse_last);
+        let locale = fields.nullable("locale", Locale::parse).flatten();
         let personal_words =
             personal_words(email.as_ref(), [first_name.as_ref(), last_name.as_ref()]);
         let password =
@@ -65,6 +67,7 @@ impl Register {
                     email,
                     first_name,
                     last_name,
+                    locale,
                 },
                 password?,
             ))

@@ -15,6 +15,7 @@ use axum::http::header::{
 use axum::http::{HeaderValue, Response, StatusCode, Uri};
 use axum::middleware::from_fn;
 use axum::routing::{MethodRouter, get};
+use pages::Escaped;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
@@ -92,25 +93,6 @@ async fn latest(mailbox: &Mailbox, query: &str) -> Response<Body> {
     match mailbox.wait(to.as_deref(), after.as_deref(), wait).await {
         Some(mail) => source(&mail),
         None => not_found(&format!("no such mail came within {seconds} seconds")),
-    }
-}
-
-/// A text in HTML.
-struct Escaped<'a>(&'a str);
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            match c {
-                '&' => f.write_str("&amp;")?,
-                '<' => f.write_str("&lt;")?,
-                '>' => f.write_str("&gt;")?,
-                '"' => f.write_str("&quot;")?,
-                '\'' => f.write_str("&#39;")?,
-                c => f.write_char(c)?,
-            }
-        }
-        Ok(())
     }
 }
 

@@ -9,6 +9,7 @@ use time::format_description::well_known::Rfc3339;
 use super::custom_claims::CustomClaims;
 use super::email::Email;
 use super::id::{Role, UserId};
+use super::locale::Locale;
 use super::name::Name;
 use super::throttle::{AttemptId, LastLogin};
 
@@ -23,6 +24,8 @@ pub struct NewAccount {
     pub first_name: Name,
     /// The last name, as written.
     pub last_name: Name,
+    /// The language of mails to the person, if they have chosen one.
+    pub locale: Option<Locale>,
 }
 
 /// A stored account. Times are seconds since the epoch.
@@ -38,6 +41,8 @@ pub struct Account {
     pub first_name: Name,
     /// The last name, as written.
     pub last_name: Name,
+    /// The language of mails to the owner, if they have chosen one.
+    pub locale: Option<Locale>,
     /// The time when the account was opened.
     pub date_joined: u64,
     /// The time of the last successful login.
@@ -86,6 +91,8 @@ pub struct ProfileChange {
     pub first_name: Option<Name>,
     /// The new last name.
     pub last_name: Option<Name>,
+    /// The new language of mails. `Some(None)` removes the choice.
+    pub locale: Option<Option<Locale>>,
 }
 
 /// An account as its owner sees it: the body of `POST /register` and of `/profile`.
@@ -96,6 +103,7 @@ pub struct AccountView<'a> {
     email_verified: bool,
     first_name: &'a str,
     last_name: &'a str,
+    locale: Option<&'a str>,
     date_joined: String,
     last_login: Option<String>,
     roles: &'a [Role],
@@ -110,6 +118,7 @@ impl Account {
             email_verified: false,
             first_name: new.first_name,
             last_name: new.last_name,
+            locale: new.locale,
             date_joined: millis / 1000,
             last_login: None,
             login_attempt: None,
@@ -137,6 +146,7 @@ impl Account {
             email_verified: self.email_verified,
             first_name: self.first_name.as_str(),
             last_name: self.last_name.as_str(),
+            locale: self.locale.as_ref().map(Locale::as_str),
             date_joined: rfc3339(self.date_joined),
             last_login: self.last_login.map(rfc3339),
             roles: &self.roles,
@@ -151,6 +161,7 @@ impl ProfileChange {
         version.checked_add(1) == Some(account.version)
             && is(&self.first_name, &account.first_name)
             && is(&self.last_name, &account.last_name)
+            && (self.locale.as_ref()).is_none_or(|wanted| *wanted == account.locale)
     }
 
     /// Returns whether the change leaves everything as it is.
@@ -185,6 +196,7 @@ mod tests {
             email: Email::parse("Ada@example.com").unwrap(),
             first_name: Name::parse("Ada").unwrap(),
             last_name: Name::parse("Lovelace").unwrap(),
+            locale: None,
         };
         Account::open(new, 1_700_000_000_123)
     }
@@ -201,11 +213,33 @@ mod tests {
                 "email_verified": false,
                 "first_name": "Ada",
                 "last_name": "Lovelace",
+                "locale": null,
                 "date_joined": "2023-11-14T22:13:20Z",
                 "last_login": null,
                 "roles": [],
             })
         );
+    }
+
+    #[test]
+    fn a_change_was_made_if_the_account_is_as_it_asks_and_one_version_later() {
+        let german = Locale::parse("de").unwrap();
+        let change = |locale| ProfileChange {
+            locale,
+            ..ProfileChange::default()
+        };
+        let (kept, removed) = (change(None), change(Some(None)));
+        let chosen = change(Some(Some(german.clone())));
+        assert!(kept.is_empty() && !removed.is_empty() && !chosen.is_empty());
+        let mut ada = ada();
+        ada.version = 7;
+        let made = |account: &Account| {
+            [&kept, &removed, &chosen].map(|change| change.was_made(6, account))
+        };
+        assert_eq!(made(&ada), [true, true, false]);
+        assert!(!removed.was_made(7, &ada));
+        ada.locale = Some(german);
+        assert_eq!(made(&ada), [true, false, true]);
     }
 
     #[test]

@@ -84,6 +84,9 @@ pub struct Link {
     pub password_epoch: u64,
     /// The session that asked for a change of address, which goes on after it.
     pub session_id: Option<SessionId>,
+    /// Whether its address has got its mail, so that only the notice of a change of address to the
+    /// old one is to be sent.
+    pub told: bool,
     /// When it expires, in seconds since the epoch.
     pub expires_at: u64,
     /// SHA-256 of each of its secrets. There is none before a mail is sent and after it was used.
@@ -258,6 +261,7 @@ mod tests {
             from: None,
             password_epoch: 1,
             session_id: None,
+            told: false,
             expires_at: 1_000,
             hashes: tokens.iter().map(LinkToken::hash).collect(),
         };

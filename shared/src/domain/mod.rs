@@ -18,6 +18,8 @@ pub mod field_error;
 #[cfg(feature = "accounts")]
 pub mod link;
 #[cfg(feature = "accounts")]
+pub mod locale;
+#[cfg(feature = "accounts")]
 pub mod mail;
 #[cfg(feature = "accounts")]
 pub mod name;
@@ -50,6 +52,8 @@ pub use field_error::{FieldError, Violation};
 pub use id::{EventId, Role, SessionId, UserId};
 #[cfg(feature = "accounts")]
 pub use link::{Link, LinkRefusal, LinkToken, Purpose};
+#[cfg(feature = "accounts")]
+pub use locale::Locale;
 #[cfg(feature = "accounts")]
 pub use mail::{Mail, MailPolicy, MailRequest};
 #[cfg(feature = "accounts")]

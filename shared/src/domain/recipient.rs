@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::email::Email;
 use super::id::UserId;
+use super::locale::Locale;
 
 /// What a mail needs to know of an account. The function `mailer` reads nothing else of it, and no
 /// hash of a password.
@@ -13,8 +14,8 @@ pub struct Recipient {
     pub user_id: UserId,
     /// The address of the account.
     pub email: Email,
-    /// The language tag that the owner has chosen.
-    pub locale: Option<String>,
+    /// The language of mails to the owner, if they have chosen one.
+    pub locale: Option<Locale>,
     /// Whether the account may be used.
     pub is_active: bool,
     /// Whether the owner has proven the address.

@@ -127,7 +127,21 @@ impl Fields {
         parse: impl FnOnce(&Value) -> Result<T, Violation>,
     ) -> Option<T> {
         let member = self.member(name)?;
-        self.parsed(name, member.json().and_then(|value| parse(&value)))
+        self.accept(name, member.json().and_then(|value| parse(&value)))
+    }
+
+    /// Takes a member that may be missing or null. Returns `None` if it is missing or invalid, and
+    /// `Some(None)` if it is null.
+    pub fn nullable<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, Violation>,
+    ) -> Option<Option<T>> {
+        let parsed = match self.member(name)? {
+            Member::Null => Ok(None),
+            member => member.text().and_then(|text| parse(&text)).map(Some),
+        };
+        self.accept(name, parsed)
     }
 
     /// Builds the value from the members that were taken. `build` returns `None` only if a required
@@ -152,7 +166,7 @@ impl Fields {
         parse: impl FnOnce(&str) -> Result<T, Violation>,
     ) -> Option<T> {
         let member = self.member(name)?;
-        self.parsed(name, member.text().and_then(|text| parse(&text)))
+        self.accept(name, member.text().and_then(|text| parse(&text)))
     }
 
     /// Removes a member. Returns `None` if it is missing or given more than once.
@@ -168,7 +182,8 @@ impl Fields {
         Some(member)
     }
 
-    fn parsed<T>(&mut self, name: &str, parsed: Result<T, Violation>) -> Option<T> {
+    /// Returns a value that was read from the member `name`, or adds the reason why it was not.
+    fn accept<T>(&mut self, name: &str, parsed: Result<T, Violation>) -> Option<T> {
         match parsed {
             Ok(value) => Some(value),
             Err(reason) => {

@@ -27,5 +27,5 @@ pub use mail_throttle::MailThrottle;
 pub use preconditions::Preconditions;
 pub use problem::{Problem, TokenRejection};
 pub use reauthenticate::Reauthentication;
-pub use throttle::{ReservedAttempt, Throttle};
+pub use throttle::{AdmittedAttempt, ReservedAttempt, Throttle};
 pub use token_response::tokens;

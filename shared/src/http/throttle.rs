@@ -104,8 +104,8 @@ impl Throttle {
         self.check(store, key, records, origin).await
     }
 
-    /// As [`Throttle::admit`], for the password of a registration that waits for `link`. These
-    /// attempts are counted by link: whoever guesses at the address cannot make its owner wait here.
+    /// As [`Throttle::admit`], for a password that is asked for with a link. These attempts are counted
+    /// by link: whoever guesses at the address cannot make its owner wait here.
     ///
     /// # Errors
     ///
@@ -113,14 +113,13 @@ impl Throttle {
     pub async fn admit_with_link<'a>(
         &'a self,
         store: &'a Store,
-        link: &Link,
+        (link, email): (&Link, &Email),
         origin: &'a Origin,
-    ) -> Result<AdmittedAttempt<'a>, Problem> {
+    ) -> Result<(AdmittedAttempt<'a>, Option<Credential>), Problem> {
         let place = Place::Link(link.user_id, link.id);
-        let key = AttemptKey::new(&link.email, place, &origin.source());
+        let key = AttemptKey::new(email, place, &origin.source());
         let records = store.login_records(&key, origin.now()).await?;
-        let (admitted, _) = self.check(store, key, records, origin).await?;
-        Ok(admitted)
+        self.check(store, key, records, origin).await
     }
 
     async fn check<'a>(
@@ -293,8 +292,8 @@ async fn waits(store: &Store, key: &AttemptKey, origin: &Origin, wait: Wait) -> 
     refused(store, key, origin, (wait.seconds, by)).await
 }
 
-/// `by` names what has too many attempts: the address or the session, the source, or the source
-/// there. The event is stored at the place: an owner reads of what happens with a token of the
+/// `by` names what has too many attempts: the address, the session or the link, the source, or the
+/// source there. The event is stored at the place: an owner reads of what happens with a token of the
 /// account, and not of what strangers do at its address.
 async fn refused(
     store: &Store,
@@ -304,7 +303,7 @@ async fn refused(
 ) -> Problem {
     const REFUSED: AuditEvent = AuditEvent::AttemptRefused;
     let (entry, subject) = match key.place() {
-        // There is no account yet.
+        // Whoever has a link may be a stranger to the account, which may not even be open yet.
         Place::Address | Place::Link(..) => (
             REFUSED.of_nobody(),
             Subject::Address(key.address().to_owned()),

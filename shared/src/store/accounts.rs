@@ -19,6 +19,7 @@ use super::{Store, StoreError, unavailable};
 use crate::domain::account::{Account, ProfileChange, Status};
 use crate::domain::event::Event;
 use crate::domain::id::{Role, UserId};
+use crate::domain::locale::Locale;
 use crate::domain::name::Name;
 use crate::domain::password::hash::PasswordHash;
 use crate::domain::throttle::{AttemptKey, Attempts, LastLogin};
@@ -156,6 +157,15 @@ impl Store {
             sets.push("last_name = :last_name");
             values.insert(":last_name".to_owned(), item::text(name.as_str()));
         }
+        let mut removes = "";
+        match &change.locale {
+            Some(Some(locale)) => {
+                sets.push("locale = :locale");
+                values.insert(":locale".to_owned(), item::text(locale.as_str()));
+            }
+            Some(None) => removes = " REMOVE locale",
+            None => {}
+        }
         let mut condition = "attribute_exists(pk) AND #status = :active".to_owned();
         let mut names = HashMap::from([("#status".to_owned(), "status".to_owned())]);
         if let Some(read) = read {
@@ -169,7 +179,7 @@ impl Store {
             .update_item()
             .table_name(&self.table)
             .set_key(Some(Key::account(id).attributes()))
-            .update_expression(format!("SET {}", sets.join(", ")))
+            .update_expression(format!("SET {}{removes}", sets.join(", ")))
             .condition_expression(condition)
             .set_expression_attribute_names(Some(names))
             .set_expression_attribute_values(Some(values))
@@ -244,6 +254,7 @@ pub(super) fn write_account(account: &Account) -> Attributes {
         .truth("email_verified", account.email_verified)
         .text("first_name", account.first_name.as_str())
         .text("last_name", account.last_name.as_str())
+        .optional_text("locale", account.locale.as_ref().map(Locale::as_str))
         .number("date_joined", account.date_joined)
         .optional_number("last_login", account.last_login)
         .texts("roles", account.roles.iter().cloned().map(String::from))
@@ -277,6 +288,7 @@ fn parse_account(id: UserId, attributes: &Attributes) -> Result<Account, StoreEr
         email_verified: item.truth("email_verified")?,
         first_name: item.text("first_name", Name::stored)?,
         last_name: item.text("last_name", Name::stored)?,
+        locale: item.locale()?,
         date_joined: item.number("date_joined")?,
         last_login: item.optional_number("last_login")?,
         login_attempt: item.optional_text("login_attempt")?,

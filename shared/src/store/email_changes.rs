@@ -13,7 +13,6 @@ use super::links::is_use;
 use super::write::{incomplete, reasons, refuses};
 use super::{Credential, Store, StoreError, unavailable};
 use crate::domain::account::Account;
-use crate::domain::email::Email;
 use crate::domain::event::Event;
 use crate::domain::id::SessionId;
 use crate::domain::link::{Link, LinkRefusal, LinkToken, Purpose};
@@ -50,13 +49,14 @@ pub struct EmailChange<'a> {
     pub link: &'a Link,
     /// The account, as read.
     pub account: &'a Account,
+    /// Its credential, of the epoch of the link.
+    pub credential: &'a Credential,
     /// The key and the attempts with which the new address begins.
     pub attempts: (&'a AttemptKey, &'a Attempts),
     /// The current time, in seconds since the epoch.
     pub now: u64,
 }
 
-const READ: &str = "read the credential";
 const MOVE: &str = "change the address";
 
 impl Store {
@@ -139,10 +139,7 @@ impl Store {
         let is_current = |found: &Credential| {
             found.user_id == account.id && found.password_epoch == link.password_epoch
         };
-        let found = self.credential(&account.email).await?;
-        let Some(mut credential) = found.filter(is_current) else {
-            return Ok(Err(LinkRefusal::AccountChanged));
-        };
+        let mut credential = change.credential.clone();
         let mut session = link.session_id;
         let use_id = random::octets();
         for _ in 0..Self::TRIES_TO_MOVE {
@@ -203,6 +200,7 @@ impl Store {
             account,
             attempts: (key, attempts),
             now,
+            ..
         } = change;
         let from = account.email.fingerprint();
         let before = item::number(link.password_epoch);
@@ -288,17 +286,5 @@ impl Store {
             actions.push(TransactWriteItem::builder().update(goes_on).build());
         }
         Ok(actions)
-    }
-
-    /// Returns the credential of an address, if it has an account. The read is strongly consistent.
-    async fn credential(&self, email: &Email) -> Result<Option<Credential>, StoreError> {
-        let request = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(Key::credential(&email.fingerprint()).attributes()))
-            .consistent_read(true);
-        let item = request.send().await.map_err(unavailable(READ))?.item;
-        item.map(|item| read_credential(&item)).transpose()
     }
 }

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::{
 
 use super::accounts::read_account;
 use super::item::{self, Attributes, ItemKind, Key, Reader};
-use super::write::{incomplete, retry_conflicts};
+use super::write::{carried_out, incomplete, retry_conflicts};
 use super::{Store, StoreError, unavailable};
 use crate::domain::account::Account;
 use crate::domain::id::{EventId, UserId};
@@ -94,7 +94,7 @@ impl Store {
     ///
     /// Returns an error if DynamoDB does not answer or the item is unreadable.
     pub async fn link(&self, user: UserId, id: EventId) -> Result<Option<Link>, StoreError> {
-        const ATTRIBUTES: [&str; 8] = [
+        const ATTRIBUTES: [&str; 9] = [
             "purpose",
             "email",
             "email_typed",
@@ -102,11 +102,30 @@ impl Store {
             "from_typed",
             "password_epoch",
             "session_id",
+            "told",
             "expires_at",
         ];
         let item = self.get_some(Key::link(user, id), &ATTRIBUTES, "read the link");
         let item = item.await?;
         item.map(|item| read_link(user, id, &item)).transpose()
+    }
+
+    /// Notes that the address of a link has got its mail. Does nothing if there is no such link.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if DynamoDB does not answer.
+    pub async fn note_told(&self, user: UserId, id: EventId) -> Result<(), StoreError> {
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::link(user, id).attributes()))
+            .update_expression("SET told = :told")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":told", item::boolean(true));
+        let answer = retry_conflicts(|| request.clone().send()).await;
+        carried_out(answer, "note that a mail was sent").map(drop)
     }
 
     /// Returns the link of a token and the account that it is about, read strongly consistent in
@@ -198,6 +217,7 @@ pub(super) fn read_link(
         },
         password_epoch: item.number("password_epoch")?,
         session_id: item.optional_text("session_id")?,
+        told: item.truth("told")?,
         expires_at: item.number("expires_at")?,
         hashes: item.octet_set("hashes")?,
     })

@@ -8,6 +8,7 @@ use super::write::{carried_out, retry_conflicts};
 use super::{Store, StoreError};
 use crate::domain::email::Email;
 use crate::domain::id::UserId;
+use crate::domain::locale::Locale;
 use crate::domain::recipient::{EmailState, Recipient};
 
 /// The part of a pending registration that its mail needs.
@@ -15,6 +16,8 @@ use crate::domain::recipient::{EmailState, Recipient};
 pub struct Registrant {
     /// The address that somebody has registered.
     pub email: Email,
+    /// The language of mails that they have chosen, if any.
+    pub locale: Option<Locale>,
     /// When the registration expires, in seconds since the epoch.
     pub expires_at: u64,
 }
@@ -65,7 +68,7 @@ impl Store {
         Ok(Some(Recipient {
             user_id,
             email: item.email("email", "email_typed")?,
-            locale: item.optional_text("locale")?,
+            locale: item.locale()?,
             is_active: item.parsed::<String>("status")? == ACTIVE,
             is_verified: item.truth("email_verified")?,
             is_reachable: !item.has("email_state"),
@@ -80,7 +83,7 @@ impl Store {
     ///
     /// Returns an error if DynamoDB does not answer or the item is unreadable.
     pub async fn registrant(&self, user_id: UserId) -> Result<Option<Registrant>, StoreError> {
-        const ATTRIBUTES: [&str; 3] = ["email", "email_typed", "expires_at"];
+        const ATTRIBUTES: [&str; 4] = ["email", "email_typed", "locale", "expires_at"];
         let key = Key::registration(user_id);
         let item = self.get_some(key, &ATTRIBUTES, "read the registration");
         let Some(attributes) = item.await? else {
@@ -92,6 +95,7 @@ impl Store {
         };
         Ok(Some(Registrant {
             email: item.email("email", "email_typed")?,
+            locale: item.locale()?,
             expires_at: item.number("expires_at")?,
         }))
     }

@@ -10,6 +10,7 @@ use crate::domain::account::{Account, NewAccount};
 use crate::domain::event::Event;
 use crate::domain::id::UserId;
 use crate::domain::link::{Link, LinkRefusal, LinkToken, Purpose};
+use crate::domain::locale::Locale;
 use crate::domain::name::Name;
 use crate::domain::password::hash::PasswordHash;
 use crate::domain::registration::PendingRegistration;
@@ -135,12 +136,14 @@ fn write_registration(pending: &PendingRegistration) -> Attributes {
         email,
         first_name,
         last_name,
+        locale,
     } = &pending.new;
     Writer::new(Key::registration(pending.account_id))
         .text("email", email.ascii())
         .optional_text("email_typed", email.unicode())
         .text("first_name", first_name.as_str())
         .text("last_name", last_name.as_str())
+        .optional_text("locale", locale.as_ref().map(Locale::as_str))
         .text("password", pending.password.to_phc())
         .number("expires_at", pending.expires_at)
         .finish()
@@ -160,6 +163,7 @@ fn read_registration(
             email: item.email("email", "email_typed")?,
             first_name: item.text("first_name", Name::stored)?,
             last_name: item.text("last_name", Name::stored)?,
+            locale: item.locale()?,
         },
         password: item.text("password", PasswordHash::from_phc)?,
         expires_at: item.number("expires_at")?,

@@ -18,11 +18,12 @@ pub(super) struct Unchanged {
 
 impl Unchanged {
     /// The attributes that [`Account::view`] shows and that can change.
-    const SHOWN: [&str; 7] = [
+    const SHOWN: [&str; 8] = [
         "version",
         "email",
         "first_name",
         "last_name",
+        "locale",
         "last_login",
         "roles",
         "email_verified",

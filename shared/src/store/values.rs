@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::StoreError;
 use super::item::{Attributes, Key};
 use crate::domain::email::Email;
+use crate::domain::locale::Locale;
 
 /// Writes an item, attribute by attribute.
 pub(super) struct Writer(Attributes);
@@ -121,6 +122,14 @@ impl Reader<'_> {
             let typed = self.optional_text::<String>(typed);
             Email::stored(ascii, typed.map_err(drop)?).map_err(drop)
         })
+    }
+
+    /// Reads the language of mails, if one was chosen.
+    pub(super) fn locale(&self) -> Result<Option<Locale>, StoreError> {
+        match self.has("locale") {
+            true => self.text("locale", Locale::stored).map(Some),
+            false => Ok(None),
+        }
     }
 
     /// Reads a number.

@@ -61,7 +61,8 @@ impl Watch<'_> {
                 Kept::InLogOnly => None,
                 Kept::UnderAccount => Some(user.unwrap()),
                 Kept::UnderAddress => Some(at_address(email)),
-                Kept::UnderEither => Some(user.unwrap_or_else(|| at_address(email))),
+                Kept::UnderEither if field("session_id").is_some() => Some(user.unwrap()),
+                Kept::UnderEither => Some(at_address(email)),
             };
             if let Some(subject) = subject {
                 let fields = ["session_id", "reason", "by", "actor"].map(field);
@@ -193,9 +194,10 @@ async fn cause_links(app: &App) -> BTreeSet<String> {
     let ask = ask.bearer(&text(&login, "access_token")).send().await;
     ask.expect(202);
     watch.compare(ADA).await;
-    let body = json!({ "token": app.mailed("email_change").await.unwrap() });
-    for status in [204, 400] {
-        let moved = app.post("/email/change/confirm", body.clone());
+    let token = app.mailed("email_change").await.unwrap();
+    for (password, status) in [(WRONG, 403), (PASSWORD, 204), (PASSWORD, 400)] {
+        let body = json!({"token": token, "password": password});
+        let moved = app.post("/email/change/confirm", body);
         moved.send().await.expect(status);
         watch.compare(ADA).await;
     }
@@ -206,9 +208,12 @@ async fn cause_links(app: &App) -> BTreeSet<String> {
     }
     let id = text(&account, "id");
     let token = app.mint(&id, Purpose::EmailVerification).await;
-    let verify = app.post("/email/verify", json!({ "token": token }));
-    verify.send().await.expect(204);
-    watch.compare(MOVED).await;
+    for (password, status) in [(WRONG, 403), (PASSWORD, 204)] {
+        let body = json!({"token": token, "password": password});
+        let verify = app.post("/email/verify", body);
+        verify.send().await.expect(status);
+        watch.compare(MOVED).await;
+    }
     let token = app.mint(&id, Purpose::PasswordReset).await;
     let reset = json!({"token": token, "new_password": NEW});
     let reset = app.post("/password/reset", reset).send().await;

@@ -196,18 +196,21 @@ async fn links_are_in_the_log_from_their_request_to_their_use() {
     let fields = json!({"by": "address", "seconds": 3600});
     one_event("attempt_refused", "POST /email/verify/resend", fields);
 
+    let verify = |token: &str, password: &str| {
+        let body = json!({"token": token, "password": password});
+        app.post("/email/verify", body).send()
+    };
     let token = app.mint(&ada.id(), Purpose::PasswordReset).await;
-    let verify = app.post("/email/verify", json!({ "token": token }));
-    verify.send().await.expect(400);
+    verify(&token, PASSWORD).await.expect(400);
     let fields = json!({"user_id": ada.id(), "reason": "other_purpose"});
     one_event("link_refused", "POST /email/verify", fields);
     // A token of no link may name any account.
-    let verify = app.post("/email/verify", json!({"token": "lkm_AAAA"}));
-    verify.send().await.expect(400);
+    verify("lkm_AAAA", PASSWORD).await.expect(400);
     let fields = json!({"reason": "malformed"});
     one_event("link_refused", "POST /email/verify", fields);
 
-    let body = json!({"token": token, "new_password": "another good password"});
+    let new = "another good password";
+    let body = json!({"token": token, "new_password": new});
     let reset = app.post("/password/reset", body);
     reset.send().await.expect(204);
     let events = events_of_calls();
@@ -221,8 +224,9 @@ async fn links_are_in_the_log_from_their_request_to_their_use() {
     assert_event(verified, "email_verified", route, id.clone());
 
     let token = app.mint(&ada.id(), Purpose::EmailVerification).await;
-    let verify = app.post("/email/verify", json!({ "token": token }));
-    verify.send().await.expect(204);
+    verify(&token, WRONG).await.expect(403);
+    one_event("password_refused", "POST /email/verify", id.clone());
+    verify(&token, new).await.expect(204);
     one_event("email_verified", "POST /email/verify", id);
 }
 

@@ -141,7 +141,8 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
     let of_admin = tag == "admin";
     let of_mail = operation.id() == "changeEmail" || ["admin", "forgot", "links"].contains(&tag);
     // Guesses come before mails there.
-    let guesses = ["changeEmail", "confirmRegistration"].contains(&operation.id());
+    let guesses = operation.id() == "changeEmail"
+        || operation.value["tags"][0] == "links" && operation.id() != "resetPassword";
     let mut app = match name {
         "failed" => without_functions().await,
         "no-mail" => App::with(&[NO_MAIL]).await,

@@ -19,7 +19,7 @@ use shared::platform::settings;
 use testkit::cloudformation::CloudFormation;
 use testkit::kms::Kms;
 
-use crate::support::app::{App, PASSWORD, root, template_document, text};
+use crate::support::app::{App, PASSWORD, registration, root, template_document, text};
 use crate::support::links::MAIL;
 use crate::support::mails::settle;
 use crate::support::private::{is_marked, own_routes};
@@ -543,9 +543,16 @@ async fn the_page_on_the_architecture_lists_the_items_of_the_table() {
     let asked = app.post("/email/verify/resend", asked);
     asked.send().await.expect(202);
     let token = app.mint(&ada.id(), Purpose::EmailVerification).await;
-    let verify = app.post("/email/verify", json!({ "token": token }));
+    let body = json!({"token": token, "password": PASSWORD});
+    let verify = app.post("/email/verify", body);
     verify.send().await.expect(204);
-    app.mint(&ada.id(), Purpose::PasswordReset).await;
+    let event = app.event_now();
+    let user = ada.id();
+    app.mint_for(&user, Purpose::PasswordReset, event).await;
+    let (store, id) = (app.store(), user.parse().unwrap());
+    store.note_told(id, event).await.unwrap();
+    let german = json!({"locale": "de"});
+    ada.patch("/profile", german).send().await.expect(200);
     let body = json!({"email": "ada@straße.example", "password": PASSWORD});
     let change = ada.post("/email/change", body);
     change.send().await.expect(202);
@@ -555,7 +562,9 @@ async fn the_page_on_the_architecture_lists_the_items_of_the_table() {
     change.send().await.expect(200);
     // A registration that waits.
     let first = App::with(&[MAIL, ("EmailVerification", "first")]).await;
-    first.register("ada@bücher.example").await.expect(202);
+    let mut body = registration("ada@bücher.example");
+    body["locale"] = json!("de");
+    first.post("/register", body).send().await.expect(202);
     // Until the mailer has counted its notices.
     settle(&app.local).await;
     let items = [app.all_items().await, first.all_items().await].concat();

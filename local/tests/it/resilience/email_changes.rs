@@ -1,9 +1,10 @@
 //! Changes of addresses and registrations by link if DynamoDB fails.
 
 use serde_json::{Value, json};
+use shared::domain::Purpose;
 use testkit::dynamodb::Fault;
 
-use crate::support::app::{App, PASSWORD, event, registration, text};
+use crate::support::app::{App, EVENT_TABLE, PASSWORD, event, registration, text};
 use crate::support::faulty_store::{FaultyStore, call};
 
 const NEW: &str = "ada.king@example.org";
@@ -51,6 +52,20 @@ async fn prepared(name: &str) -> (FaultyStore, Operation) {
                 requests: &["BatchGetItem", "PutItem", "TransactWriteItems"],
             }
         }
+        "email/verify" => {
+            let id = text(
+                &app.register("ada@example.com").await.expect(201).json(),
+                "id",
+            );
+            let token = app.mint(&id, Purpose::EmailVerification).await;
+            let body = json!({"token": token, "password": PASSWORD});
+            Operation {
+                function: "links",
+                event: event("POST", "/email/verify", &body, None),
+                status: 204,
+                requests: &["BatchGetItem", "PutItem", "TransactWriteItems"],
+            }
+        }
         "email/change" => {
             let ada = app.user("ada@example.com").await;
             let body = json!({"email": NEW, "password": PASSWORD});
@@ -72,21 +87,22 @@ async fn prepared(name: &str) -> (FaultyStore, Operation) {
             let body = json!({"email": NEW, "password": PASSWORD});
             ada.post("/email/change", body).send().await.expect(202);
             let token = app.mailed("email_change").await.unwrap();
-            let body = json!({ "token": token });
+            let body = json!({"token": token, "password": PASSWORD});
             Operation {
                 function: "links",
                 event: event("POST", "/email/change/confirm", &body, None),
                 status: 204,
-                requests: &["BatchGetItem", "GetItem", "TransactWriteItems"],
+                requests: &["BatchGetItem", "PutItem", "TransactWriteItems"],
             }
         }
     };
     (faulty, operation)
 }
 
-const OPERATIONS: [&str; 4] = [
+const OPERATIONS: [&str; 5] = [
     "register",
     "register/confirm",
+    "email/verify",
     "email/change",
     "email/change/confirm",
 ];
@@ -130,6 +146,7 @@ async fn a_transaction_whose_answer_was_lost_is_done_once_and_told_as_done() {
         let expected = match name {
             "register" => ("registration_requested", 202),
             "register/confirm" => ("registered", 400),
+            "email/verify" => ("email_verified", 400),
             "email/change" => ("email_change_requested", 202),
             _ => ("email_changed", 400),
         };
@@ -203,19 +220,64 @@ async fn a_session_that_ends_in_the_meantime_does_not_stop_the_move() {
 
 #[tokio::test]
 async fn a_confirmation_that_fails_takes_no_attempt() {
-    let (faulty, operation) = prepared("register/confirm").await;
-    for _ in 0..8 {
-        faulty.inject("TransactWriteItems", &[Fault::Broken; 40]);
-        let failed = call(
-            &faulty.functions,
-            operation.function,
-            operation.event.clone(),
-        );
-        assert_eq!(failed.await.0, 503);
+    for name in ["register/confirm", "email/verify", "email/change/confirm"] {
+        let (faulty, operation) = prepared(name).await;
+        for _ in 0..8 {
+            faulty.inject("TransactWriteItems", &[Fault::Broken; 40]);
+            let failed = call(
+                &faulty.functions,
+                operation.function,
+                operation.event.clone(),
+            );
+            assert_eq!(failed.await.0, 503, "{name}");
+        }
+        faulty.inject("TransactWriteItems", &[]);
+        let done = call(&faulty.functions, operation.function, operation.event);
+        assert_eq!(done.await.0, operation.status, "{name}");
     }
-    faulty.inject("TransactWriteItems", &[]);
-    let done = call(&faulty.functions, operation.function, operation.event);
-    assert_eq!(done.await.0, 201);
+}
+
+#[tokio::test]
+async fn a_password_that_is_wrong_while_nothing_can_be_told_is_not_told_as_right_or_wrong() {
+    for name in ["register/confirm", "email/verify", "email/change/confirm"] {
+        let (faulty, operation) = prepared(name).await;
+        let body = operation.event["body"].as_str().unwrap();
+        let mut wrong = operation.event.clone();
+        wrong["body"] = body.replace(PASSWORD, "not the password").into();
+        // The attempt is counted, and its event is not stored.
+        faulty
+            .proxy
+            .inject_in(EVENT_TABLE, "PutItem", &[Fault::Broken; 40]);
+        let failed = call(&faulty.functions, operation.function, wrong.clone());
+        assert_eq!(failed.await.0, 503, "{name}");
+        faulty.inject("PutItem", &[]);
+        let told = call(&faulty.functions, operation.function, wrong);
+        assert_eq!(told.await.0, 403, "{name}");
+        let done = call(&faulty.functions, operation.function, operation.event);
+        assert_eq!(done.await.0, operation.status, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_link_whose_account_changes_before_its_password_is_read_is_refused() {
+    const OTHER: &str = "another good password";
+    for name in ["email/verify", "email/change/confirm"] {
+        let (faulty, operation) = prepared(name).await;
+        // Link and account are read, and the password of then is the one that is presented.
+        faulty.inject("BatchGetItem", &[Fault::Passes, Fault::Held]);
+        let used = call(&faulty.functions, operation.function, operation.event);
+        let (used, ()) = tokio::join!(used, async {
+            faulty.proxy.held().await;
+            let login = faulty.app.login("ada@example.com", PASSWORD).await;
+            let token = text(&login.expect(200).json(), "access_token");
+            let body = json!({"current_password": PASSWORD, "new_password": OTHER});
+            let change = faulty.app.post("/password/change", body).bearer(&token);
+            change.send().await.expect(200);
+            faulty.proxy.release();
+        });
+        assert_eq!(used.0, 400, "{name}");
+        faulty.app.login("ada@example.com", OTHER).await.expect(200);
+    }
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ fn operations(
     [reset, verify]: &[String; 2],
 ) -> Vec<Operation> {
     let reset = json!({"token": reset, "new_password": "another good password"});
-    let verify = json!({ "token": verify });
+    let verify = json!({"token": verify, "password": PASSWORD});
     let address = json!({"email": "ada@example.com"});
     let token = Some(token);
     let login = json!({"email": "ada@example.com", "password": PASSWORD});
@@ -123,7 +123,7 @@ fn operations(
             "links",
             event("POST", "/email/verify", &verify, None),
             204,
-            &["BatchGetItem", "TransactWriteItems"],
+            &["BatchGetItem", "PutItem", "TransactWriteItems"],
         ),
         operation(
             "reset the password",

@@ -24,7 +24,7 @@ async fn a_use_whose_answer_was_lost_is_still_a_204() {
         let faulty = start().await;
         let ada = faulty.app.user("ada@example.com").await;
         let token = faulty.app.mint(&ada.id(), Purpose::EmailVerification).await;
-        let verify = json!({ "token": token });
+        let verify = json!({"token": token, "password": PASSWORD});
         faulty.inject("TransactWriteItems", &[fault]);
         let status = ask(&faulty, "links", "/email/verify", &verify).await;
         assert_eq!(status, 204, "{fault:?}");

@@ -225,6 +225,74 @@ async fn a_record_that_comes_again_after_the_password_changed_revives_no_earlier
     assert!(!link.hashes.contains(&old.hashes[0]));
 }
 
+/// Returns a request for a change of address, of Ada's account to Eve's address.
+async fn change_of_address(post: &Post, id: &str) -> Value {
+    let link = post.ask_for_change(id, ADA, EVE, 1).await.to_string();
+    post.record(&format!("USER#{id}"), "email_change", &[("link", &link)])
+}
+
+fn addresses(mails: &[Taken]) -> Vec<&str> {
+    mails.iter().map(|mail| mail.to.as_str()).collect()
+}
+
+#[tokio::test]
+async fn if_the_notice_of_a_change_of_address_fails_only_the_notice_is_tried_again() {
+    let (post, id) = with_ada().await;
+    for (letter, links) in [(Fault::Passes, 1), (Fault::Rejected, 0)] {
+        let record = change_of_address(&post, &id).await;
+        post.ses
+            .inject(&[letter, Fault::Throttled, Fault::Throttled]);
+        assert!(!post.is_done(&record).await);
+        let first = post.taken();
+        assert_eq!(addresses(&first), [EVE].repeat(links));
+        for _ in 0..3 {
+            post.ses.asked();
+            post.ses.inject(&[Fault::Broken; 2]);
+            assert!(!post.is_done(&record).await);
+            assert_eq!((post.ses.asked(), post.taken().len()), (2, 0));
+        }
+        assert!(post.is_done(&record).await);
+        assert_eq!(addresses(&post.taken()), [ADA]);
+        for mail in &first {
+            assert_eq!(post.link(mail).await.hashes.len(), 1);
+        }
+        post.app.clock.advance(std::time::Duration::from_millis(1));
+    }
+}
+
+#[tokio::test]
+async fn if_the_letter_of_a_change_of_address_fails_no_notice_goes_out_before_it() {
+    let (post, id) = with_ada().await;
+    let record = change_of_address(&post, &id).await;
+    post.ses.inject(&[Fault::Throttled; 2]);
+    assert!(!post.is_done(&record).await);
+    assert!(post.taken().is_empty());
+    assert!(post.is_done(&record).await);
+    let mails = post.taken();
+    assert_eq!(addresses(&mails), [EVE, ADA]);
+    post.link(&mails[0]).await;
+}
+
+#[tokio::test]
+async fn if_the_notice_and_dynamodb_fail_both_letters_come_again() {
+    let (post, id) = with_ada().await;
+    let record = change_of_address(&post, &id).await;
+    // The secret is stored. The count of the notice is not, nor that the letter was sent.
+    let mut faults = vec![StoreFault::Passes];
+    faults.extend([StoreFault::Broken; 6]);
+    post.proxy.inject("UpdateItem", &faults);
+    assert!(!post.is_done(&record).await);
+    let first = post.taken();
+    assert_eq!(addresses(&first), [EVE]);
+    post.proxy.inject("UpdateItem", &[]);
+    assert!(post.is_done(&record).await);
+    let mails = post.taken();
+    assert_eq!(addresses(&mails), [EVE, ADA]);
+    // Both links are good.
+    post.link(&first[0]).await;
+    post.link(&mails[0]).await;
+}
+
 #[tokio::test]
 async fn records_of_different_keys_may_come_in_any_order() {
     let (post, id) = with_ada().await;

@@ -205,14 +205,41 @@ async fn links_cost_the_requests_of_the_design() {
     assert_eq!(faulty.seen(), counted_and_told);
 
     let token = faulty.app.mint(&ada.id(), Purpose::EmailVerification).await;
-    let verify = json!({ "token": token });
+    let verify = json!({"token": token, "password": PASSWORD});
     assert_eq!(ask("links", "/email/verify", verify.clone()).await, 204);
-    assert_eq!(faulty.seen(), ["BatchGetItem 2", "TransactWriteItems 6"]);
+    let with_password = [
+        "BatchGetItem 2", // link and account
+        "BatchGetItem 3", // credential, attempts with the link, attempts of the source
+        "PutItem 1",      // the attempt
+    ];
+    let seen = faulty.seen();
+    assert_eq!(seen[..3], with_password);
+    assert_eq!(seen[3..], ["TransactWriteItems 6"]);
+    // No password is verified with a link that is not good.
     assert_eq!(ask("links", "/email/verify", verify).await, 400);
     assert_eq!(faulty.seen(), ["BatchGetItem 2"]);
-    let malformed = json!({"token": "lkm_AAAA"});
+    let malformed = json!({"token": "lkm_AAAA", "password": PASSWORD});
     assert_eq!(ask("links", "/email/verify", malformed).await, 400);
     assert!(faulty.seen().is_empty());
+
+    let login = faulty.app.login(&ada.email, PASSWORD).await;
+    let body = json!({"email": "ada@example.org", "password": PASSWORD});
+    let change = faulty.app.post("/email/change", body);
+    let change = change.bearer(&text(&login.expect(200).json(), "access_token"));
+    change.send().await.expect(202);
+    let token = faulty.app.mailed("email_change").await.unwrap();
+    let _ = faulty.seen();
+    let moved = json!({"token": token, "password": PASSWORD});
+    assert_eq!(ask("links", "/email/change/confirm", moved).await, 204);
+    let mut seen = faulty.seen();
+    seen.retain(|request| !with_password.contains(&request.as_str()));
+    let expected = [
+        "BatchWriteItem 1", // the other session
+        "Query 1",
+        // Link, both credentials, account, attempts at both addresses, the session; two events.
+        "TransactWriteItems 18",
+    ];
+    assert_eq!(seen, expected);
 
     let token = faulty.app.mint(&ada.id(), Purpose::PasswordReset).await;
     let reset = json!({"token": token, "new_password": "another good password"});

@@ -185,6 +185,9 @@ async fn a_tag_changes_with_everything_that_it_tags() {
     let name = AttributeValue::S("Augusta".to_owned());
     app.set_attribute(&ada.id(), "first_name", name).await;
     seen.push(tag(&ada).await);
+    let locale = AttributeValue::S("de".to_owned());
+    app.set_attribute(&ada.id(), "locale", locale).await;
+    seen.push(tag(&ada).await);
     let answer = patch(&ada, "Ada").send().await.expect(200);
     seen.push(answer.header("etag").to_owned());
     assert_eq!(tag(&ada).await, seen[seen.len() - 1]);

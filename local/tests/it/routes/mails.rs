@@ -8,7 +8,7 @@ use serde_json::json;
 use shared::domain::Purpose;
 use shared::platform::clock::Clock;
 
-use crate::support::app::{BEGINNING, text};
+use crate::support::app::{BEGINNING, registration, text};
 use crate::support::log::logged_by_mailer as logged;
 use crate::support::post::{FROM, Post, of_address};
 
@@ -289,15 +289,44 @@ async fn notices_go_to_the_owner_and_hold_no_link() {
 #[tokio::test]
 async fn a_mail_is_in_the_language_of_the_account() {
     let post = Post::start().await;
-    let ada = post.app.register(ADA).await.expect(201).json();
-    let id = text(&ada, "id");
-    let german = AttributeValue::S("de-AT".to_owned());
-    post.app.set_attribute(&id, "locale", german).await;
+    let mut body = registration(ADA);
+    body["locale"] = json!("de-CH");
+    post.app.post("/register", body).send().await.expect(201);
     let record = post.record(&of_address(ADA), "password_reset", &[]);
     assert!(post.is_done(&record).await);
     let mail = post.one();
     assert_eq!(mail.subject, "Neues Passwort für Latchkey");
     assert!(mail.html.contains("lang=\"de\""));
+}
+
+#[tokio::test]
+async fn each_mail_of_a_change_of_address_is_in_the_language_of_whom_it_goes_to() {
+    let post = Post::start().await;
+    let mut body = registration(ADA);
+    body["locale"] = json!("de");
+    let ada = post.app.post("/register", body).send().await;
+    let id = text(&ada.expect(201).json(), "id");
+    // A free address is of the person who asks, and another one is not.
+    for (is_taken, expected) in [
+        (false, ["lang=\"de\"", "lang=\"de\""]),
+        (true, ["lang=\"en\"", "lang=\"de\""]),
+    ] {
+        if is_taken {
+            post.app.register(EVE).await.expect(201);
+        }
+        post.app.clock.advance(Duration::from_millis(1));
+        let asked = post.ask_for_change(&id, ADA, EVE, 1).await.to_string();
+        let record = post.record(&format!("USER#{id}"), "email_change", &[("link", &asked)]);
+        assert!(post.is_done(&record).await);
+        let mails = post.taken();
+        let [to_new, to_old] = &mails[..] else {
+            panic!("{mails:?}")
+        };
+        assert_eq!((to_new.to.as_str(), to_old.to.as_str()), (EVE, ADA));
+        for (mail, language) in [to_new, to_old].into_iter().zip(expected) {
+            assert!(mail.html.contains(language), "{}: {language}", mail.to);
+        }
+    }
 }
 
 #[tokio::test]

@@ -51,8 +51,8 @@ async fn a_page_loads_nothing_inline_and_nothing_from_elsewhere() {
             assert!(!html.contains(inline), "{html}");
         }
         assert_eq!(html.matches("<script").count(), 1, "{html}");
-        let asks = ["reset", "register"].contains(&name);
-        assert_eq!(html.contains("type=\"password\""), asks, "{html}");
+        // Each asks for a password.
+        assert_eq!(html.matches("type=\"password\"").count(), 1, "{html}");
     }
     let script = app.get("/pages/pages.js").send().await.expect(200).body;
     for risky in [
@@ -73,8 +73,14 @@ async fn the_new_password_s_field_says_how_long_it_must_be() {
     let html = app.get("/pages/reset").send().await.expect(200).body;
     assert!(html.contains("minlength=\"20\""), "{html}");
     assert!(html.contains("autocomplete=\"new-password\""), "{html}");
-    let html = app.get("/pages/register").send().await.expect(200).body;
-    assert!(html.contains("autocomplete=\"current-password\""), "{html}");
+    assert!(html.contains("name=\"new_password\""), "{html}");
+    for name in ["verify", "email-change", "register"] {
+        let html = app.get(&format!("/pages/{name}")).send().await.expect(200);
+        let html = html.body;
+        assert!(html.contains("name=\"password\""), "{html}");
+        assert!(html.contains("autocomplete=\"current-password\""), "{html}");
+        assert!(html.contains("minlength=\"1\""), "{html}");
+    }
 }
 
 #[tokio::test]

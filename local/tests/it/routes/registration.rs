@@ -142,8 +142,8 @@ async fn every_link_that_is_not_good_gets_the_same_answer() {
         shown(confirm(&app, &format!("{}AAAA", &good[..good.len() - 4]), PASSWORD).await),
     ];
     for path in ["/email/verify", "/email/change/confirm"] {
-        let other = app.post(path, json!({ "token": good })).send().await;
-        refused.push(shown(other));
+        let body = json!({"token": good, "password": PASSWORD});
+        refused.push(shown(app.post(path, body).send().await));
     }
     let reset = json!({"token": good, "new_password": OTHER});
     let reset = app.post("/password/reset", reset).send().await;
@@ -297,7 +297,8 @@ async fn a_registration_asks_for_a_proof_of_its_address_only_if_the_deployment_w
         if let Some(row) = asking.first() {
             assert_eq!(row["event"].as_s().unwrap(), "registered");
             let token = app.mailed("email_verification").await.unwrap();
-            let verify = app.post("/email/verify", json!({ "token": token }));
+            let body = json!({"token": token, "password": PASSWORD});
+            let verify = app.post("/email/verify", body);
             verify.send().await.expect(204);
         }
     }

@@ -21,7 +21,7 @@ const CALLS: [(&str, Purpose); 2] = [
 fn use_link(app: &App, path: &str, token: &str) -> impl Future<Output = Answer> {
     let body = match path {
         "/password/reset" => json!({"token": token, "new_password": NEW}),
-        _ => json!({ "token": token }),
+        _ => json!({"token": token, "password": PASSWORD}),
     };
     app.post(path, body).send()
 }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use shared::aws::batch::Invocation;
 use testkit::dynamodb::Recorded;
+use testkit::ses::Fault;
 
 use crate::support::app::{PASSWORD, template, text};
 use crate::support::post::{Post, of_address};
@@ -104,6 +105,14 @@ async fn everything(post: &Post) -> Vec<Recorded> {
     ] {
         assert!(post.is_done(&record).await);
     }
+    // A notice that is tried again, without the letter before it.
+    post.app.clock.advance(std::time::Duration::from_millis(1));
+    let link = post.ask_for_change(&id, ADA, EVE, 1).await.to_string();
+    let record = post.record(&user, "email_change", &[("link", &link)]);
+    post.ses
+        .inject(&[Fault::Passes, Fault::Throttled, Fault::Throttled]);
+    assert!(!post.is_done(&record).await);
+    assert!(post.is_done(&record).await);
     let reset = post.record(&of_address(ADA), "password_reset", &[]);
     // More secrets than a link keeps, and a delivery after the use of one.
     for _ in 0..9 {

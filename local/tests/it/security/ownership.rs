@@ -30,7 +30,7 @@ async fn asked(app: &App, user: &User<'_>, email: &str) -> String {
 }
 
 async fn confirm(app: &App, token: &str) -> Answer {
-    let body = json!({ "token": token });
+    let body = json!({"token": token, "password": PASSWORD});
     app.post("/email/change/confirm", body).send().await
 }
 

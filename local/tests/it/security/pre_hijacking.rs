@@ -28,6 +28,11 @@ async fn register(app: &App, email: &str, password: &str) -> Answer {
     app.post("/register", body).send().await
 }
 
+async fn use_link(app: &App, path: &str, token: &str, password: &str) -> Answer {
+    let body = json!({"token": token, "password": password});
+    app.post(path, body).send().await
+}
+
 /// Registers mallory at ada's address, and returns the tokens of a session if there can be one.
 async fn mallory_goes_first(app: &App, mode: &str) -> Option<Value> {
     let answer = register(app, ADA, OF_MALLORY).await;
@@ -50,8 +55,7 @@ async fn ada_comes(app: &App, mode: &str) {
         // Both registrations have sent her a link. She uses her password.
         let mut opened = 0;
         for token in app.all_mailed("registration").await {
-            let body = json!({"token": token, "password": OF_ADA});
-            let confirm = app.post("/register/confirm", body).send().await;
+            let confirm = use_link(app, "/register/confirm", &token, OF_ADA).await;
             opened += usize::from(confirm.status == 201);
         }
         assert_eq!(opened, 1);
@@ -151,8 +155,8 @@ async fn trojan_identifier_an_address_of_mallory_s_own_is_no_second_way_into_ada
         let asked = app.post("/email/change", body).bearer(&token);
         asked.send().await.expect(202);
         let link = app.mailed("email_change").await.unwrap();
-        let moved = app.post("/email/change/confirm", json!({ "token": link }));
-        moved.send().await.expect(204);
+        let moved = use_link(&app, "/email/change/confirm", &link, OF_MALLORY);
+        moved.await.expect(204);
         register(&app, ADA, OF_ADA).await.expect(201);
         let ada = app.login(ADA, OF_ADA).await.expect(200).json();
         let mallory = app.login(MALLORY, OF_MALLORY).await.expect(200).json();
@@ -190,8 +194,10 @@ async fn unexpired_email_change_a_link_that_mallory_keeps_is_void_when_ada_comes
             None => None,
         };
         for link in kept.into_iter().chain(again) {
-            let moved = app.post("/email/change/confirm", json!({ "token": link }));
-            moved.send().await.problem(400, "invalid-link");
+            for password in [OF_MALLORY, OF_ADA] {
+                let moved = use_link(&app, "/email/change/confirm", &link, password);
+                moved.await.problem(400, "invalid-link");
+            }
         }
         only_ada_has_access(&app, tokens.as_ref()).await;
         app.login(MALLORY, OF_MALLORY)
@@ -208,8 +214,7 @@ async fn non_verifying_provider_an_address_that_nobody_has_proven_is_not_told_as
         let Some(tokens) = mallory_goes_first(&app, mode).await else {
             // Without the password of the registration, the link opens nothing.
             let link = app.mailed("registration").await.unwrap();
-            let body = json!({"token": link, "password": OF_ADA});
-            let confirm = app.post("/register/confirm", body).send().await;
+            let confirm = use_link(&app, "/register/confirm", &link, OF_ADA).await;
             confirm.problem(403, "wrong-password");
             assert!(app.items_of("ACCOUNT").await.is_empty());
             continue;
@@ -223,8 +228,8 @@ async fn non_verifying_provider_an_address_that_nobody_has_proven_is_not_told_as
         let asked = app.post("/email/change", body).bearer(&token);
         asked.send().await.expect(202);
         let link = app.mailed("email_change").await.unwrap();
-        let moved = app.post("/email/change/confirm", json!({ "token": link }));
-        moved.send().await.expect(204);
+        let moved = use_link(&app, "/email/change/confirm", &link, OF_MALLORY);
+        moved.await.expect(204);
         let profile = app.get("/profile").bearer(&token).send().await.expect(200);
         let profile = profile.json();
         assert_eq!(
@@ -241,8 +246,7 @@ async fn whoever_registers_after_the_owner_gets_nothing() {
         register(&app, ADA, OF_ADA).await;
         if mode == "first" {
             let link = app.mailed("registration").await.unwrap();
-            let body = json!({"token": link, "password": OF_ADA});
-            let confirm = app.post("/register/confirm", body).send().await;
+            let confirm = use_link(&app, "/register/confirm", &link, OF_ADA).await;
             confirm.expect(201);
             register(&app, ADA, OF_MALLORY).await.expect(202);
         } else {
@@ -258,39 +262,78 @@ async fn whoever_registers_after_the_owner_gets_nothing() {
 }
 
 #[tokio::test]
-async fn a_letter_and_a_page_that_ask_for_a_confirmation_say_what_a_stranger_would_keep() {
+async fn a_letter_and_a_page_that_prove_an_address_say_what_to_do_about_an_account_of_a_stranger() {
     let post = Post::start().await;
     let mallory = post.app.register(MALLORY).await.expect(201).json();
     let id = text(&mallory, "id");
     let user = format!("USER#{id}");
     let link = post.ask_for_change(&id, MALLORY, ADA, 1).await.to_string();
-    for (mail, others) in [
-        ("email_verification", vec![]),
-        ("email_change", vec![("link", link.as_str())]),
+    for (mail, others, advice) in [
+        ("email_verification", vec![], "ask for a new password"),
+        (
+            "email_change",
+            vec![("link", link.as_str())],
+            "ignore this mail",
+        ),
     ] {
         assert!(post.is_done(&post.record(&user, mail, &others)).await);
         let letter = post.taken().remove(0);
         for shown in [letter.text, letter.html] {
             let shown = shown.replace('\n', " ");
-            assert!(shown.contains("would keep"), "{mail}: {shown}");
-            assert!(shown.contains("with your address"), "{mail}: {shown}");
+            assert!(shown.contains("asked for the password"), "{mail}: {shown}");
+            assert!(shown.contains(advice), "{mail}: {shown}");
         }
     }
     let script = post.app.get("/pages/pages.js").send().await.expect(200);
-    let told = script.body.matches("somebody else would keep the account");
-    assert_eq!(told.count(), 2);
+    for told in [
+        "If you did not open this account, close this page",
+        "If you did not ask for this, close this page",
+    ] {
+        assert_eq!(script.body.matches(told).count(), 1, "{told}");
+    }
 }
 
 #[tokio::test]
-async fn whoever_has_confirmed_what_mallory_asked_for_still_takes_the_account_over() {
+async fn an_address_that_a_stranger_registered_is_not_proven_by_whoever_presses_the_button() {
+    for mode in ["off", "later"] {
+        let app = start(mode).await;
+        let tokens = mallory_goes_first(&app, mode).await.unwrap();
+        if mode == "off" {
+            let asked = app.post("/email/verify/resend", json!({ "email": ADA }));
+            asked.send().await.expect(202);
+        }
+        // Ada has the link and not the password, and mallory the password and not the link.
+        let link = app.mailed("email_verification").await.unwrap();
+        let button = app.post("/email/verify", json!({ "token": link }));
+        button.send().await.problem(422, "invalid-fields");
+        for password in [OF_ADA, ""] {
+            let pressed = use_link(&app, "/email/verify", &link, password);
+            pressed.await.problem(403, "wrong-password");
+        }
+        let of_mallory = app.refresh(&text(&tokens, "refresh_token")).await;
+        let tokens = of_mallory.expect(200).json();
+        let token = text(&tokens, "access_token");
+        assert_eq!(claims(&token)["email_verified"], false, "{mode}");
+        // Nor does mallory get to see that somebody tried, and from where.
+        let activity = app.get("/activity").bearer(&token).send().await;
+        assert!(!activity.expect(200).body.contains("refused"), "{mode}");
+        // The account is hers by a link that sets a password, which ends mallory's access.
+        ada_resets(&app).await;
+        let late = use_link(&app, "/email/verify", &link, OF_MALLORY);
+        late.await.problem(400, "invalid-link");
+        only_ada_has_access(&app, Some(&tokens)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_account_of_a_stranger_is_not_moved_to_an_address_by_whoever_presses_the_button() {
     for mode in MODES {
         let app = start(mode).await;
         // In the first mode, mallory proves an address of her own first.
         register(&app, MALLORY, OF_MALLORY).await;
         if mode == "first" {
             let link = app.mailed("registration").await.unwrap();
-            let body = json!({"token": link, "password": OF_MALLORY});
-            let confirm = app.post("/register/confirm", body).send().await;
+            let confirm = use_link(&app, "/register/confirm", &link, OF_MALLORY).await;
             confirm.expect(201);
         }
         let tokens = app.login(MALLORY, OF_MALLORY).await.expect(200).json();
@@ -298,19 +341,38 @@ async fn whoever_has_confirmed_what_mallory_asked_for_still_takes_the_account_ov
         let asked = app.post("/email/change", body);
         let asked = asked.bearer(&text(&tokens, "access_token")).send().await;
         asked.expect(202);
-        // Ada presses the button, although she did not ask for it.
         let link = app.mailed("email_change").await.unwrap();
-        let moved = app.post("/email/change/confirm", json!({ "token": link }));
-        moved.send().await.expect(204);
-        app.login(ADA, OF_MALLORY).await.expect(200);
-        ada_resets(&app).await;
-        only_ada_has_access(&app, Some(&tokens)).await;
+        let path = "/email/change/confirm";
+        let button = app.post(path, json!({ "token": link }));
+        button.send().await.problem(422, "invalid-fields");
+        for password in [OF_ADA, ""] {
+            let pressed = use_link(&app, path, &link, password).await;
+            pressed.problem(403, "wrong-password");
+        }
+        for password in [OF_MALLORY, OF_ADA] {
+            let login = app.login(ADA, password).await;
+            login.problem(401, "invalid-credentials");
+        }
+        // Ada's address is free for her.
+        app.clock.advance(std::time::Duration::from_millis(1));
+        let answer = register(&app, ADA, OF_ADA).await;
+        if mode == "first" {
+            answer.expect(202);
+            let link = app.mailed("registration").await.unwrap();
+            let confirm = use_link(&app, "/register/confirm", &link, OF_ADA).await;
+            confirm.expect(201);
+        } else {
+            answer.expect(201);
+        }
+        app.login(ADA, OF_ADA).await.expect(200);
+        // Whoever gives the link to mallory gives her nothing more.
+        let moved = use_link(&app, path, &link, OF_MALLORY).await;
+        moved.problem(409, "email-taken");
+        app.login(ADA, OF_MALLORY)
+            .await
+            .problem(401, "invalid-credentials");
+        let profile = app.get("/profile").bearer(&text(&tokens, "access_token"));
+        let profile = profile.send().await.expect(200).json();
+        assert_eq!(profile["email"], MALLORY, "{mode}");
     }
-    let app = start("later").await;
-    let tokens = mallory_goes_first(&app, "later").await;
-    let link = app.mailed("email_verification").await.unwrap();
-    let verified = app.post("/email/verify", json!({ "token": link }));
-    verified.send().await.expect(204);
-    ada_comes(&app, "later").await;
-    only_ada_has_access(&app, tokens.as_ref()).await;
 }

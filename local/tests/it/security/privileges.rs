@@ -109,14 +109,15 @@ async fn use_links(app: &App) {
         asked.send().await.expect(202);
     }
     let token = app.mint(&grace.id(), Purpose::EmailVerification).await;
-    let body = json!({ "token": token });
+    let body = json!({"token": token, "password": PASSWORD});
     let verify = app.post("/email/verify", body);
     verify.send().await.expect(204);
     let body = json!({"email": "grace@example.org", "password": PASSWORD});
     let change = grace.post("/email/change", body);
     change.send().await.expect(202);
     let token = app.mailed("email_change").await.unwrap();
-    let moved = app.post("/email/change/confirm", json!({ "token": token }));
+    let body = json!({"token": token, "password": PASSWORD});
+    let moved = app.post("/email/change/confirm", body);
     moved.send().await.expect(204);
     let token = app.mint(&grace.id(), Purpose::PasswordReset).await;
     let body = json!({"token": token, "new_password": "another good password"});

@@ -16,6 +16,7 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
         Just("email"),
         Just("password"),
         Just("first_name"),
+        Just("locale"),
         Just("current_password"),
         Just("new_password"),
         Just("refresh_token"),

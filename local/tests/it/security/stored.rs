@@ -16,8 +16,8 @@ use crate::support::mails::token_in;
 
 /// Where a link can be used, and the members beside its token.
 const USES: [(&str, &[(&str, &str)]); 4] = [
-    ("/email/verify", &[]),
-    ("/email/change/confirm", &[]),
+    ("/email/verify", &[("password", PASSWORD)]),
+    ("/email/change/confirm", &[("password", PASSWORD)]),
     (
         "/password/reset",
         &[("new_password", "another good password")],

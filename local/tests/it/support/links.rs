@@ -46,6 +46,7 @@ impl App {
             from: None,
             password_epoch: account.password_epoch,
             session_id: None,
+            told: false,
             expires_at: event.millis() / 1000 + purpose.seconds(),
             hashes: Vec::new(),
         };

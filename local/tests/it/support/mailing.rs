@@ -97,6 +97,7 @@ impl App {
             from: None,
             password_epoch: epoch,
             session_id: None,
+            told: false,
             expires_at: id.millis() / 1000 + purpose.seconds(),
             hashes: Vec::new(),
         };

@@ -28,6 +28,7 @@ fn begin() -> (Session, RefreshToken) {
         email: Email::parse("ada@example.com").unwrap(),
         first_name: Name::parse("Ada").unwrap(),
         last_name: Name::parse("Lovelace").unwrap(),
+        locale: None,
     };
     let account = Account::open(new, BEGAN * 1000);
     Session::begin(&account, Device::default(), &POLICY, BEGAN * 1000)

@@ -44,8 +44,8 @@ pub enum Place {
     /// A session of an account. Only someone who has a token of the session can try there, so
     /// strangers who guess at the address cannot make the owner wait.
     Session(UserId, SessionId),
-    /// A link in a mail, which opens the account with its password. Only someone who has the link can
-    /// try there.
+    /// A link in a mail, which is good with the account's password. Only someone who has the link can
+    /// try there, so strangers who guess at the address cannot make the owner wait.
     Link(UserId, EventId),
 }
 

@@ -60,6 +60,28 @@ fn a_right_body_gives_its_value() {
 }
 
 #[test]
+fn a_member_that_may_be_null_is_missing_null_or_a_string() {
+    let read = |body: &str| {
+        let mut fields = json(body).unwrap();
+        let given = fields.nullable("a", |text| match text {
+            "bad" => Err(Violation::new("bad", "is bad")),
+            _ => any(text),
+        });
+        fields.finish(|| Some(given)).map_err(errors)
+    };
+    assert_eq!(read("{}"), Ok(None));
+    assert_eq!(read(r#"{"a": null}"#), Ok(Some(None)));
+    assert_eq!(read(r#"{"a": "x"}"#), Ok(Some(Some("x".to_owned()))));
+    for (body, code) in [
+        (r#"{"a": "bad"}"#, "bad"),
+        (r#"{"a": 1}"#, "wrong-type"),
+        (r#"{"a": null, "a": null}"#, "repeated"),
+    ] {
+        assert_eq!(read(body), Err(vec![("/a".to_owned(), code)]), "{body}");
+    }
+}
+
+#[test]
 fn what_is_not_json_is_a_400_that_quotes_nothing() {
     let deep = "[".repeat(200);
     for body in [

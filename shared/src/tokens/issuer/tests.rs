@@ -110,6 +110,7 @@ pub(in crate::tokens) fn account() -> Account {
         email: Email::parse("ada@example.com").unwrap(),
         first_name: Name::parse("Ada").unwrap(),
         last_name: Name::parse("Lovelace").unwrap(),
+        locale: None,
     };
     Account::open(new, NOW * 1000)
 }

@@ -36,6 +36,7 @@ impl Server {
             email: Email::parse("ada@example.com").unwrap(),
             first_name: Name::parse("Ada").unwrap(),
             last_name: Name::parse("Lovelace").unwrap(),
+            locale: None,
         };
         let account = Account::open(new, BEGAN * 1000);
         let (session, token) =
