@@ -310,7 +310,11 @@ pub(crate) fn local_parameters(
     }
     // Without rows there is nothing to publish, and the template's rules say so.
     let has_rows = given.get("Events").is_none_or(|kept| kept != "none");
-    if template.value()["Parameters"].get("PublishEvents").is_some() && has_rows {
+    if template.value()["Parameters"]
+        .get("PublishEvents")
+        .is_some()
+        && has_rows
+    {
         let publish = given.entry("PublishEvents".to_owned());
         publish.or_insert_with(|| "on".to_owned());
     }

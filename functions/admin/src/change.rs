@@ -3,7 +3,7 @@
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use shared::domain::{
-    Account, AccountChange, ClaimsPatch, Event, FieldError, Name, Role, Status, Violation,
+    Account, AccountChange, ClaimsPatch, Event, FieldError, Locale, Name, Role, Status, Violation,
 };
 use shared::http::{Fields, Media, Preconditions, Problem, domain_name, etag, json};
 use shared::store::Administered;
@@ -17,6 +17,7 @@ struct Patch {
     claims: Option<ClaimsPatch>,
     first_name: Option<Name>,
     last_name: Option<Name>,
+    locale: Option<Option<Locale>>,
 }
 
 impl Admin {
@@ -117,6 +118,7 @@ impl Patch {
             claims,
             first_name: self.first_name.clone(),
             last_name: self.last_name.clone(),
+            locale: self.locale.clone(),
         })
     }
 }
@@ -145,6 +147,7 @@ fn read(request: &Request) -> Result<Patch, Problem> {
     let claims = fields.optional_json("claims", ClaimsPatch::parse);
     let first_name = fields.optional("first_name", Name::parse);
     let last_name = fields.optional("last_name", Name::parse_last);
+    let locale = fields.nullable("locale", Locale::parse);
     fields.finish(|| {
         Some(Patch {
             status,
@@ -152,6 +155,7 @@ fn read(request: &Request) -> Result<Patch, Problem> {
             claims,
             first_name,
             last_name,
+            locale,
         })
     })
 }

@@ -4,7 +4,9 @@ use lambda_http::http::header::LOCATION;
 use lambda_http::http::{HeaderValue, StatusCode};
 use lambda_http::{Body, Request, Response};
 use shared::domain::throttle::{AttemptKey, Attempts, Place};
-use shared::domain::{Account, CustomClaims, Email, Event, Mail, Name, NewAccount, Subject};
+use shared::domain::{
+    Account, CustomClaims, Email, Event, Locale, Mail, Name, NewAccount, Subject,
+};
 use shared::http::{Fields, Media, Problem, etag, json};
 use shared::observe::AuditEvent;
 use shared::store::Invited;
@@ -74,6 +76,7 @@ fn read(request: &Request, millis: u64) -> Result<Account, Problem> {
     let email = fields.required("email", Email::parse);
     let first_name = fields.required("first_name", Name::parse);
     let last_name = fields.required("last_name", Name::parse_last);
+    let locale = fields.nullable("locale", Locale::parse).flatten();
     let roles = fields.optional_json("roles", Account::parse_roles);
     let claims = fields.optional_json("claims", CustomClaims::parse);
     fields.finish(|| {
@@ -81,6 +84,7 @@ fn read(request: &Request, millis: u64) -> Result<Account, Problem> {
             email: email?,
             first_name: first_name?,
             last_name: last_name?,
+            locale,
         };
         Some(Account {
             roles: roles.unwrap_or_default(),

@@ -39,7 +39,9 @@ pub mod session;
 pub mod throttle;
 
 #[cfg(feature = "accounts")]
-pub use account::{Account, AccountChange, NewAccount, ProfileChange, Status, rfc3339, rfc3339_millis};
+pub use account::{
+    Account, AccountChange, NewAccount, ProfileChange, Status, rfc3339, rfc3339_millis,
+};
 pub use auth_method::AuthMethod;
 #[cfg(feature = "accounts")]
 pub use custom_claims::{ClaimsPatch, CustomClaims};

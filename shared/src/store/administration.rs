@@ -106,15 +106,28 @@ impl Store {
                 let epoch = item::number(next.password_epoch);
                 update = update.expression_attribute_values(":epoch", epoch);
             }
-            let mut removes = "";
+            let mut removes = Vec::new();
+            match &change.locale {
+                None => {}
+                Some(None) => removes.push("#locale"),
+                Some(Some(locale)) => {
+                    sets.push("#locale = :locale");
+                    let locale = item::text(locale.as_str());
+                    update = update.expression_attribute_values(":locale", locale);
+                }
+            }
             match change.claims.as_ref().map(|claims| claims.to_json()) {
                 None => {}
-                Some(None) => removes = " REMOVE claims",
+                Some(None) => removes.push("claims"),
                 Some(Some(json)) => {
                     sets.push("claims = :claims");
                     update = update.expression_attribute_values(":claims", item::text(json));
                 }
             }
+            let removes = match removes.as_slice() {
+                [] => String::new(),
+                names => format!(" REMOVE {}", names.join(", ")),
+            };
             let expression = format!("SET {}{removes}", sets.join(", "));
             let update = update.update_expression(expression);
             let mut actions = vec![self.update(update, CHANGE)?];

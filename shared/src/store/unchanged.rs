@@ -81,6 +81,7 @@ mod tests {
             email: Email::parse("ada@example.com").unwrap(),
             first_name: Name::parse("Ada").unwrap(),
             last_name: Name::parse_last("").unwrap(),
+            locale: None,
         };
         let account = Account::open(new, 1_700_000_000_000);
         let shown = serde_json::to_value(account.view()).unwrap();

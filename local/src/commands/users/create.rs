@@ -1,7 +1,7 @@
 //! `latchkey users create`.
 
 use shared::domain::throttle::{AttemptKey, Attempts, Place};
-use shared::domain::{Account, Email, Name, NewAccount, Role};
+use shared::domain::{Account, Email, Locale, Name, NewAccount, Role};
 use shared::observe::AuditEvent;
 use shared::platform::clock::Clock;
 use shared::store::Invited;
@@ -26,6 +26,9 @@ pub(super) struct Create {
     /// The last name [default: none].
     #[arg(long, value_name = "NAME", value_parser = last_name)]
     last_name: Option<Name>,
+    /// The language of mails, such as de-CH (BCP 47) [default: the parameter MailLanguage].
+    #[arg(long, value_name = "TAG", value_parser = locale)]
+    locale: Option<Locale>,
     /// A role; may be repeated.
     #[arg(long, value_name = "ROLE", value_parser = role)]
     role: Vec<Role>,
@@ -97,6 +100,7 @@ fn account(asked: &Create) -> Result<Account, Failure> {
         email,
         first_name,
         last_name,
+        locale: asked.locale.clone(),
     };
     let mut account = Account::open(new, Clock::System.millis());
     account.email_verified = true;
@@ -123,6 +127,10 @@ fn first_name(text: &str) -> Result<Name, String> {
 
 fn last_name(text: &str) -> Result<Name, String> {
     Name::parse_last(text).map_err(|reason| reason.detail.into_owned())
+}
+
+fn locale(text: &str) -> Result<Locale, String> {
+    Locale::parse(text).map_err(|reason| reason.detail.into_owned())
 }
 
 /// Parses a role.

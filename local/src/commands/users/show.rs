@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use serde::Serialize;
 use shared::domain::account::OperatorView;
-use shared::domain::{Account, SessionId, rfc3339};
+use shared::domain::{Account, Locale, SessionId, rfc3339};
 use shared::platform::clock::Clock;
 
 use super::super::Failure;
@@ -55,6 +55,14 @@ pub(super) async fn run(target: &Target, asked: Show) -> Result<(), Failure> {
         ("status", account.status.name().to_owned()),
         ("first name", account.first_name.as_str().to_owned()),
         ("last name", account.last_name.as_str().to_owned()),
+        (
+            "locale",
+            account
+                .locale
+                .as_ref()
+                .map_or("", Locale::as_str)
+                .to_owned(),
+        ),
         ("joined", rfc3339(account.date_joined)),
         (
             "last login",

@@ -10,6 +10,7 @@ use crate::domain::custom_claims::CustomClaims;
 use crate::domain::event::{Event, Origin};
 use crate::domain::field_error::Violation;
 use crate::domain::id::{Role, UserId};
+use crate::domain::locale::Locale;
 use crate::domain::name::Name;
 use crate::observe::AuditEvent;
 use crate::observe::audit::EndedBy;
@@ -27,6 +28,8 @@ pub struct AccountChange {
     pub first_name: Option<Name>,
     /// The last name.
     pub last_name: Option<Name>,
+    /// The language of mails. `Some(None)` removes the choice.
+    pub locale: Option<Option<Locale>>,
 }
 
 impl AccountChange {
@@ -38,6 +41,7 @@ impl AccountChange {
             claims: self.claims.filter(|claims| *claims != account.claims),
             first_name: self.first_name.filter(|name| *name != account.first_name),
             last_name: self.last_name.filter(|name| *name != account.last_name),
+            locale: self.locale.filter(|locale| *locale != account.locale),
         }
     }
 
@@ -64,6 +68,7 @@ impl AccountChange {
                 .as_ref()
                 .unwrap_or(&account.last_name)
                 .clone(),
+            locale: self.locale.as_ref().unwrap_or(&account.locale).clone(),
             version: account.version.saturating_add(1),
             password_epoch: account.password_epoch.saturating_add(epochs),
             ..account.clone()
@@ -90,7 +95,7 @@ impl AccountChange {
     /// Returns the events that tell of the change, by the operator `actor`.
     pub fn events(&self, user: UserId, actor: impl Display, origin: &Origin) -> Vec<Event> {
         let mut kinds = Vec::new();
-        if self.first_name.is_some() || self.last_name.is_some() {
+        if self.first_name.is_some() || self.last_name.is_some() || self.locale.is_some() {
             kinds.push(AuditEvent::ProfileChanged.of(user));
         }
         if self.roles.is_some() {
@@ -122,6 +127,7 @@ pub struct OperatorView<'a> {
     status: &'static str,
     first_name: &'a str,
     last_name: &'a str,
+    locale: Option<&'a str>,
     date_joined: String,
     last_login: Option<String>,
     roles: &'a [Role],
@@ -148,6 +154,7 @@ impl Account {
             status: self.status.name(),
             first_name: self.first_name.as_str(),
             last_name: self.last_name.as_str(),
+            locale: self.locale.as_ref().map(Locale::as_str),
             date_joined: rfc3339(self.date_joined),
             last_login: self.last_login.map(rfc3339),
             roles: &self.roles,
@@ -205,6 +212,7 @@ mod tests {
             email: Email::parse("Ada@example.com").unwrap(),
             first_name: Name::parse("Ada").unwrap(),
             last_name: Name::parse("Lovelace").unwrap(),
+            locale: None,
         };
         Account::open(new, 1_700_000_000_123)
     }
@@ -238,6 +246,7 @@ mod tests {
             claims: Some(CustomClaims::default()),
             first_name: Some(ada.first_name.clone()),
             last_name: Some(ada.last_name.clone()),
+            locale: Some(None),
         };
         assert!(same.differing_from(&ada).is_empty());
         let all = AccountChange {
@@ -246,6 +255,7 @@ mod tests {
             claims: Some(CustomClaims::parse(&json!({"urn:a:b": 1})).unwrap()),
             first_name: Some(Name::parse("Augusta").unwrap()),
             last_name: None,
+            locale: Some(Some(Locale::parse("de-CH").unwrap())),
         };
         let all = all.differing_from(&ada);
         let expected = [
