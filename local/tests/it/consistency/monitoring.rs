@@ -298,7 +298,11 @@ fn alarms_watch_every_function_and_every_operation_of_the_store() {
 
     let mut store = String::new();
     for file in fs::read_dir(root().join("shared/src/store")).unwrap() {
-        store += &fs::read_to_string(file.unwrap().path()).unwrap();
+        let file = file.unwrap();
+        // No function scans: only the command line does, whose operator sees what fails.
+        if file.file_name() != "account_scan.rs" {
+            store += &fs::read_to_string(file.path()).unwrap();
+        }
     }
     let operations = [
         "BatchExecuteStatement",
