@@ -21,7 +21,7 @@ const STARTS: usize = 60;
 const CALLS: usize = 10;
 
 /// The packages that are built and whose sizes are measured.
-const PACKAGES: [&str; 14] = [
+const PACKAGES: [&str; 15] = [
     "empty",
     "authorizer",
     "discovery",
