@@ -159,7 +159,7 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
     };
     let (mut access_token, mut refresh_token) = (String::new(), String::new());
     let mut link = String::new();
-    let (mut user_id, mut cursor) = (String::new(), String::new());
+    let (mut user_id, mut cursor) = (EXAMPLE_USER.to_owned(), String::new());
     let has_people = !["failed", "registration-closed"].contains(&name)
         && match operation.id() {
             "confirmRegistration" => false,
