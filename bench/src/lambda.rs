@@ -21,11 +21,12 @@ const STARTS: usize = 60;
 const CALLS: usize = 10;
 
 /// The packages that are built and whose sizes are measured.
-const PACKAGES: [&str; 13] = [
+const PACKAGES: [&str; 14] = [
     "empty",
     "authorizer",
     "discovery",
     "activity",
+    "admin",
     "forgot",
     "links",
     "mailer",

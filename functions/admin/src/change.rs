@@ -5,7 +5,7 @@ use lambda_http::{Body, Request, Response};
 use shared::domain::{
     Account, AccountChange, ClaimsPatch, Event, FieldError, Name, Role, Status, Violation,
 };
-use shared::http::{Fields, Media, Preconditions, Problem, etag, json};
+use shared::http::{Fields, Media, Preconditions, Problem, domain_name, etag, json};
 use shared::store::Administered;
 
 use super::{Admin, tag};
@@ -83,13 +83,21 @@ impl Admin {
         Err(Problem::PreconditionFailed)
     }
 
-    /// Checks that the access tokens of an account would be short enough.
+    /// Checks that verifiers would accept the access tokens of an account.
     ///
     /// # Errors
     ///
-    /// Returns 422 if they would not.
-    pub(super) fn check_size(&self, _account: &Account, _request: &Request) -> Result<(), Problem> {
-        Ok(())
+    /// Returns 422 if they would be too long.
+    pub(super) fn check_size(&self, account: &Account, request: &Request) -> Result<(), Problem> {
+        if self.token_size.fits(account, domain_name(request)) {
+            return Ok(());
+        }
+        let member = match account.claims.is_empty() {
+            true => "roles",
+            false => "claims",
+        };
+        let detail = "makes the access tokens of the account longer than they may be";
+        Err(of(member, Violation::new("too-long", detail)))
     }
 }
 

@@ -20,13 +20,17 @@ use shared::http::{
     Authenticator, ClientAddress, Handler, MailThrottle, Problem, TokenRejection, active, etag,
 };
 use shared::platform::{Clock, ConfigError, Env};
+use shared::store::directory::Directory;
 use shared::store::{EventReader, Store};
+use shared::tokens::TokenSize;
 
 /// Administers accounts, for administrators.
 pub struct Admin {
     store: Store,
     events: EventReader,
     hasher: Hasher,
+    directory: Option<Directory>,
+    token_size: TokenSize,
     authenticator: Authenticator,
     sessions: SessionPolicy,
     client_address: ClientAddress,
@@ -39,8 +43,9 @@ impl Admin {
     /// How long after the password was given an administrator may go on, in seconds.
     const RECENT: u64 = 10 * 60;
 
-    /// Reads the same settings as [`Store`], [`Hasher`], [`Authenticator`],
-    /// [`SessionPolicy`], [`ClientAddress`], [`MailThrottle`] and [`Mail::is_sent`].
+    /// Reads the same settings as [`Store`], [`Directory`], [`TokenSize`], [`Hasher`],
+    /// [`Authenticator`], [`SessionPolicy`], [`ClientAddress`], [`MailThrottle`] and
+    /// [`Mail::is_sent`].
     ///
     /// # Errors
     ///
@@ -49,6 +54,8 @@ impl Admin {
         let store = Store::from_env(env)?;
         Ok(Self {
             events: store.event_reader(),
+            directory: Directory::from_env(env, &store)?,
+            token_size: TokenSize::from_env(env)?,
             store,
             hasher: Hasher::from_env(env)?,
             authenticator: Authenticator::from_env(env, clock.clone())?,
@@ -82,7 +89,7 @@ impl Admin {
         if !account.is_administrator() {
             return Err(Problem::Forbidden);
         }
-        if now.saturating_sub(session.created_at) >= Self::RECENT {
+        if now.saturating_sub(session.authenticated_at) >= Self::RECENT {
             return Err(Problem::ReauthenticationRequired);
         }
         Ok(account)

@@ -4,7 +4,8 @@ use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, RequestExt as _, Response};
 use serde::Serialize;
 use shared::domain::{Account, Email, FieldError, Role, UserId, Violation, rfc3339};
-use shared::http::{Problem, json};
+use shared::http::{ListCursor, Problem, cursor, json};
+use shared::store::directory::{Listed, Position};
 
 use super::Admin;
 
@@ -44,28 +45,56 @@ impl Admin {
     ///
     /// # Errors
     ///
-    /// Returns 422 if a parameter is malformed.
+    /// Returns 404 if the deployment has no directory and the request names no whole address, and
+    /// 422 if a parameter is malformed.
     pub(super) async fn list(&self, request: &Request) -> Result<Response<Body>, Problem> {
         let query = read(request)?;
-        let Some(email) = &query.email else {
-            let _ = (&query.prefix, query.limit);
-            return Err(Problem::NotFound);
-        };
-        let found = match self.store.owner(&email.fingerprint()).await? {
-            Some(owner) => self.store.account(owner).await?,
-            None => None,
-        };
-        // Between the two reads, the account may have got another address.
-        let found = found.filter(|account| account.email.canonical() == email.canonical());
-        let list = List {
-            users: found.iter().map(Summary::of).collect(),
-            next_cursor: None,
+        let list = match &query.email {
+            Some(email) => List {
+                users: self
+                    .store
+                    .account_at(email)
+                    .await?
+                    .iter()
+                    .map(Summary::of)
+                    .collect(),
+                next_cursor: None,
+            },
+            None => self.page(&query, request).await?,
         };
         json(StatusCode::OK, &list)
+    }
+
+    /// Returns a page of the directory.
+    async fn page(&self, query: &Query, request: &Request) -> Result<List, Problem> {
+        let directory = self.directory.as_ref().ok_or(Problem::NotFound)?;
+        let now = self.clock.now();
+        let prefix = query.prefix.as_deref();
+        let of_list = ListCursor {
+            kind: "users",
+            query: prefix.unwrap_or_default(),
+        };
+        let after: Option<Position> = cursor(request, |text| of_list.read(text, now)?.parse())?;
+        let page = directory.page(prefix, after.as_ref(), query.limit).await?;
+        let next = page.next.as_ref();
+        Ok(List {
+            users: page.accounts.iter().map(Summary::listed).collect(),
+            next_cursor: next.map(|last| of_list.write(last.as_str(), now)),
+        })
     }
 }
 
 impl Summary {
+    fn listed(listed: &Listed) -> Self {
+        Self {
+            id: listed.id,
+            email: listed.email.as_str().to_owned(),
+            status: listed.status.name(),
+            date_joined: rfc3339(listed.date_joined),
+            roles: listed.roles.clone(),
+        }
+    }
+
     fn of(account: &Account) -> Self {
         Self {
             id: account.id,

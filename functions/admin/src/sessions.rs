@@ -30,7 +30,12 @@ impl Admin {
         )];
         match self.store.sign_out(Some(actor), &read, &events).await? {
             Administered::Done(_) => events.into_iter().for_each(Event::log),
-            Administered::Stale => return Err(Problem::PreconditionFailed),
+            // Nothing changes so often.
+            Administered::Stale => {
+                return Err(Problem::Unavailable(
+                    "the account changes all the time".into(),
+                ));
+            }
             Administered::Gone => return Err(Problem::NotFound),
             Administered::ActorGone => return Err(Problem::Forbidden),
         }

@@ -94,7 +94,7 @@ impl FromStr for CustomClaims {
 
     fn from_str(json: &str) -> Result<Self, Violation> {
         let value = serde_json::from_str(json);
-        let value = value.map_err(|_| Violation::new("invalid-type", "is not JSON"))?;
+        let value = value.map_err(|_| Violation::new("wrong-type", "is not JSON"))?;
         Self::parse(&value)
     }
 }

@@ -161,7 +161,7 @@ impl Store {
     }
 
     /// Begins to delete an account, active or disabled. From then on nobody can log in or refresh,
-    /// and the address is free. [`Store::finish_deletion`] does the rest; if nobody calls it, the
+    /// the directory lists the account no longer, and the address is free. [`Store::finish_deletion`] does the rest; if nobody calls it, the
     /// account's time to live removes the account. With `unchanged`, this is done only if operators
     /// would see the account as in `read`. `events` tell of it. If the deletion has begun already,
     /// nothing is written, and it counts as done.
@@ -185,7 +185,7 @@ impl Store {
             };
             let address = found.email.fingerprint();
             let update = unchanged_since(found)
-                .update_expression("SET #status = :deleting, expires_at = :end")
+                .update_expression("SET #status = :deleting, expires_at = :end REMOVE directory")
                 .expression_attribute_values(":deleting", item::text(DELETING))
                 .expression_attribute_values(":end", item::number(now + Self::DELETION_SECONDS));
             let credential = Delete::builder()

@@ -92,6 +92,14 @@ async fn every_event_has_the_outcome_that_its_name_says() {
             (_, "opened") => None,
             _ => Some(app.user("grace@example.com").await),
         };
+        let mut event = event;
+        if function == "admin" {
+            let alan = app.register("alan@example.com").await.expect(201).json();
+            event = event.replace("OTHER_ID", &text(&alan, "id"));
+            if outcome != "forbidden" {
+                app.make_administrator(&grace.as_ref().unwrap().id()).await;
+            }
+        }
         let event = match &grace {
             Some(grace) => event
                 .replace("LINK_TOKEN", &link(&app, grace, &outcome).await)

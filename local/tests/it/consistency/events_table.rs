@@ -35,7 +35,7 @@ fn is_of_mailer(name: &str) -> bool {
 }
 
 /// What a row and a line of the log say alike.
-type Told = (String, String, [Option<String>; 3]);
+type Told = (String, String, [Option<String>; 4]);
 
 /// The rows that a test has seen, and the events that it has caused.
 struct Watch<'a> {
@@ -64,7 +64,7 @@ impl Watch<'_> {
                 Kept::UnderEither => Some(user.unwrap_or_else(|| at_address(email))),
             };
             if let Some(subject) = subject {
-                let fields = ["session_id", "reason", "by"].map(field);
+                let fields = ["session_id", "reason", "by", "actor"].map(field);
                 expected.push((subject, name.clone(), fields));
             }
             self.caused.insert(name);
@@ -73,7 +73,7 @@ impl Watch<'_> {
         rows.retain(|row| self.seen.insert(of(row, "sk").unwrap()));
         rows.retain(|row| !is_of_mailer(&of(row, "event").unwrap()));
         let told = |row: &Row| {
-            let fields = ["session_id", "reason", "by"].map(|name| of(row, name));
+            let fields = ["session_id", "reason", "by", "actor"].map(|name| of(row, name));
             (of(row, "pk").unwrap(), of(row, "event").unwrap(), fields)
         };
         let mut rows: Vec<Told> = rows.iter().map(told).collect();
@@ -217,6 +217,44 @@ async fn cause_links(app: &App) -> BTreeSet<String> {
     watch.caused
 }
 
+/// Causes every event of operators, and compares rows and lines after each call.
+async fn cause_administration(app: &App) -> BTreeSet<String> {
+    let admin = app.administrator("root@example.com").await;
+    logged_events();
+    let mut watch = Watch {
+        app,
+        seen: app
+            .events()
+            .await
+            .iter()
+            .map(|row| of(row, "sk").unwrap())
+            .collect(),
+        caused: BTreeSet::new(),
+    };
+    let invitation = json!({"email": "alan@example.com", "first_name": "Alan", "last_name": ""});
+    let invited = admin.post("/admin/users", invitation).send().await;
+    let path = format!("/admin/users/{}", text(&invited.expect(201).json(), "id"));
+    watch.compare("alan@example.com").await;
+    for patch in [
+        json!({"last_name": "Turing"}),
+        json!({"roles": ["editor"]}),
+        json!({"claims": {"urn:example:plan": "gold"}}),
+        json!({"status": "disabled"}),
+        json!({"status": "active"}),
+    ] {
+        admin.patch(&path, patch).send().await.expect(200);
+        watch.compare("alan@example.com").await;
+    }
+    let reset = admin.call(Method::POST, &format!("{path}/password-reset"));
+    reset.send().await.expect(202);
+    watch.compare("alan@example.com").await;
+    for path in [format!("{path}/sessions"), path] {
+        admin.delete(&path).send().await.expect(204);
+        watch.compare("alan@example.com").await;
+    }
+    watch.caused
+}
+
 /// Starts the apps of [`cause_all`] and of [`cause_links`].
 async fn apps() -> (App, App) {
     let attempts = ("LoginAttempts", "3");
@@ -230,12 +268,19 @@ async fn every_event_is_in_the_table_where_the_list_says_and_says_what_its_line_
     let (app, first) = apps().await;
     let mut caused = cause_all(&app).await;
     caused.extend(cause_links(&first).await);
+    let administered = App::with_mail().await;
+    caused.extend(cause_administration(&administered).await);
     let all = AuditEvent::ALL.map(|event| event.name().to_owned());
     let all = all.into_iter().filter(|name| !is_of_mailer(name));
     assert_eq!(caused, all.collect());
     // The page on the architecture lists the attributes.
     let mut there: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
-    for row in [app.events().await, first.events().await].concat() {
+    let of_apps = [&app, &first, &administered];
+    let mut rows = Vec::new();
+    for app in of_apps {
+        rows.extend(app.events().await);
+    }
+    for row in rows {
         let pk = of(&row, "pk").unwrap();
         let prefix = format!("{}#", pk.split_once('#').unwrap().0);
         let names = row.into_keys().filter(|name| name != "pk" && name != "sk");

@@ -137,13 +137,15 @@ async fn run(function: &str) {
 
 /// Causes the answer `name` of an operation, and returns it.
 async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer {
-    let of_mail = operation.id() == "changeEmail"
-        || ["forgot", "links"].contains(&operation.value["tags"][0].as_str().unwrap());
+    let tag = operation.value["tags"][0].as_str().unwrap();
+    let of_admin = tag == "admin";
+    let of_mail = operation.id() == "changeEmail" || ["admin", "forgot", "links"].contains(&tag);
     // Guesses come before mails there.
     let guesses = ["changeEmail", "confirmRegistration"].contains(&operation.id());
     let mut app = match name {
         "failed" => without_functions().await,
         "no-mail" => App::with(&[NO_MAIL]).await,
+        "no-directory" => App::with(&[("Directory", "off")]).await,
         "too-many-attempts" if of_mail && !guesses => {
             App::with(&[MAIL, ("MailsPerAddress", "3")]).await
         }
@@ -157,6 +159,7 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
     };
     let (mut access_token, mut refresh_token) = (String::new(), String::new());
     let mut link = String::new();
+    let (mut user_id, mut cursor) = (String::new(), String::new());
     let has_people = !["failed", "registration-closed"].contains(&name)
         && match operation.id() {
             "confirmRegistration" => false,
@@ -168,6 +171,10 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
         if operation.id() == "listActivity" {
             // Events of one millisecond are in any order.
             app.clock.advance(Duration::from_secs(1));
+        }
+        if of_admin && name == "too-many-attempts" {
+            // The wait for mails ends with the hour, and an administrator logs in not long before.
+            app.clock.advance(Duration::from_secs(3569));
         }
         let login = app.post(
             "/login",
@@ -191,6 +198,9 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
             }
             _ => link,
         };
+        if of_admin {
+            (user_id, cursor) = administered(&app, &ada, &access_token, name).await;
+        }
         if operation.id() == "confirmEmailChange" && name == "email-taken" {
             app.register("eve@example.com").await.expect(201);
         }
@@ -265,10 +275,15 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
             "path" if example.name == "ended" && !access_token.is_empty() => {
                 path = path.replace("{id}", &text(&claims(&access_token), "sid"));
             }
+            "path" if value == EXAMPLE_USER => path = path.replace("{id}", &user_id),
             "path" => path = path.replace(&format!("{{{}}}", text(parameter, "name")), &value),
+            "query" if example.name == "next-users" => path = format!("{path}?cursor={cursor}"),
             "query" => path = format!("{path}?{}={value}", text(parameter, "name")),
             _ => headers.push((text(parameter, "name"), value)),
         }
+    }
+    if of_admin {
+        path = path.replace("{id}", &user_id);
     }
     let body = sent().find_map(|example| match example.part {
         Part::Body { media_type: of } if of == media_type => Some(example.value),
@@ -318,7 +333,7 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
             // The wait for a source ends with its five minutes, 30 seconds later.
             "register" => app.clock.advance(Duration::from_secs(270)),
             // That for mails ends with the hour.
-            _ if of_mail && !guesses => app.clock.advance(Duration::from_secs(3570)),
+            _ if of_mail && !guesses && !of_admin => app.clock.advance(Duration::from_secs(3570)),
             _ => {}
         }
         for _ in 0..10 {
@@ -326,12 +341,49 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
             if refused.status == 429 {
                 break;
             }
-            let wrong = [202, 401, 403, 409].contains(&refused.status.as_u16());
+            let wrong = [201, 202, 401, 403, 409].contains(&refused.status.as_u16());
             assert!(wrong, "{refused:?}");
         }
     }
     call().send().await
 }
+
+/// Makes Ada an administrator, and returns the account that she administers: her own, or one that is
+/// opened for it, and the cursor of the second page of accounts.
+async fn administered(app: &App, ada: &Value, token: &str, name: &str) -> (String, String) {
+    let body = json!({
+        "email": "grace@example.com", "password": PASSWORD,
+        "first_name": "Grace", "last_name": "Hopper",
+    });
+    let grace = app.post("/register", body).send().await.expect(201);
+    let (ada, grace) = (text(ada, "id"), text(&grace.json(), "id"));
+    if name == "not-administrator" {
+        return (grace, String::new());
+    }
+    let admin = AttributeValue::L(vec![AttributeValue::S("admin".to_owned())]);
+    app.set_attribute(&ada, "roles", admin).await;
+    // Events of one millisecond are in any order.
+    app.clock.advance(Duration::from_secs(1));
+    let sign_out = format!("/admin/users/{grace}/sessions");
+    let sign_out = app.call(Method::DELETE, &sign_out).bearer(token);
+    let sign_out = sign_out.header("user-agent", "curl/7.88.1").send().await;
+    sign_out.expect(204);
+    let mut cursor = String::new();
+    if name == "next-users" {
+        let first = app.get("/admin/users?limit=1").bearer(token).send().await;
+        cursor = text(&first.expect(200).json(), "next_cursor");
+    }
+    if name == "reauthentication-required" {
+        app.clock.advance(Duration::from_secs(600));
+    }
+    match name {
+        "own-account" => (ada, cursor),
+        _ => (grace, cursor),
+    }
+}
+
+/// The account of the examples of administration.
+const EXAMPLE_USER: &str = "01a209aa-250d-7c04-a99b-29d1c32af3e2";
 
 /// The refresh token of the examples, which the tests replace by a valid one.
 const EXAMPLE_TOKEN: &str = "lkr_AaIJqiUNfASpmynRwyrz4gGiCaooBHb9gysuImuicAEAAAAA9Vw0mOFO7Jxu0mcuHKFGZK-wgZyiVFkNRTtEwpeGhcM";
@@ -424,7 +476,7 @@ fn alike(example: &Value, real: &Value) -> bool {
                     .iter()
                     .all(|(name, value)| match (name.as_str(), value) {
                         // The example shows only the first of many.
-                        ("sessions" | "events", Value::Array(_)) => {
+                        ("sessions" | "events" | "users", Value::Array(_)) => {
                             alike(&value[0], &real[name][0])
                         }
                         _ => alike(value, &real[name]),

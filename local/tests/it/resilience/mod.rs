@@ -1,3 +1,4 @@
+mod administration;
 mod dynamodb;
 mod email_changes;
 mod events;

@@ -1,4 +1,5 @@
 mod activity;
+mod admin;
 mod authorizer;
 mod conditional;
 mod discovery;

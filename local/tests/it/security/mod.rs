@@ -1,3 +1,4 @@
+mod administration;
 mod corpora;
 mod hostile_claims;
 mod hostile_tokens;

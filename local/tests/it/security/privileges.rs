@@ -77,6 +77,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     app.login("bob@example.com", PASSWORD).await.expect(401);
     app.get("/.well-known/jwks.json").send().await.expect(200);
     use_links(&app).await;
+    administer(&app).await;
 
     let mut actions = BTreeMap::new();
     let mut allowed = without_private(allowed());
@@ -121,6 +122,32 @@ async fn use_links(app: &App) {
     let body = json!({"token": token, "new_password": "another good password"});
     let reset = app.post("/password/reset", body);
     reset.send().await.expect(204);
+}
+
+/// Makes every call of administration.
+async fn administer(app: &App) {
+    let admin = app.administrator("root@example.com").await;
+    let invitation = json!({"email": "alan@example.com", "first_name": "Alan", "last_name": ""});
+    let invited = admin.post("/admin/users", invitation).send().await;
+    let path = format!("/admin/users/{}", text(&invited.expect(201).json(), "id"));
+    for query in ["", "?prefix=al", "?email=alan@example.com"] {
+        let list = admin.get(&format!("/admin/users{query}"));
+        list.send().await.expect(200);
+    }
+    admin.get(&path).send().await.expect(200);
+    let patch = json!({"status": "disabled", "roles": ["editor"]});
+    admin.patch(&path, patch).send().await.expect(200);
+    let reset = admin.call(Method::POST, &format!("{path}/password-reset"));
+    reset.send().await.expect(202);
+    let activity = format!("{path}/activity");
+    admin.get(&activity).send().await.expect(200);
+    for path in [format!("{path}/sessions"), path] {
+        admin.delete(&path).send().await.expect(204);
+    }
+    // Its items are removed in batches.
+    let grace = app.user("hopper@example.com").await;
+    let path = format!("/admin/users/{}", grace.id());
+    admin.delete(&path).send().await.expect(204);
 }
 
 #[test]

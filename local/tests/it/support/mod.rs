@@ -1,3 +1,4 @@
+pub mod admins;
 pub mod app;
 pub mod emf;
 pub mod faulty_store;

@@ -48,7 +48,10 @@ fn needed(request: &Recorded) -> Vec<String> {
     }
     let tables = match body["RequestItems"].as_object() {
         Some(tables) => tables.keys().cloned().collect(),
-        None => vec![text(body, "TableName")],
+        None => match body["IndexName"].as_str() {
+            Some(index) => vec![format!("{}/index/{index}", text(body, "TableName"))],
+            None => vec![text(body, "TableName")],
+        },
     };
     let of_table = |table| format!("{table} {operation}");
     tables.into_iter().map(of_table).collect()
@@ -70,10 +73,14 @@ pub fn allowed() -> BTreeMap<String, BTreeSet<String>> {
         for statement in statements(&function["Properties"]["Policies"]) {
             let granted = list(&statement["Action"]).into_iter();
             for action in granted.filter_map(|it| it.as_str()?.strip_prefix("dynamodb:")) {
-                let arn = text(&statement["Resource"], "Fn::GetAtt");
-                let table = match arn.strip_suffix(".Arn").unwrap() {
-                    "Table" => TABLE,
-                    other => other,
+                let resource = &statement["Resource"];
+                let index = resource["Fn::Sub"].as_str();
+                let table = match index.map(|arn| arn.strip_prefix("${Table.Arn}/").unwrap()) {
+                    Some(index) => format!("{TABLE}/{index}"),
+                    None => match text(resource, "Fn::GetAtt").strip_suffix(".Arn").unwrap() {
+                        "Table" => TABLE.to_owned(),
+                        other => other.to_owned(),
+                    },
                 };
                 actions.insert(format!("{table} {action}"));
             }
