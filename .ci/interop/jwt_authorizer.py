@@ -102,7 +102,7 @@ def refuses(name, check, *arguments):
         sys.exit(f"the rule {name} let pass what it should refuse")
 
 
-issuer, token = sys.argv[1:]
+issuer, token, scoped = sys.argv[1:]
 audiences = ["other", "latchkey"]
 now = time.time()
 claims = authorize(f"Bearer {token}", issuer, audiences, now)
@@ -131,8 +131,15 @@ refuses("aud", check_claims, without, issuer, ["other"], now)
 refuses("aud", check_claims, claims | {"aud": "no", "client_id": "latchkey"}, issuer, audiences, now)
 refuses("iss", check_claims, claims | {"iss": f"{issuer}/"}, issuer, audiences, now)
 refuses("nbf", check_claims, claims | {"nbf": now + 60}, issuer, audiences, now)
-# As docs/integrate.md says: no token of Latchkey passes a route that asks for scopes.
-refuses("scope", authorize, token, issuer, audiences, now, ["notes"])
+# The scopes that RoleScopes brings: one of a route's is enough.
+for scopes in [["notes:write"], ["notes:read"], ["other", "notes:write"], []]:
+    authorize(f"Bearer {scoped}", issuer, audiences, now, scopes)
+for scopes in [["users:read"], ["notes"], ["notes:write notes:read"], ["Notes:write"]]:
+    refuses("scope", authorize, scoped, issuer, audiences, now, scopes)
+refuses("scope", authorize, token, issuer, audiences, now, ["notes:write"])
+discovery = fetch(f"{issuer}/.well-known/openid-configuration")
+if discovery["scopes_supported"] != ["notes:read", "notes:write", "users:read"]:
+    sys.exit(f"the configuration names the scopes {discovery['scopes_supported']}")
 check_scopes(claims | {"scope": "other notes"}, ["notes"])
 check_scopes(claims | {"scp": "notes"}, ["notes"])
 refuses("scope", check_scopes, claims | {"scope": "notes-of-others"}, ["notes"])

@@ -22,7 +22,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-latchkey, token, folder = sys.argv[1:]
+latchkey, token, scoped, folder = sys.argv[1:]
 # Puts the clock of jose's cache forward by five minutes, whenever the process is told to.
 LATER = "const now = Date.now; let by = 0; Date.now = () => now() + by; process.on('SIGUSR2', () => { by += 301_000; });"
 SERVICES = {
@@ -34,12 +34,13 @@ SERVICES = {
     "axum": (3003, ["target/debug/axum-service"]),
 }
 CHALLENGE = 'Bearer error="invalid_token"'
+SCOPE_CHALLENGE = 'Bearer error="insufficient_scope", scope="notes:write"'
 
 
-def ask(url, authorization):
+def ask(url, authorization, method="GET"):
     headers = {"Authorization": authorization} if authorization else {}
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers, method=method), timeout=10) as answer:
             return answer.status, json.load(answer), answer.headers
     except urllib.error.HTTPError as error:
         return error.code, None, error.headers
@@ -78,6 +79,15 @@ def expect(name, status, why, authorization, owner=None):
         sys.exit(f"{name} answered {got} {body} {challenge} to {why}")
 
 
+def expect_write(name, status, why, authorization, owner=None):
+    """The route that asks for the scope notes:write."""
+    got, body, headers = ask(f"http://127.0.0.1:{SERVICES[name][0]}/notes", authorization, "POST")
+    challenge = {201: None, 401: CHALLENGE, 403: SCOPE_CHALLENGE}[status]
+    expected = (status, {"owner": owner} if owner else None, challenge)
+    if (got, body, headers.get("WWW-Authenticate")) != expected:
+        sys.exit(f"{name} answered {got} {body} {headers.get('WWW-Authenticate')} to {why}")
+
+
 def against_latchkey(name):
     _, account, _ = ask(f"{latchkey}/profile", f"Bearer {token}")
     head, claims, signature = token.split(".")
@@ -93,6 +103,10 @@ def against_latchkey(name):
         expect(name, 401, "letters outside ASCII", "Bearer \u00e9.\u00e9.\u00e9")
         expect(name, 401, "a changed signature", f"Bearer {head}.{claims}.{changed}")
         expect(name, 401, "no signature", f"Bearer {head}.{claims}.")
+        expect(name, 200, "a token with scopes", f"Bearer {scoped}", account["id"])
+        expect_write(name, 201, "a token with the scope", f"Bearer {scoped}", account["id"])
+        expect_write(name, 403, "a token without scopes", f"Bearer {token}")
+        expect_write(name, 401, "no token", None)
     with running(name, latchkey, audience="another"):
         expect(name, 401, "a token for another audience", f"Bearer {token}")
     print(f"{name}: takes a token of Latchkey, and nothing else")
@@ -162,6 +176,11 @@ def refuses_wrong_tokens(name, issuer):
     past, future = now - 600, now + 600
     # Latchkey allows as much itself: the issuer's clock and this one are never the same.
     expect(name, 200, "a token of a clock that is ahead", f"Bearer {issuer.token(iat=now + 10)}", "ada")
+    for scope in ["notes:write", "notes:read notes:write", "notes:write a b"]:
+        expect_write(name, 201, f"the scope {scope}", f"Bearer {issuer.token(scope=scope)}", "ada")
+    for scope in [None, "", "notes", "notes:write:all", "Notes:write", "notes:writes xnotes:write", "notes:read,notes:write"]:
+        expect_write(name, 403, f"the scope {scope}", f"Bearer {issuer.token(scope=scope)}")
+    expect_write(name, 401, "an expired token with the scope", f"Bearer {issuer.token(scope='notes:write', exp=past)}")
     wrong = {
         "an expired token": issuer.token(exp=past, iat=past - 600),
         "a token that is not valid yet": issuer.token(nbf=future, exp=future + 600),

@@ -3,6 +3,7 @@
 //! Read the ratios: machines are shared and noisy, and both sides of a ratio are measured in turn.
 
 mod accounts;
+mod directory;
 mod gateway;
 mod hash;
 mod inner;
@@ -74,6 +75,8 @@ enum Part {
     Accounts,
     /// Requests for mails.
     Mail,
+    /// The list of all accounts.
+    Directory,
 }
 
 #[tokio::main]
@@ -125,6 +128,9 @@ async fn main() -> anyhow::Result<()> {
     }
     if asked(Part::Mail) {
         mail::measure(&mut report).await?;
+    }
+    if asked(Part::Directory) {
+        directory::measure(&mut report).await?;
     }
     println!("{}", report.table());
     if flags.write {

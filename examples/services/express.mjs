@@ -19,6 +19,13 @@ async function authenticated(request, response, next) {
   next();
 }
 
+const requireScope = (scope) => (request, response, next) => {
+  if ((request.user.scope ?? '').split(' ').includes(scope)) return next();
+  response.status(403).set('WWW-Authenticate', `Bearer error="insufficient_scope", scope="${scope}"`).end();
+};
+
 const app = express();
 app.get('/notes', authenticated, (request, response) => response.json({ owner: request.user.sub }));
+app.post('/notes', authenticated, requireScope('notes:write'), (request, response) =>
+  response.status(201).json({ owner: request.user.sub }));
 app.listen(Number(port), '127.0.0.1');

@@ -29,6 +29,21 @@ def user(bearer: HTTPAuthorizationCredentials | None = Depends(HTTPBearer(auto_e
     return decoded["payload"]
 
 
+def require_scope(scope: str):
+    def granted(user: dict = Depends(user)) -> dict:
+        if scope not in user.get("scope", "").split():
+            challenge = f'Bearer error="insufficient_scope", scope="{scope}"'
+            raise HTTPException(403, headers={"WWW-Authenticate": challenge})
+        return user
+
+    return granted
+
+
 @app.get("/notes")
 def notes(user: dict = Depends(user)) -> dict:
+    return {"owner": user["sub"]}
+
+
+@app.post("/notes", status_code=201)
+def write(user: dict = Depends(require_scope("notes:write"))) -> dict:
     return {"owner": user["sub"]}

@@ -13,7 +13,7 @@ use crate::domain::id::UserId;
 
 /// The number of items that one request looks at. The embedded DynamoDB would otherwise read the
 /// whole table for each.
-const BATCH: i32 = 1000;
+const BATCH: i32 = 500;
 
 /// An account that a scan has found.
 #[derive(Debug)]

@@ -34,9 +34,9 @@ const FIRST: char = '!';
 /// The first character after those that an address can have.
 const BEYOND: char = '\u{7f}';
 
-/// The number of accounts that one request of a whole list returns. They are far below DynamoDB's
-/// limit of 1 MB.
-const BATCH: usize = 1000;
+/// The number of accounts that one request of a whole list returns. All partitions are asked at
+/// once, and a slow machine has to answer within the timeout of a request.
+const BATCH: usize = 100;
 
 /// An account in the directory.
 #[derive(Debug, Clone)]

@@ -14,6 +14,7 @@ pub mod email_changes;
 pub mod event_log;
 pub mod events;
 pub mod exports;
+pub mod invitations;
 mod item;
 mod link_uses;
 pub mod links;
@@ -46,10 +47,11 @@ use item::{Attributes, Key};
 use write::unprocessed;
 
 pub use accounts::{Changed, Created};
-pub use administration::{Administered, Invited};
+pub use administration::Administered;
 pub use credentials::{Credential, OwnerWrite};
 pub use directory::{Directory, Listed, Position};
 pub use events::{EventPage, EventReader};
+pub use invitations::Invited;
 
 /// The tables and the client that accesses them.
 #[derive(Clone)]

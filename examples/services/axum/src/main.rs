@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -77,8 +77,27 @@ async fn authenticated(
     next.run(request).await
 }
 
+type Refusal = (StatusCode, [(HeaderName, String); 1]);
+
+fn require_scope(claims: &Value, scope: &str) -> Result<(), Refusal> {
+    let granted = claims["scope"].as_str().unwrap_or_default();
+    if granted.split(' ').any(|one| one == scope) {
+        return Ok(());
+    }
+    let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
+    Err((
+        StatusCode::FORBIDDEN,
+        [(header::WWW_AUTHENTICATE, challenge)],
+    ))
+}
+
 async fn notes(Extension(claims): Extension<Value>) -> Json<Value> {
     Json(json!({ "owner": claims["sub"] }))
+}
+
+async fn write(Extension(claims): Extension<Value>) -> Result<(StatusCode, Json<Value>), Refusal> {
+    require_scope(&claims, "notes:write")?;
+    Ok((StatusCode::CREATED, notes(Extension(claims)).await))
 }
 
 #[tokio::main]
@@ -90,7 +109,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         issuer,
     });
     let app = Router::new()
-        .route("/notes", get(notes))
+        .route("/notes", get(notes).post(write))
         .layer(from_fn_with_state(verifier, authenticated));
     let port = env::var("PORT").unwrap_or_else(|_| "3001".into());
     let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::dynamodb;
+use serde_json::{Value, json};
 
-use crate::support::app::{App, PASSWORD, template, text};
+use crate::support::app::{App, PASSWORD, root, template, text};
 
 #[tokio::test]
 async fn the_directory_has_the_attributes_that_the_store_reads_and_that_no_login_writes() {
@@ -41,5 +42,25 @@ async fn the_directory_has_the_attributes_that_the_store_reads_and_that_no_login
     assert_ne!(before["last_login"], after["last_login"]);
     for name in wanted {
         assert_eq!(before.get(name), after.get(name), "a login writes {name}");
+    }
+}
+
+#[test]
+fn the_command_for_a_table_outside_the_stack_adds_the_template_s_index() {
+    let page = std::fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let (_, updates) = page
+        .split_once("--global-secondary-index-updates '")
+        .unwrap();
+    let (updates, _) = updates.split_once('\'').unwrap();
+    let updates: Value = serde_json::from_str(updates).unwrap();
+    let template = template([]);
+    let table = &template.tables()[dynamodb::TABLE];
+    let index = &table["GlobalSecondaryIndexes"][0];
+    assert_eq!(updates, json!([{ "Create": index }]));
+    for attribute in table["AttributeDefinitions"].as_array().unwrap() {
+        let name = text(attribute, "AttributeName");
+        let defined = format!("AttributeName={name},AttributeType=S");
+        let is_key = ["pk", "sk"].contains(&name.as_str());
+        assert_eq!(page.contains(&defined), !is_key, "{name}");
     }
 }

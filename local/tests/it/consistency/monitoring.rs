@@ -296,7 +296,11 @@ fn alarms_watch_every_function_and_every_operation_of_the_store() {
 
     let mut store = String::new();
     for file in fs::read_dir(root().join("shared/src/store")).unwrap() {
-        store += &fs::read_to_string(file.unwrap().path()).unwrap();
+        let path = file.unwrap().path();
+        // Of the command line alone.
+        if !path.ends_with("account_scan.rs") {
+            store += &fs::read_to_string(path).unwrap();
+        }
     }
     let operations = [
         "BatchExecuteStatement",

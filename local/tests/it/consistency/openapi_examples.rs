@@ -159,7 +159,7 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
     };
     let (mut access_token, mut refresh_token) = (String::new(), String::new());
     let mut link = String::new();
-    let (mut user_id, mut cursor) = (String::new(), String::new());
+    let (mut user_id, mut cursor) = (EXAMPLE_USER.to_owned(), String::new());
     let has_people = !["failed", "registration-closed"].contains(&name)
         && match operation.id() {
             "confirmRegistration" => false,
@@ -198,6 +198,9 @@ async fn bring(operation: Operation<'_>, name: &str, media_type: &str) -> Answer
             }
             _ => link,
         };
+        if name == "own-account" {
+            app.make_administrator(&text(&ada, "id")).await;
+        }
         if of_admin {
             (user_id, cursor) = administered(&app, &ada, &access_token, name).await;
         }
@@ -360,8 +363,7 @@ async fn administered(app: &App, ada: &Value, token: &str, name: &str) -> (Strin
     if name == "not-administrator" {
         return (grace, String::new());
     }
-    let admin = AttributeValue::L(vec![AttributeValue::S("admin".to_owned())]);
-    app.set_attribute(&ada, "roles", admin).await;
+    app.make_administrator(&ada).await;
     // Events of one millisecond are in any order.
     app.clock.advance(Duration::from_secs(1));
     let sign_out = format!("/admin/users/{grace}/sessions");

@@ -545,6 +545,10 @@ async fn the_page_on_the_architecture_lists_the_items_of_the_table() {
     let body = json!({"email": "ada@straße.example", "password": PASSWORD});
     let change = ada.post("/email/change", body);
     change.send().await.expect(202);
+    let eve = app.user("eve@example.com").await;
+    let body = json!({"current_password": PASSWORD, "new_password": "another good password"});
+    let change = eve.post("/password/change", body);
+    change.send().await.expect(200);
     // A registration that waits.
     let first = App::with(&[MAIL, ("EmailVerification", "first")]).await;
     first.register("ada@bücher.example").await.expect(202);

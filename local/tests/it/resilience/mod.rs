@@ -1,4 +1,5 @@
 mod administration;
+mod directory;
 mod dynamodb;
 mod email_changes;
 mod events;

@@ -12,8 +12,9 @@ use crate::support::faulty_store::{FaultyStore, ask, call};
 async fn each_call_costs_the_requests_of_the_design() {
     let faulty = FaultyStore::start().await;
     assert_eq!(faulty.register().await.0, 201);
-    // Credential, account, attempts at the address, and the event.
-    assert_eq!(faulty.seen(), ["TransactWriteItems 8", "UpdateItem 1"]);
+    // Credential, account, attempts at the address, and the event, twice 4 as a transaction; and the
+    // account in the directory.
+    assert_eq!(faulty.seen(), ["TransactWriteItems 9", "UpdateItem 1"]);
     assert_eq!(faulty.register().await.0, 409);
     assert_eq!(
         faulty.seen(),
@@ -183,8 +184,9 @@ async fn operations_that_need_the_password_cost_the_requests_of_the_design() {
         "PutItem 1", // the attempt
         "PutItem 1", // its success: it was the second in this session
         "Query 1",
-        // The credential, the account, the attempts at the address, and two events.
-        "TransactWriteItems 10",
+        // The credential, the account, the attempts at the address, and two events; and the account
+        // leaves the directory.
+        "TransactWriteItems 11",
     ];
     assert_eq!(faulty.seen(), expected);
 }

@@ -61,6 +61,17 @@ async fn the_configuration_says_what_is_true_and_no_more() {
 }
 
 #[tokio::test]
+async fn the_configuration_names_the_scopes_of_all_roles_if_there_are_any() {
+    let scopes = "editor=notes:write;admin=users:write users:read notes:write";
+    let app = App::with(&[("RoleScopes", scopes)]).await;
+    let configuration = app.get(CONFIGURATION).send().await.expect(200).json();
+    assert_eq!(
+        configuration["scopes_supported"],
+        json!(["notes:write", "users:read", "users:write"])
+    );
+}
+
+#[tokio::test]
 async fn a_token_verifies_with_what_is_published_alone() {
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;

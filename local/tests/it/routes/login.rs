@@ -43,7 +43,10 @@ async fn a_login_answers_with_an_rfc_9068_access_token_and_a_refresh_token() {
     assert!(claims.get("roles").is_none(), "there are none");
     assert!(!text(&claims, "jti").is_empty());
     assert_eq!(claims["email_verified"], false);
-    assert_eq!(claims.as_object().unwrap().len(), 9);
+    assert!(claims.get("scope").is_none(), "there is none");
+    assert_eq!(claims["auth_time"], BEGINNING);
+    assert_eq!(claims["amr"], json!(["pwd"]));
+    assert_eq!(claims.as_object().unwrap().len(), 11);
 
     let session = &app.items_of("SESSION#").await[0];
     assert_eq!(

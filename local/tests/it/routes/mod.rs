@@ -17,3 +17,4 @@ mod refresh;
 mod register;
 mod registration;
 mod sessions;
+mod token_claims;

@@ -21,10 +21,14 @@ async fn claims_that_are_missing_repeated_or_of_another_type_are_refused() {
         "jti",
         "sid",
         "roles",
+        "scope",
         "email_verified",
+        "auth_time",
+        "amr",
     ] {
-        // Roles are left out if there are none. Tokens of an earlier version lack the other.
-        if !["roles", "email_verified"].contains(&name) {
+        // Roles and scopes are left out if there are none. Tokens of an earlier version lack others.
+        let may_be_missing = ["roles", "scope", "email_verified", "auth_time", "amr"];
+        if !may_be_missing.contains(&name) {
             tokens.push(("a claim missing", forge.without_claim(name)));
         }
         tokens.push(("a claim null", forge.with_claim(name, Value::Null)));
@@ -67,6 +71,24 @@ async fn claims_that_are_missing_repeated_or_of_another_type_are_refused() {
         json!([null]),
     ] {
         tokens.push(("roles of another type", forge.with_claim("roles", roles)));
+    }
+    for (name, value) in [
+        ("scope", json!(["users:read"])),
+        ("scope", json!("")),
+        ("scope", json!("users:read  users:write")),
+        ("scope", json!(" users:read")),
+        ("scope", json!("users:read\tusers:write")),
+        ("scope", json!("a\"b")),
+        ("scope", json!("\u{e4}")),
+        ("auth_time", json!("1")),
+        ("auth_time", json!(-1)),
+        ("auth_time", json!(1.5)),
+        ("amr", json!("pwd")),
+        ("amr", json!([7])),
+        ("amr", json!(["pwd otp"])),
+        ("amr", json!([""])),
+    ] {
+        tokens.push(("a claim of another form", forge.with_claim(name, value)));
     }
     all_refused(&app, tokens).await;
 }

@@ -43,7 +43,7 @@ impl Forge {
         json!({
             "iss": self.issuer, "sub": SUB, "aud": "latchkey", "client_id": "latchkey",
             "exp": BEGINNING + 900, "iat": BEGINNING, "jti": "j-1", "sid": SID, "roles": [],
-            "email_verified": false,
+            "scope": "users:read", "email_verified": false, "auth_time": BEGINNING, "amr": ["pwd"],
         })
     }
 
@@ -144,7 +144,8 @@ async fn the_honest_token_passes_and_says_who_it_is() {
         .await
         .unwrap();
     let expected = json!({
-        "sub": SUB, "sid": SID, "roles": "", "email_verified": false, "exp": BEGINNING + 900,
+        "sub": SUB, "sid": SID, "roles": "", "scope": "users:read", "email_verified": false,
+        "auth_time": BEGINNING, "amr": "pwd", "exp": BEGINNING + 900,
     });
     assert_eq!(verdict, json!({"isAuthorized": true, "context": expected}));
 }
@@ -167,6 +168,14 @@ async fn variants_that_the_standards_allow_pass() {
         forge.without_claim("roles"),
         // As those of an earlier version.
         forge.without_claim("email_verified"),
+        forge.without_claim("scope"),
+        forge.without_claim("auth_time"),
+        forge.without_claim("amr"),
+        // As those of a later version.
+        forge.with_claim("amr", json!(["hwk", "user", "mfa"])),
+        // All that RFC 6749 section 3.3 allows in a scope.
+        forge.with_claim("scope", json!("A!#[]~ https://example.com/notes")),
+        forge.with_claim("https://example.com/plan", json!({"a": [1]})),
         forge.with_claim("email_verified", json!(true)),
         forge.with_claim("unknown", json!({"a": [1]})),
         forge.with_claim("exp", json!(BEGINNING - 29)),

@@ -1,5 +1,6 @@
 pub mod admins;
 pub mod app;
+pub mod directory;
 pub mod emf;
 pub mod faulty_store;
 pub mod links;
