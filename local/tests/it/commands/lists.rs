@@ -55,7 +55,7 @@ fn an_export_has_all_but_hashes_unless_they_are_asked_for() {
     let accounts = Accounts::new("export");
     let ada = accounts.create("Ada@example.com", &["--role", "editor"]);
     let exported = accounts.run(&["users", "export"]).expect(0).lines();
-    assert_eq!(exported, [ada.clone()]);
+    assert_eq!(exported, std::slice::from_ref(&ada));
     let file = accounts.data_dir.join("export.ndjson");
     let shown = file.to_str().unwrap();
     let export = ["users", "export", "--with-hashes", "--output", shown];

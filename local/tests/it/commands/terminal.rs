@@ -71,7 +71,7 @@ impl Session {
             let more = more.unwrap_or_else(|_| panic!("no \"{text}\" in {:?}", self.shown));
             self.shown.push_str(&String::from_utf8(more).unwrap());
         }
-        write!(self.keyboard, "{answer}\n").unwrap();
+        writeln!(self.keyboard, "{answer}").unwrap();
     }
 
     /// Returns whether the terminal shows what is typed.
