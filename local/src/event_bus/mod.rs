@@ -174,7 +174,8 @@ mod tests {
 
     #[test]
     fn what_comes_after_an_event_is_found_as_long_as_the_event_is_kept() {
-        let template = "Resources:\n  Api: {Type: AWS::Serverless::HttpApi, Properties: {}}\n";
+        let template = "Resources:\n  Api: {Type: AWS::Serverless::HttpApi, Properties: {}}\n  \
+                        Table: {Type: AWS::DynamoDB::Table, Properties: {}}\n";
         let template = Template::parse(template, &Default::default()).unwrap();
         let bus = EventBus::new(&template, Clock::System, Outbox::new().0);
         assert_eq!(bus.seen(Some("a")), 0);

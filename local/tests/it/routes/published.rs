@@ -424,7 +424,7 @@ async fn the_stand_in_refuses_what_eventbridge_would_refuse() {
         let answer = client.request(request.unwrap()).await.unwrap();
         let (head, body) = answer.into_parts();
         let body = to_bytes(Body::new(body), usize::MAX).await.unwrap();
-        let body: Value = serde_json::from_slice(&body).unwrap();
+        let body: Value = shared::platform::json::parse(&body).unwrap();
         (head.status.as_u16(), body)
     };
     let put_events = "AWSEvents.PutEvents";
