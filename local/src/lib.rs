@@ -10,6 +10,7 @@
 //! - [`gateway`]: routes, authorizer and CORS, as API Gateway implements them.
 //! - [`streams`]: feeds functions from the tables' streams, as Lambda does.
 //! - [`mailbox`]: stands in for Amazon SES, and shows what was sent.
+//! - `guard`: keeps web pages out of DynamoDB, SES and the mailbox.
 //! - [`openapi`]: the description of the API, docs/openapi.yaml.
 //! - [`api_docs`]: the page that shows the description.
 //!
@@ -21,6 +22,7 @@ pub mod dynamodb;
 pub mod event;
 pub mod functions;
 pub mod gateway;
+mod guard;
 pub mod mailbox;
 pub mod openapi;
 pub mod signing_key;

@@ -6,13 +6,11 @@
 //! - `fault`: the faults that can be tried.
 //! - `file`: stores the mails beside the tables.
 //! - `pages`: `/mailbox` at the gateway.
-//! - `names`: the names under which it answers.
 
 pub mod fault;
 mod file;
 mod links;
 mod message;
-mod names;
 mod pages;
 mod server;
 

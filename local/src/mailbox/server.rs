@@ -9,6 +9,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, Response, StatusCode};
+use axum::middleware::{Next, from_fn};
 use axum::routing::post;
 use serde_json::{Value, json};
 use shared::platform::{hex, random};
@@ -18,6 +19,7 @@ use tokio::sync::watch;
 use super::fault::Fault;
 use super::message::Message;
 use super::{Mail, Mailbox};
+use crate::guard;
 use crate::{Phase, reached};
 
 /// The largest mail that SES accepts, in octets.
@@ -44,10 +46,22 @@ pub(crate) async fn serve(
     let router = Router::new()
         .route("/v2/email/outbound-emails", post(send))
         .fallback(async || unknown_operation().to_response())
+        .layer(from_fn(no_page))
         .with_state(ses);
     let server = axum::serve(listener, router).with_graceful_shutdown(stop);
     if let Err(error) = server.into_future().await {
         tracing::error!(%error, "the stand-in for SES stopped");
+    }
+}
+
+/// Refuses what a web page may have sent.
+async fn no_page(request: Request, next: Next) -> Response<Body> {
+    match guard::check(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => {
+            let (status, kind) = (refusal.status(), "AccessDeniedException");
+            Refusal(status, kind, refusal.reason().to_owned()).to_response()
+        }
     }
 }
 

@@ -13,3 +13,4 @@ mod signing;
 mod sources;
 mod stored;
 mod throttle;
+mod web_pages;
