@@ -28,7 +28,8 @@ const policy = /^Content-Security-Policy: (.*)$/m.exec(manual)[1];
 const types = { '.css': 'text/css', '.html': 'text/html', '.mjs': 'text/javascript' };
 
 /** Without its sandbox, since it may run as root and sees no page but ours. */
-export const launch = () => puppeteer.launch({ executablePath, args: ['--no-sandbox'] });
+export const launch = (...args) =>
+  puppeteer.launch({ executablePath, args: ['--no-sandbox', ...args] });
 
 /** Waits until the page shows a text in an element. */
 export const shows = (page, selector, text) =>

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const binary = process.env.LATCHKEY ?? 'target/debug/latchkey';
-const dynamodbPort = Number(process.env.CLIENTS_DYNAMODB_PORT ?? 8010);
 
+export const dynamodbPort = Number(process.env.CLIENTS_DYNAMODB_PORT ?? 8010);
 export const port = Number(process.env.CLIENTS_PORT ?? 3010);
 /** For what stands beside it: the proxy, or the pages. */
 export const otherPort = Number(process.env.CLIENTS_OTHER_PORT ?? 3011);

@@ -1,5 +1,7 @@
 //! An embedded DynamoDB (dynoxide, on SQLite) with the template's tables.
 
+mod server;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,7 +9,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 use aws_sdk_dynamodb::Client;
 use dynoxide::Database;
-use dynoxide::server::serve_with_shutdown;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use shared::aws;
@@ -17,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task;
 
-use crate::{Phase, reached, signing_key};
+use crate::{Phase, signing_key};
 
 /// The name of Latchkey's own table in local runs.
 pub const TABLE: &str = "latchkey";
@@ -160,7 +161,8 @@ pub fn client(url: &str) -> anyhow::Result<Client> {
     Ok(Client::new(&config))
 }
 
-/// Serves the database to the SDK and to any DynamoDB tool, and regularly removes expired items.
+/// Serves the database to the SDK and to any DynamoDB tool, but to no web page, and regularly removes
+/// expired items.
 pub(crate) async fn serve(
     listener: TcpListener,
     database: Database,
@@ -176,10 +178,7 @@ pub(crate) async fn serve(
             let _ = task::spawn_blocking(move || database.sweep_ttl()).await;
         }
     });
-    let stop = reached(phases, Phase::Stopping);
-    if let Err(error) = serve_with_shutdown(listener, database, stop).await {
-        tracing::error!(error, "DynamoDB stopped");
-    }
+    server::serve(listener, database, phases).await;
     sweeper.abort();
 }
 

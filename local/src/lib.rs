@@ -11,6 +11,7 @@
 //! - [`streams`]: feeds functions from the tables' streams, as Lambda does.
 //! - [`mailbox`]: stands in for Amazon SES, and shows what was sent.
 //! - [`event_bus`]: stands in for EventBridge, and shows what was published.
+//! - `guard`: keeps web pages out of DynamoDB, SES, EventBridge, the mailbox and the events.
 //! - [`openapi`]: the description of the API, docs/openapi.yaml.
 //! - [`api_docs`]: the page that shows the description.
 //! - [`commands`]: the program's commands, of which `serve` starts all of this.
@@ -25,9 +26,9 @@ pub mod event;
 pub mod event_bus;
 pub mod functions;
 pub mod gateway;
+mod guard;
 pub mod mailbox;
 pub mod openapi;
-mod private_names;
 pub mod signing_key;
 pub mod streams;
 pub mod template;
@@ -42,6 +43,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use axum::Router;
+use axum::middleware::from_fn;
 use shared::platform::clock::Clock;
 use shared::platform::config::Env;
 use tokio::net::TcpListener;
@@ -248,7 +250,8 @@ impl Local {
         let service = gateway::router(Arc::clone(&gateway), &mailbox, &event_bus);
         let gateway_server = serve_gateway(door, service, phases.clone());
         let operations = mailbox::operations(Arc::clone(&mailbox), phases.clone())
-            .merge(event_bus::operations(Arc::clone(&event_bus)));
+            .merge(event_bus::operations(Arc::clone(&event_bus)))
+            .layer(from_fn(mailbox::no_page));
         let stand_in = serve_stand_in(mail_port, operations, phases.clone());
         let dynamodb_server = dynamodb::serve(dynamodb_port, database, phases);
         Ok(Self {

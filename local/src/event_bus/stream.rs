@@ -17,8 +17,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::{BusEvent, EventBus};
-use crate::mailbox::problem;
-use crate::private_names::only_private;
+use crate::mailbox::{only_private, problem};
 use crate::under_way::UnderWay;
 
 /// How often a comment says that the stream is alive, if nothing is published.

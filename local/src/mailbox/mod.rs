@@ -35,8 +35,8 @@ use crate::streams::Outbox;
 use self::fault::{Fault, Planned};
 use self::file::MailFile;
 use self::message::Message;
-pub(crate) use self::pages::{pages, problem};
-pub(crate) use self::server::operations;
+pub(crate) use self::pages::{only_private, pages, problem};
+pub(crate) use self::server::{no_page, operations};
 
 /// How many mails are kept.
 pub const KEPT: usize = 200;

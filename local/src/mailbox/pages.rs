@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::Path;
+use axum::extract::{Path, Request};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderValue, Response, StatusCode, Uri};
-use axum::middleware::from_fn;
+use axum::middleware::{Next, from_fn};
 use axum::routing::{MethodRouter, get};
 use pages::Escaped;
 use percent_encoding::percent_decode_str;
@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use super::links::parts;
 use super::{Mail, Mailbox};
-use crate::private_names::only_private;
+use crate::guard;
 use crate::under_way::UnderWay;
 
 const STYLE: &str = include_str!("mailbox.css");
@@ -71,6 +71,21 @@ pub(crate) fn pages<S: Clone + Send + Sync + 'static>(
         ("/mailbox/{id}/source", with_mail(source)),
     ]
     .map(|(path, page)| (path, page.layer(from_fn(only_private))))
+}
+
+/// Refuses a request to a name that somebody may own: its pages would read every mail and event, and
+/// use the links. A page of another site reads nothing here either, since no answer allows it (CORS), but it
+/// may link to the mailbox.
+pub(crate) async fn only_private(request: Request, next: Next) -> Response<Body> {
+    if guard::is_to_private_name(request.headers()) {
+        return next.run(request).await;
+    }
+    problem(
+        StatusCode::MISDIRECTED_REQUEST,
+        "misdirected",
+        "this answers only at an address of IP, or at a name that no public DNS has, such as \
+         localhost: any other name may be that of a page that wants to read your mails",
+    )
 }
 
 /// Answers `/mailbox/latest?to=&wait=&after=`.

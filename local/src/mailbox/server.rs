@@ -8,6 +8,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, Response, StatusCode};
+use axum::middleware::Next;
 use axum::routing::post;
 use serde_json::{Value, json};
 use shared::platform::{hex, random};
@@ -16,6 +17,7 @@ use tokio::sync::watch;
 use super::fault::Fault;
 use super::message::Message;
 use super::{Mail, Mailbox};
+use crate::guard;
 use crate::{Phase, reached};
 
 /// The largest mail that SES accepts, in octets.
@@ -37,6 +39,17 @@ pub(crate) fn operations(mailbox: Arc<Mailbox>, phases: watch::Receiver<Phase>) 
         .route("/v2/email/outbound-emails", post(send))
         .fallback(async || unknown_operation().to_response())
         .with_state(Ses { mailbox, phases })
+}
+
+/// Refuses what a web page may have sent.
+pub(crate) async fn no_page(request: Request, next: Next) -> Response<Body> {
+    match guard::check(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => {
+            let (status, kind) = (refusal.status(), "AccessDeniedException");
+            Refusal(status, kind, refusal.reason().to_owned()).to_response()
+        }
+    }
 }
 
 async fn send(State(ses): State<Ses>, request: Request) -> Response<Body> {

@@ -14,3 +14,4 @@ mod signing;
 mod sources;
 mod stored;
 mod throttle;
+mod web_pages;
