@@ -173,8 +173,8 @@ mod tests {
             &[["Ada", "admin"], ["天才", ""], ["a\u{1b}[2J", "x"]],
         );
         let expected = "\
-NAME         ROLES
-Ada          admin
+NAME        ROLES
+Ada         admin
 天才
 a\\u{1b}[2J  x
 ";
