@@ -41,6 +41,11 @@ struct View<'a> {
 }
 
 impl Admin {
+    /// Lists the events of an account.
+    ///
+    /// # Errors
+    ///
+    /// Returns 404 if there is no such account and no event of one.
     pub(super) async fn activity(
         &self,
         id: &str,
@@ -52,6 +57,10 @@ impl Admin {
             .events
             .events_of(user, before, PAGE, self.clock.now())
             .await?;
+        // An account that is gone has events for a while.
+        if page.events.is_empty() && page.last.is_none() && before.is_none() {
+            self.find(id).await?;
+        }
         let list = List {
             events: page.events.iter().map(view).collect(),
             next_cursor: page.last,

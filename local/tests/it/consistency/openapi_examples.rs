@@ -46,12 +46,18 @@ async fn every_example_of_a_password_change_is_run() {
 }
 
 #[tokio::test]
+async fn every_example_of_administration_is_run() {
+    run("admin").await;
+}
+
+#[tokio::test]
 async fn every_example_of_discovery_is_run() {
     run("discovery").await;
 }
 
 /// The functions with their own test above, since they have the most examples.
-const APART: [&str; 6] = [
+const APART: [&str; 7] = [
+    "admin",
     "discovery",
     "login",
     "password",

@@ -6,7 +6,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::support::app::{Answer, App, PASSWORD, User, claims, event, join_all, text};
+use crate::support::app::{Answer, App, PASSWORD, User, claims, event, faults, join_all, text};
+use crate::support::links::MAIL;
 
 /// The routes of administration, with bodies that would be taken.
 fn routes(id: &str) -> Vec<(Method, String, Option<Value>)> {
@@ -345,21 +346,31 @@ async fn names_and_claims_that_look_like_expressions_or_markup_are_only_text() {
 
 #[tokio::test]
 async fn roles_and_claims_whose_tokens_would_be_too_long_are_refused() {
-    let app = App::start().await;
+    let scopes: Vec<_> = (0..78).map(|n| format!("scope-{n:058}")).collect();
+    let scopes = format!("everything={}", scopes.join(" "));
+    let app = App::with(&[MAIL, ("RoleScopes", &scopes)]).await;
     let root = app.administrator("root@example.com").await;
     let ada = app.user("ada@example.com").await;
     let path = format!("/admin/users/{}", ada.id());
-    let roles: Vec<_> = (0..32).map(|n| format!("{n:064}")).collect();
-    let claims = json!({"urn:example:text": "x".repeat(1000)});
-    let patch = root.patch(&path, json!({"roles": roles, "claims": claims}));
-    let answer = patch.send().await;
-    // Whether it is taken or not, the owner can log in.
-    match answer.status.as_u16() {
-        200 => {}
-        _ => drop(answer.problem(422, "invalid-fields")),
-    }
+    let too_long = |member: &str| [(format!("/{member}"), "too-long".to_owned())];
+    let patch = json!({"roles": ["everything"]});
+    root.patch(&path, patch).send().await.expect(200);
+    app.login(&ada.email, PASSWORD).await.expect(200);
+    let claims = json!({"claims": {"urn:example:text": "x".repeat(900)}});
+    let patch = root.patch(&path, claims).send().await;
+    let problem = patch.problem(422, "invalid-fields");
+    assert_eq!(faults(&problem), too_long("claims"));
+    let mut roles = vec!["everything".to_owned()];
+    roles.extend((0..20).map(|n| format!("role-{n:059}")));
+    let invitation = json!({
+        "email": "alan@example.com", "first_name": "Alan", "last_name": "", "roles": roles,
+    });
+    let invited = root.post("/admin/users", invitation).send().await;
+    let problem = invited.problem(422, "invalid-fields");
+    assert_eq!(faults(&problem), too_long("roles"));
     app.login(&ada.email, PASSWORD).await.expect(200);
     let more: Vec<_> = (0..33).map(|n| format!("role{n}")).collect();
     let patch = root.patch(&path, json!({ "roles": more })).send().await;
-    patch.problem(422, "invalid-fields");
+    let problem = patch.problem(422, "invalid-fields");
+    assert_eq!(faults(&problem), too_long("roles"));
 }
