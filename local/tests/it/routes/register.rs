@@ -21,6 +21,7 @@ async fn an_account_is_opened_and_shown_without_its_password() {
             "email": "Ada@Example.com",
             "first_name": "Ada",
             "last_name": "Lovelace",
+            "locale": null,
             "date_joined": "2027-01-15T08:00:00Z",
             "last_login": null,
             "roles": [],
