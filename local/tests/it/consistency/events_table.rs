@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use shared::domain::{Email, Purpose};
 use shared::observe::audit::{AuditEvent, Kept};
 
-use super::workspace::rows_of;
+use super::items::rows_of;
 use crate::support::app::{App, BEGINNING, PASSWORD, claims, logged_events, root, text};
 use crate::support::links::{MAIL, NO_MAIL};
 

@@ -4,6 +4,7 @@ mod encryption;
 mod events;
 mod events_table;
 mod http_file;
+mod items;
 mod logs;
 mod mail;
 mod monitoring;
