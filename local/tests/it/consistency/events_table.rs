@@ -61,7 +61,10 @@ impl Watch<'_> {
                 Kept::InLogOnly => None,
                 Kept::UnderAccount => Some(user.unwrap()),
                 Kept::UnderAddress => Some(at_address(email)),
-                Kept::UnderEither if field("session_id").is_some() => Some(user.unwrap()),
+                // Of the account's token, or of an operator.
+                Kept::UnderEither if field("session_id").or(field("actor")).is_some() => {
+                    Some(user.unwrap())
+                }
                 Kept::UnderEither => Some(at_address(email)),
             };
             if let Some(subject) = subject {

@@ -301,7 +301,10 @@ fn alarms_watch_every_function_and_every_operation_of_the_store() {
         let file = file.unwrap();
         // No function scans: only the command line does, whose operator sees what fails.
         let of_the_command_line = ["account_scan.rs", "event_log.rs"];
-        if !of_the_command_line.iter().any(|name| file.file_name() == *name) {
+        if !of_the_command_line
+            .iter()
+            .any(|name| file.file_name() == *name)
+        {
             store += &fs::read_to_string(file.path()).unwrap();
         }
     }

@@ -272,7 +272,10 @@ async fn a_registration_a_change_of_address_and_a_deletion_are_listed() {
     let body = json!({"email": "zoe@example.com", "password": PASSWORD});
     ada.post("/email/change", body).send().await.expect(202);
     let token = app.mailed("email_change").await.unwrap();
-    let confirm = app.post("/email/change/confirm", json!({"token": token, "password": PASSWORD}));
+    let confirm = app.post(
+        "/email/change/confirm",
+        json!({"token": token, "password": PASSWORD}),
+    );
     confirm.send().await.expect(204);
     let moved = ["bob@example.com", "zoe@example.com"];
     assert_eq!(streamed(&store, None).await, moved);
@@ -392,7 +395,10 @@ async fn a_change_of_address_puts_the_account_into_the_directory_and_wins_over_t
     let body = json!({"email": "zoe@example.com", "password": PASSWORD});
     ada.post("/email/change", body).send().await.expect(202);
     let token = app.mailed("email_change").await.unwrap();
-    let confirm = app.post("/email/change/confirm", json!({"token": token, "password": PASSWORD}));
+    let confirm = app.post(
+        "/email/change/confirm",
+        json!({"token": token, "password": PASSWORD}),
+    );
     confirm.send().await.expect(204);
     assert!(!store.reindex_account(&read).await.unwrap());
     assert_eq!(streamed(&store, None).await, ["zoe@example.com"]);

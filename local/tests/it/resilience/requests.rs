@@ -236,8 +236,9 @@ async fn links_cost_the_requests_of_the_design() {
     let expected = [
         "BatchWriteItem 1", // the other session
         "Query 1",
-        // Link, both credentials, account, attempts at both addresses, the session; two events.
-        "TransactWriteItems 18",
+        // Link, both credentials, account, attempts at both addresses, the session; two events; in the
+        // directory, the old and the new entry.
+        "TransactWriteItems 20",
     ];
     assert_eq!(seen, expected);
 

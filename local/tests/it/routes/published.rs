@@ -162,7 +162,7 @@ async fn a_life(app: &App, bus: &mut Bus<'_>) {
     bus.expect(&id, &["session.started", "session.ended"]).await;
 
     let verified = app.mint(&id, Purpose::EmailVerification).await;
-    let verify = app.post("/email/verify", json!({ "token": verified }));
+    let verify = app.post("/email/verify", json!({"token": verified, "password": NEW}));
     verify.send().await.expect(204);
     bus.expect(&id, &["account.email_verified"]).await;
     let token = text(&login(NEW).await, "access_token");
@@ -172,7 +172,10 @@ async fn a_life(app: &App, bus: &mut Bus<'_>) {
     let asked = ["session.started", "account.email_change_requested"];
     bus.expect(&id, &asked).await;
     let token_of_mail = app.mailed("email_change").await.unwrap();
-    let moved = app.post("/email/change/confirm", json!({ "token": token_of_mail }));
+    let moved = app.post(
+        "/email/change/confirm",
+        json!({"token": token_of_mail, "password": NEW}),
+    );
     moved.send().await.expect(204);
     let moved = ["account.email_changed", "account.sessions_ended"];
     bus.expect(&id, &moved).await;
