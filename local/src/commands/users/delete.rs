@@ -30,8 +30,12 @@ pub(super) async fn run(target: &Target, asked: Delete) -> Result<(), Failure> {
     let account = target.account(&asked.account.account).await?;
     let named = named(&account);
     let sessions = sessions(target, &account).await?;
+    let sessions = match sessions {
+        1 => "1 session".to_owned(),
+        many => format!("{many} sessions"),
+    };
     let what = format!(
-        "the account {named}, with {sessions} sessions, in {}",
+        "the account {named}, with {sessions}, in {}",
         target.place()
     );
     if asked.dry_run {
