@@ -85,8 +85,11 @@ class Stack:
             except Exception as error:
                 error.add_note(f"while {name} ({kind}) was made")
                 raise
-        outputs = template.text.get("Outputs", {})
-        return {name: template.resolve(output["Value"], self.made) for name, output in outputs.items()}
+        return {
+            name: template.resolve(output["Value"], self.made)
+            for name, output in template.text.get("Outputs", {}).items()
+            if "Condition" not in output or template.conditions[output["Condition"]]
+        }
 
     def unique(self, name):
         """Returns a name as CloudFormation generates it."""
