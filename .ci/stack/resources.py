@@ -85,11 +85,7 @@ class Stack:
             except Exception as error:
                 error.add_note(f"while {name} ({kind}) was made")
                 raise
-        return {
-            name: template.resolve(output["Value"], self.made)
-            for name, output in template.text.get("Outputs", {}).items()
-            if "Condition" not in output or template.conditions[output["Condition"]]
-        }
+        return {name: template.resolve(value, self.made) for name, value in template.outputs().items()}
 
     def unique(self, name):
         """Returns a name as CloudFormation generates it."""

@@ -66,6 +66,15 @@ class Template:
                 return any(self.holds(argument) for argument in arguments)
         raise NotImplementedError(f"the condition {function}")
 
+    def outputs(self):
+        """Returns the values of the outputs that there are, not yet resolved."""
+        outputs = self.text.get("Outputs", {}).items()
+        return {
+            name: output["Value"]
+            for name, output in outputs
+            if "Condition" not in output or self.conditions[output["Condition"]]
+        }
+
     def order(self):
         """Yields the names of the resources, each after those that it refers to."""
         left = {name: self.references(resource) for name, resource in self.resources.items()}

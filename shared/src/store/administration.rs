@@ -158,8 +158,9 @@ impl Store {
     }
 
     /// Begins to delete an account, active or disabled. From then on nobody can log in or refresh,
-    /// the directory lists the account no longer, and the address is free. [`Store::finish_deletion`] does the rest; if nobody calls it, the
-    /// account's time to live removes the account. With `unchanged`, this is done only if operators
+    /// the directory lists the account no longer, and the address is free.
+    /// [`Store::finish_deletion`] does the rest; if nobody calls it, the account's time to live removes
+    /// the account. With `unchanged`, this is done only if operators
     /// would see the account as in `read`. `events` tell of it. If the deletion has begun already,
     /// nothing is written, and it counts as done.
     ///
