@@ -5,7 +5,7 @@
 
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{
-    ConditionCheck, Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    ConditionCheck, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 
 use super::accounts::{ACTIVE, DELETING, read_account};
@@ -186,24 +186,9 @@ impl Store {
                 .update_expression("SET #status = :deleting, expires_at = :end REMOVE directory")
                 .expression_attribute_values(":deleting", item::text(DELETING))
                 .expression_attribute_values(":end", item::number(now + Self::DELETION_SECONDS));
-            let credential = Delete::builder()
-                .table_name(&self.table)
-                .set_key(Some(Key::credential(&address).attributes()))
-                .condition_expression("password_epoch = :epoch AND user_id = :user")
-                .expression_attribute_values(":epoch", item::number(found.password_epoch))
-                .expression_attribute_values(":user", item::text(found.id.to_string()))
-                .build()
-                .map_err(incomplete(DELETE))?;
-            let attempts = Delete::builder()
-                .table_name(&self.table)
-                .set_key(Some(Key::attempts_at(&address).attributes()))
-                .build()
-                .map_err(incomplete(DELETE))?;
-            let actions = vec![
-                self.update(update, DELETE)?,
-                TransactWriteItem::builder().delete(credential).build(),
-                TransactWriteItem::builder().delete(attempts).build(),
-            ];
+            let credential = self.delete_credential(found, DELETE)?;
+            let attempts = self.forget_attempts(&address, DELETE)?;
+            let actions = vec![self.update(update, DELETE)?, credential, attempts];
             Ok((next, actions))
         };
         let was_done = |_: &Account, found: &Account| found.status == Status::Deleting;

@@ -2,12 +2,14 @@
 //! disclosed, so parallel guesses never get more tries than the limit.
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{
+    Delete, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
 
 use super::credentials::{Credential, read_credential};
 use super::item::{self, Attributes, ItemKind, Key, Reader, Writer};
 use super::sessions::read_session;
-use super::write::{carried_out, retry_conflicts};
+use super::write::{carried_out, incomplete, retry_conflicts};
 use super::{Store, StoreError, unavailable};
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::session::Session;
@@ -50,6 +52,20 @@ impl Store {
     /// The number of tries for a write that concurrent requests overtake. Each of those requests
     /// has reserved an attempt, and a source has at most 20.
     const ATTEMPTS_TO_RESERVE: u32 = 24;
+
+    /// Returns the action that forgets the attempts at an address, from its fingerprint.
+    pub(super) fn forget_attempts(
+        &self,
+        address: &str,
+        operation: &'static str,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .set_key(Some(Key::attempts_at(address).attributes()))
+            .build()
+            .map_err(incomplete(operation))?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
 
     /// Reads the records that are needed before a password is tried: the credential of the address,
     /// the attempts at the place, and the number of attempts of the source in this window at any

@@ -3,7 +3,7 @@
 
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    AttributeValue, Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 
 use super::accounts::ACTIVE;
@@ -66,6 +66,25 @@ impl Store {
         carried_out(answer, "replace the password's hash").map(drop)
     }
 
+    /// Returns the action that deletes the credential of an account, if it has the password that the
+    /// account had when it was read.
+    pub(super) fn delete_credential(
+        &self,
+        account: &Account,
+        operation: &'static str,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let address = account.email.fingerprint();
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .set_key(Some(Key::credential(&address).attributes()))
+            .condition_expression("password_epoch = :epoch AND user_id = :user")
+            .expression_attribute_values(":epoch", item::number(account.password_epoch))
+            .expression_attribute_values(":user", item::text(account.id.to_string()))
+            .build()
+            .map_err(incomplete(operation))?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+
     /// Replaces the password that was just verified with `new`, replaces the session of the request
     /// with `next`, which has another refresh token and the next epoch, and ends all other sessions
     /// of the account. They end at once, because their epoch differs from the account's from then
@@ -84,16 +103,7 @@ impl Store {
         const OPERATION: &str = "change the password";
         let before = item::number(account.password_epoch);
         let after = item::number(next.password_epoch);
-        let credential = Update::builder()
-            .set_key(Some(
-                Key::credential(&account.email.fingerprint()).attributes(),
-            ))
-            .update_expression("SET password = :new, password_epoch = :after")
-            .condition_expression("password_epoch = :before AND user_id = :user")
-            .expression_attribute_values(":new", item::text(new.to_phc()))
-            .expression_attribute_values(":before", before.clone())
-            .expression_attribute_values(":user", item::text(account.id.to_string()))
-            .expression_attribute_values(":after", after.clone())
+        let credential = next_password(account, new, next.password_epoch)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let owner = Update::builder()
             .set_key(Some(Key::account(account.id).attributes()))
@@ -133,6 +143,21 @@ impl Store {
             _ => Err(unavailable(OPERATION)(fault)),
         }
     }
+}
+
+/// Returns the update that replaces the password of an account, whatever it is, if it still is the one
+/// that the account had when it was read. The credential gets the epoch `after`.
+pub(super) fn next_password(account: &Account, new: &PasswordHash, after: u64) -> UpdateBuilder {
+    Update::builder()
+        .set_key(Some(
+            Key::credential(&account.email.fingerprint()).attributes(),
+        ))
+        .update_expression("SET password = :new, password_epoch = :after")
+        .condition_expression("password_epoch = :before AND user_id = :user")
+        .expression_attribute_values(":new", item::text(new.to_phc()))
+        .expression_attribute_values(":before", item::number(account.password_epoch))
+        .expression_attribute_values(":user", item::text(account.id.to_string()))
+        .expression_attribute_values(":after", item::number(after))
 }
 
 /// Returns the update that replaces a session's refresh token, whatever it is by now: if somebody

@@ -1,8 +1,6 @@
 //! The deletion of an account: its credential first, then its partition.
 
-use aws_sdk_dynamodb::types::{
-    Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
-};
+use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
 
 use super::accounts::{ACTIVE, DELETING};
 use super::item::{self, Attributes, ItemKind, Key};
@@ -52,14 +50,7 @@ impl Store {
     ) -> Result<Deletion, StoreError> {
         const OPERATION: &str = "delete the account";
         let address = account.email.fingerprint();
-        let credential = Delete::builder()
-            .table_name(&self.table)
-            .set_key(Some(Key::credential(&address).attributes()))
-            .condition_expression("password_epoch = :epoch AND user_id = :user")
-            .expression_attribute_values(":epoch", item::number(account.password_epoch))
-            .expression_attribute_values(":user", item::text(account.id.to_string()))
-            .build()
-            .map_err(incomplete(OPERATION))?;
+        let credential = self.delete_credential(account, OPERATION)?;
         let (mut owner, mut condition) = (
             Update::builder(),
             "#status = :active AND NOT contains(#roles, :admin)".to_owned(),
@@ -87,15 +78,11 @@ impl Store {
             .build()
             .map_err(incomplete(OPERATION))?;
         // The counts end with the account. They say from where its owner has logged in.
-        let attempts = Delete::builder()
-            .table_name(&self.table)
-            .set_key(Some(Key::attempts_at(&address).attributes()))
-            .build()
-            .map_err(incomplete(OPERATION))?;
+        let attempts = self.forget_attempts(&address, OPERATION)?;
         let mut actions = vec![
-            TransactWriteItem::builder().delete(credential).build(),
+            credential,
             TransactWriteItem::builder().update(owner).build(),
-            TransactWriteItem::builder().delete(attempts).build(),
+            attempts,
         ];
         actions.extend(self.event_actions(events)?);
         let Err(fault) = self.transact(actions).await else {

@@ -254,11 +254,7 @@ impl Store {
             None => owner.update_expression(format!("{sets} REMOVE email_typed, email_state")),
         };
         let owner = owner.build().map_err(incomplete(MOVE))?;
-        let old_attempts = Delete::builder()
-            .table_name(&self.table)
-            .set_key(Some(Key::attempts_at(&from).attributes()))
-            .build()
-            .map_err(incomplete(MOVE))?;
+        let old_attempts = self.forget_attempts(&from, MOVE)?;
         let new_attempts = Put::builder()
             .table_name(&self.table)
             .set_item(Some(write_attempts(key, attempts, &random::octets::<16>())))
@@ -269,7 +265,7 @@ impl Store {
             TransactWriteItem::builder().delete(old).build(),
             TransactWriteItem::builder().put(new).build(),
             TransactWriteItem::builder().update(owner).build(),
-            TransactWriteItem::builder().delete(old_attempts).build(),
+            old_attempts,
             TransactWriteItem::builder().put(new_attempts).build(),
         ];
         if let Some(session) = session {

@@ -9,8 +9,7 @@ use crate::domain::password::hash::PasswordHash;
 
 impl Store {
     /// Returns the hashes of the passwords of `accounts`, in any order. It takes one request for each
-    /// 100 accounts. An account whose credential
-    /// is being moved or deleted has none.
+    /// 100 accounts. An account whose credential is being moved or deleted has none.
     ///
     /// # Errors
     ///

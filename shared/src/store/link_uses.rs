@@ -4,6 +4,7 @@ use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
 
 use super::accounts::ACTIVE;
 use super::attempts::write_attempts;
+use super::credentials::next_password;
 use super::item::{self, Key};
 use super::links::is_use;
 use super::write::{incomplete, reasons, refuses};
@@ -36,18 +37,9 @@ impl Store {
         const OPERATION: &str = "reset the password";
         let use_id = random::octets();
         let before = item::number(account.password_epoch);
-        let after = item::number(account.password_epoch.saturating_add(1));
-        let credential = Update::builder()
+        let after = account.password_epoch.saturating_add(1);
+        let credential = next_password(account, new, after)
             .table_name(&self.table)
-            .set_key(Some(
-                Key::credential(&account.email.fingerprint()).attributes(),
-            ))
-            .update_expression("SET password = :new, password_epoch = :after")
-            .condition_expression("password_epoch = :before AND user_id = :user")
-            .expression_attribute_values(":new", item::text(new.to_phc()))
-            .expression_attribute_values(":before", before.clone())
-            .expression_attribute_values(":user", item::text(account.id.to_string()))
-            .expression_attribute_values(":after", after.clone())
             .build()
             .map_err(incomplete(OPERATION))?;
         let owner = Update::builder()
@@ -61,7 +53,7 @@ impl Store {
             .expression_attribute_values(":active", item::text(ACTIVE))
             .expression_attribute_values(":proven", item::boolean(true))
             .expression_attribute_values(":before", before)
-            .expression_attribute_values(":after", after)
+            .expression_attribute_values(":after", item::number(after))
             .build()
             .map_err(incomplete(OPERATION))?;
         let attempts = Put::builder()

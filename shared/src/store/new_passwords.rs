@@ -1,8 +1,9 @@
 //! Passwords that operators set.
 
-use aws_sdk_dynamodb::types::{Delete, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 
 use super::accounts::DELETING;
+use super::credentials::next_password;
 use super::item::{self, Key};
 use super::write::{incomplete, reasons, refuses};
 use super::{Store, StoreError, unavailable};
@@ -28,16 +29,9 @@ impl Store {
         const OPERATION: &str = "set the password";
         let address = read.email.fingerprint();
         let before = item::number(read.password_epoch);
-        let after = item::number(read.password_epoch.saturating_add(1));
-        let credential = Update::builder()
+        let after = read.password_epoch.saturating_add(1);
+        let credential = next_password(read, new, after)
             .table_name(&self.table)
-            .set_key(Some(Key::credential(&address).attributes()))
-            .update_expression("SET password = :new, password_epoch = :after")
-            .condition_expression("password_epoch = :before AND user_id = :user")
-            .expression_attribute_values(":new", item::text(new.to_phc()))
-            .expression_attribute_values(":before", before.clone())
-            .expression_attribute_values(":user", item::text(read.id.to_string()))
-            .expression_attribute_values(":after", after.clone())
             .build()
             .map_err(incomplete(OPERATION))?;
         let owner = Update::builder()
@@ -48,18 +42,14 @@ impl Store {
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":deleting", item::text(DELETING))
             .expression_attribute_values(":before", before)
-            .expression_attribute_values(":after", after)
+            .expression_attribute_values(":after", item::number(after))
             .build()
             .map_err(incomplete(OPERATION))?;
-        let attempts = Delete::builder()
-            .table_name(&self.table)
-            .set_key(Some(Key::attempts_at(&address).attributes()))
-            .build()
-            .map_err(incomplete(OPERATION))?;
+        let attempts = self.forget_attempts(&address, OPERATION)?;
         let mut actions = vec![
             TransactWriteItem::builder().update(credential).build(),
             TransactWriteItem::builder().update(owner).build(),
-            TransactWriteItem::builder().delete(attempts).build(),
+            attempts,
         ];
         actions.extend(self.event_actions(events)?);
         let Err(fault) = self.transact(actions).await else {
