@@ -191,7 +191,7 @@ pub fn rfc3339_millis(millis: u64) -> String {
 mod tests {
     use super::*;
 
-    fn ada() -> Account {
+    pub(super) fn ada() -> Account {
         let new = NewAccount {
             email: Email::parse("Ada@example.com").unwrap(),
             first_name: Name::parse("Ada").unwrap(),

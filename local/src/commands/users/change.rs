@@ -51,36 +51,32 @@ pub(super) struct Claims {
 
 /// Disables an account.
 pub(super) async fn disable(target: &Target, asked: One) -> Result<(), Failure> {
-    let account = target.account(&asked.account.account).await?;
-    let change = AccountChange {
-        status: Some(Status::Disabled),
-        ..AccountChange::default()
-    };
     let sentences = Sentences {
         done: "Disabled, and ended all sessions of,",
         already: "is disabled already",
     };
-    apply(
-        target,
-        &account,
-        change,
-        &asked.sure,
-        asked.format,
-        &sentences,
-    )
-    .await
+    set_status(target, asked, Status::Disabled, &sentences).await
 }
 
 /// Enables an account.
 pub(super) async fn enable(target: &Target, asked: One) -> Result<(), Failure> {
-    let account = target.account(&asked.account.account).await?;
-    let change = AccountChange {
-        status: Some(Status::Active),
-        ..AccountChange::default()
-    };
     let sentences = Sentences {
         done: "Enabled",
         already: "is active already",
+    };
+    set_status(target, asked, Status::Active, &sentences).await
+}
+
+async fn set_status(
+    target: &Target,
+    asked: One,
+    status: Status,
+    sentences: &Sentences,
+) -> Result<(), Failure> {
+    let account = target.account(&asked.account.account).await?;
+    let change = AccountChange {
+        status: Some(status),
+        ..AccountChange::default()
     };
     apply(
         target,
@@ -88,7 +84,7 @@ pub(super) async fn enable(target: &Target, asked: One) -> Result<(), Failure> {
         change,
         &asked.sure,
         asked.format,
-        &sentences,
+        sentences,
     )
     .await
 }

@@ -203,19 +203,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::account::NewAccount;
-    use crate::domain::email::Email;
+    use crate::domain::account::tests::ada;
     use crate::domain::session::Device;
-
-    fn ada() -> Account {
-        let new = NewAccount {
-            email: Email::parse("Ada@example.com").unwrap(),
-            first_name: Name::parse("Ada").unwrap(),
-            last_name: Name::parse("Lovelace").unwrap(),
-            locale: None,
-        };
-        Account::open(new, 1_700_000_000_123)
-    }
 
     #[test]
     fn an_operator_sees_what_its_owner_sees_and_status_and_claims() {
