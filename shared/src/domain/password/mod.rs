@@ -3,6 +3,7 @@
 pub mod hash;
 mod hash_memory;
 pub mod hasher;
+pub mod legacy;
 mod policy;
 
 #[cfg(test)]

@@ -1,0 +1,1 @@
+//! The exports of other systems, read as streams in constant memory.
