@@ -6,15 +6,29 @@
 //! [`LegacyScheme::work`] refuses what is too costly before anything is computed.
 
 mod algorithm;
+mod argon2;
+mod bcrypt;
 mod derivation;
+mod firebase;
+mod iterated;
 mod octets;
+mod pbkdf2;
+mod scrypt;
+mod scrypt_file;
 mod secrets;
 mod step;
 mod work;
 
 pub use algorithm::{Algorithm, Encoding};
+pub use argon2::{Argon2Kind, LegacyArgon2};
+pub use bcrypt::Bcrypt;
 pub use derivation::Derivation;
+pub use firebase::Firebase;
+pub use iterated::Iterated;
 pub use octets::Octets;
+pub use pbkdf2::Pbkdf2;
+pub use scrypt::Scrypt;
+pub use scrypt_file::ScryptFile;
 pub use secrets::{SecretName, Secrets};
 pub use step::{HmacKey, Step};
 pub use work::{TooCostly, Work};
