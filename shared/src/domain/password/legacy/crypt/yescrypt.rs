@@ -27,6 +27,11 @@ struct Cost {
 }
 
 impl Yescrypt {
+    /// Returns whether the parameters are ones that are computed here.
+    pub fn is_usable(&self) -> bool {
+        self.cost().is_some()
+    }
+
     /// Returns the work, which is endless if the parameters are unusable.
     pub(super) fn work(&self) -> Work {
         let Some(Cost { mode, n, r, p, t }) = self.cost() else {
