@@ -52,6 +52,28 @@ pub(super) fn objects(
     }
 }
 
+/// Hands over the rows of tables: of the members `lists` of an object that is the whole file.
+///
+/// # Errors
+///
+/// Returns the same errors as [`objects`].
+pub(super) fn tables(
+    path: &Path,
+    lists: &[&str],
+    each: &mut dyn FnMut(Item<'_>) -> Flow,
+) -> Result<(), ExportError> {
+    if input::first_octet(path)? == Some(b'[') {
+        let detail = "it is a list, and not an object of tables";
+        return Err(ExportError::Other(detail.to_owned()));
+    }
+    Elements {
+        octets: input::open(path)?,
+        lists,
+        found: false,
+    }
+    .walk(each)
+}
+
 /// Hands over the objects of a file that has one a line.
 pub(super) fn lines(
     path: &Path,

@@ -21,7 +21,7 @@ const PASSWORDS: [&str; 4] = [
 pub(super) fn read(path: &Path, _: &Options, each: Each<'_>) -> Result<(), ExportError> {
     let keys = keys(path)?;
     let mut file = Again::open(path)?;
-    json::objects(path, &USERS, &mut |item| {
+    json::tables(path, &USERS, &mut |item| {
         let line = item.line;
         Ok(each(match item.object {
             Ok(user) => entry(line, &user, &keys, &mut file)?,
@@ -32,7 +32,7 @@ pub(super) fn read(path: &Path, _: &Options, each: Each<'_>) -> Result<(), Expor
 
 fn keys(path: &Path) -> Result<Places, ExportError> {
     let mut keys = Places::default();
-    let walked = json::objects(path, &KEYS, &mut |item| {
+    let walked = json::tables(path, &KEYS, &mut |item| {
         let key = item.object.unwrap_or_default();
         if let Some(user) = owner(&key) {
             keys.add(&user, item.offset);

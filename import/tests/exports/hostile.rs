@@ -44,7 +44,7 @@ fn a_broken_line_is_one_fault_and_the_next_line_is_read() {
         assert_eq!([broken, text, deep], [&["broken"]; 3]);
         assert_eq!(long, &["too-long"]);
         if system == System::Latchkey {
-            assert_eq!(second, &["unknown", "wrong-type"]);
+            assert_eq!(second, &["wrong-type", "unknown"]);
         }
     }
 }
@@ -189,7 +189,9 @@ fn a_missing_column_or_table_is_named() {
     .unwrap_err();
     assert!(error.to_string().contains("account"), "{error}");
     let error = read(System::BetterAuth, "{\"account\": [{\"userId\": \"1\"}]}").unwrap_err();
-    assert!(error.to_string().contains("user"), "{error}");
+    assert!(error.to_string().contains("list user or users"), "{error}");
+    let error = read(System::Lucia, "[{\"email\": \"a@b.example\"}]").unwrap_err();
+    assert!(error.to_string().contains("tables"), "{error}");
     let error = read(System::WordPress, "INSERT INTO `wp_posts` VALUES (1);").unwrap_err();
     assert!(error.to_string().contains("wp_users"), "{error}");
     let error = read(

@@ -367,7 +367,7 @@ fn cognito_s_users_keep_the_identifier_of_their_tokens() {
     let csv = "cognito:username,name,email,email_verified,cognito:mfa_enabled,phone_number\n\
         66de69e2-2ccb-49b9-a953-2e071eb1a751,Ada Example,ada@example.com,TRUE,true,+1555\n";
     let entry = only(System::Cognito, csv);
-    assert_eq!(members(&entry)["external_id"], subject);
+    assert_eq!(members(&entry)["id"], subject);
     assert_eq!(members(&entry)["email_verified"], true);
     assert_eq!(omitted(&entry), ["phone", "second-factor"]);
 }
