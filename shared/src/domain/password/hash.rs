@@ -37,6 +37,27 @@ impl PasswordHash {
         }
     }
 
+    /// Parses an Argon2id hash that another system made. It may cost more than ours, and have more
+    /// lanes.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the text is not a PHC string of Argon2id version 19, has no salt or
+    /// hash, or has other parameters than memory, passes and lanes.
+    pub fn imported(text: &str) -> Result<Self, UnusableHash> {
+        let hash = phc::PasswordHash::new(text).map_err(|_| UnusableHash)?;
+        let stored = Self(hash);
+        let (params, _, _) = stored.parts()?;
+        let ours = stored.0.algorithm == Algorithm::Argon2id.ident()
+            && stored.0.version == Some(Version::V0x13.into())
+            && params.keyid().is_empty()
+            && params.data().is_empty();
+        match ours {
+            true => Ok(stored),
+            false => Err(UnusableHash),
+        }
+    }
+
     /// Returns the PHC string to store.
     pub fn to_phc(&self) -> String {
         self.0.to_string()
