@@ -78,7 +78,9 @@ pub(super) fn portable(stored: &str) -> Parsed {
 
 /// Decodes 43 characters: 258 bits of a SHA-512.
 fn drupal_digest(hash: &str) -> Option<Vec<u8>> {
-    let (most, last) = hash.split_at_checked(42).filter(|(_, last)| last.len() == 1)?;
+    let (most, last) = hash
+        .split_at_checked(42)
+        .filter(|(_, last)| last.len() == 1)?;
     // A group of two characters would be one octet; these three have two octets and two bits.
     let (whole, two) = most.split_at_checked(40)?;
     let mut octets = crypt64::decode(whole, Order::LowFirst)?;
@@ -148,7 +150,10 @@ fn hex_digest(algorithm: Algorithm, mut steps: Vec<Step>, stored: &str) -> Parse
 }
 
 fn mediawiki(stored: &str) -> Parsed {
-    let (kind, rest) = match stored.strip_prefix(':').and_then(|rest| rest.split_once(':')) {
+    let (kind, rest) = match stored
+        .strip_prefix(':')
+        .and_then(|rest| rest.split_once(':'))
+    {
         Some(split) => split,
         None if stored.is_empty() => return Ok(OldPassword::Unusable),
         None => return refuse("does not begin with a type between colons"),
@@ -205,7 +210,12 @@ fn mediawiki_pbkdf2([name, rounds, length]: [&str; 3], salt: &str, hash: &str) -
     if u32::try_from(octets.len()) != Ok(number(length)?) {
         return refuse("has a digest of another length than it says");
     }
-    pbkdf2(algorithm(name)?, number(rounds)?, Base64::Padded.decode(salt)?, octets)
+    pbkdf2(
+        algorithm(name)?,
+        number(rounds)?,
+        Base64::Padded.decode(salt)?,
+        octets,
+    )
 }
 
 /// Parses `9$SALT$HASH`: a bcrypt whose cost has no leading zero.
@@ -236,12 +246,20 @@ fn dokuwiki(stored: &str) -> Parsed {
     match stored {
         _ if stored.starts_with("U$") => drupal(stored),
         _ if stored.starts_with("$apr1$") => crypt::any(stored),
-        _ if ["$S$", "$P$", "$H$"].iter().any(|kind| stored.starts_with(kind)) => portable(stored),
+        _ if ["$S$", "$P$", "$H$"]
+            .iter()
+            .any(|kind| stored.starts_with(kind)) =>
+        {
+            portable(stored)
+        }
         _ if stored.starts_with("{SSHA}") || stored.starts_with("{SMD5}") => {
             ldap::plain_or_salted(stored)
         }
         _ if stored.starts_with(":B:") => mediawiki(stored),
-        _ if ["pbkdf2_sha", "sha1$", "md5$"].iter().any(|kind| stored.starts_with(kind)) => {
+        _ if ["pbkdf2_sha", "sha1$", "md5$"]
+            .iter()
+            .any(|kind| stored.starts_with(kind)) =>
+        {
             django::old(stored)
         }
         _ if stored.starts_with("PBKDF2SHA") => {

@@ -5,7 +5,7 @@ use shared::domain::password::legacy::{Algorithm, Crypt, Derivation, Octets, Ste
 
 use super::common::{Parsed, after_steps, bcrypt, digest, scrypt};
 use super::text::{lower_hex, number, parts, refuse, text};
-use super::{Format, FormError, OldPassword, ldap};
+use super::{FormError, Format, OldPassword, ldap};
 
 pub(super) const FORMATS: &[Format] = &[
     Format {
@@ -44,7 +44,9 @@ pub(super) fn c_string(stored: &str) -> Parsed {
 
 /// Parses any hash of crypt(3).
 pub(super) fn any(stored: &str) -> Parsed {
-    let kind = stored.strip_prefix('$').and_then(|rest| rest.split(['$', ',']).next());
+    let kind = stored
+        .strip_prefix('$')
+        .and_then(|rest| rest.split(['$', ',']).next());
     match kind {
         None if stored.starts_with('_') => bsdi(stored),
         None => des(stored),
@@ -120,7 +122,10 @@ fn bsdi(stored: &str) -> Parsed {
     let (rounds, salt) = (crypt_number(rounds)?, crypt_number(salt)?);
     match rounds {
         0 => refuse("has no rounds"),
-        _ => crypt(Crypt::Bsdi { rounds, salt }, decode(hash, Order::HighFirst, 8)?),
+        _ => crypt(
+            Crypt::Bsdi { rounds, salt },
+            decode(hash, Order::HighFirst, 8)?,
+        ),
     }
 }
 
@@ -155,8 +160,14 @@ fn sha2(stored: &str) -> Parsed {
     }
     let salt = salt_of(salt, 16)?;
     match kind {
-        "5" => crypt(Crypt::Sha256 { rounds, salt }, permuted(hash, &sha256_places())?),
-        _ => crypt(Crypt::Sha512 { rounds, salt }, permuted(hash, &sha512_places())?),
+        "5" => crypt(
+            Crypt::Sha256 { rounds, salt },
+            permuted(hash, &sha256_places())?,
+        ),
+        _ => crypt(
+            Crypt::Sha512 { rounds, salt },
+            permuted(hash, &sha512_places())?,
+        ),
     }
 }
 
@@ -195,7 +206,13 @@ fn sha1(stored: &str) -> Parsed {
     let rounds = number(rounds)?;
     match rounds {
         0 => refuse("has no rounds"),
-        _ => crypt(Crypt::Sha1 { rounds, salt: salt_of(salt, 64)? }, octets),
+        _ => crypt(
+            Crypt::Sha1 {
+                rounds,
+                salt: salt_of(salt, 64)?,
+            },
+            octets,
+        ),
     }
 }
 
@@ -214,7 +231,10 @@ fn sun(stored: &str) -> Parsed {
         return refuse("has a salt that is too long");
     }
     let settings = settings.to_owned();
-    crypt(Crypt::Sun { rounds, settings }, permuted(hash, &MD5_PLACES)?)
+    crypt(
+        Crypt::Sun { rounds, settings },
+        permuted(hash, &MD5_PLACES)?,
+    )
 }
 
 /// Parses FreeBSD's `$3$$hash`.
@@ -231,9 +251,12 @@ fn nt(stored: &str) -> Parsed {
 /// digest.
 fn scrypt7(stored: &str) -> Parsed {
     let [_, _, settings, hash] = parts(stored, '$')?;
-    let (Some(n), Some(r), Some(p), Some(salt)) =
-        (settings.get(..1), settings.get(1..6), settings.get(6..11), settings.get(11..))
-    else {
+    let (Some(n), Some(r), Some(p), Some(salt)) = (
+        settings.get(..1),
+        settings.get(1..6),
+        settings.get(6..11),
+        settings.get(11..),
+    ) else {
         return refuse("is too short");
     };
     let ln = u8::try_from(crypt_number(n)?).unwrap_or(u8::MAX);
@@ -255,7 +278,10 @@ fn yescrypt(stored: &str) -> Parsed {
     if !yescrypt.is_usable() {
         return refuse("has parameters of yescrypt that are not computed here");
     }
-    crypt(Crypt::Yescrypt(yescrypt), decode(hash, Order::LowFirst, 32)?)
+    crypt(
+        Crypt::Yescrypt(yescrypt),
+        decode(hash, Order::LowFirst, 32)?,
+    )
 }
 
 #[cfg(test)]

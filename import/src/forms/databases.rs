@@ -59,7 +59,10 @@ fn mysql(stored: &str) -> Parsed {
 pub(super) fn mysql41(stored: &str) -> Parsed {
     let octets = hex(after(stored, "*")?)?;
     match octets.len() == Algorithm::Sha1.length() {
-        true => steps_only(vec![raw_of(Algorithm::Sha1), raw_of(Algorithm::Sha1)], octets),
+        true => steps_only(
+            vec![raw_of(Algorithm::Sha1), raw_of(Algorithm::Sha1)],
+            octets,
+        ),
         false => refuse("has a digest of a wrong length"),
     }
 }

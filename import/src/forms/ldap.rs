@@ -1,14 +1,10 @@
 //! Directories and mail servers, which put the scheme between braces.
 
-use shared::domain::password::legacy::{
-    Algorithm, Derivation, Mysql323, Scram, Step,
-};
+use shared::domain::password::legacy::{Algorithm, Derivation, Mysql323, Scram, Step};
 
-use super::common::{
-    Parsed, after_steps, algorithm, argon2, digest, pbkdf2, raw_of, steps_only,
-};
+use super::common::{Parsed, after_steps, algorithm, argon2, digest, pbkdf2, raw_of, steps_only};
 use super::text::{Base64, hex, lower_hex, number, parts, refuse, text};
-use super::{Format, FormError, crypt, databases, passlib};
+use super::{FormError, Format, crypt, databases, passlib};
 
 pub(super) const FORMATS: &[Format] = &[
     Format {
@@ -86,10 +82,7 @@ fn hash_function(algorithm: Algorithm, salted: bool, octets: Vec<u8>) -> Parsed 
     };
     let steps = match (salted, salt) {
         (false, []) => vec![raw_of(algorithm)],
-        (true, [_, ..]) => vec![
-            Step::Append(super::common::salt(salt)?),
-            raw_of(algorithm),
-        ],
+        (true, [_, ..]) => vec![Step::Append(super::common::salt(salt)?), raw_of(algorithm)],
         (false, _) => return refuse("has a digest of a wrong length"),
         (true, []) => return refuse("has no salt"),
     };
@@ -227,7 +220,11 @@ pub(super) fn scram_of(
     let [stored_key, server_key] = keys;
     let (stored_key, server_key) = (stored_key?, server_key?);
     let length = algorithm.length();
-    if rounds == 0 || [&stored_key, &server_key].iter().any(|key| key.len() != length) {
+    if rounds == 0
+        || [&stored_key, &server_key]
+            .iter()
+            .any(|key| key.len() != length)
+    {
         return refuse("is not a SCRAM of its hash function");
     }
     let scram = Scram {

@@ -4,14 +4,20 @@
 //! would be.
 
 mod aspnet;
+mod cms;
 mod common;
+mod crypt;
+mod databases;
 mod django;
 mod firebase;
 mod flask;
 mod java;
 mod javascript;
 mod kratos;
+mod ldap;
 mod passlib;
+mod passlib_old;
+mod php;
 mod python;
 mod ruby;
 mod spring;
@@ -84,6 +90,12 @@ const FAMILIES: &[&[Format]] = &[
     spring::FORMATS,
     java::FORMATS,
     aspnet::FORMATS,
+    crypt::FORMATS,
+    php::FORMATS,
+    cms::FORMATS,
+    ldap::FORMATS,
+    databases::FORMATS,
+    passlib_old::FORMATS,
 ];
 
 /// Returns all formats.

@@ -2,30 +2,30 @@
 
 use shared::domain::password::legacy::{Algorithm, Derivation, Mysql323, Pbkdf2, Step};
 
-use super::common::{Parsed, after_steps, algorithm, digest, salt};
-use super::text::{Base64, number, parts, refuse, text};
-use super::{Format, OldPassword, cms, crypt, databases, ldap, passlib};
+use super::common::{Parsed, after_steps, algorithm, digest, raw_of, salt, steps_only};
+use super::text::{Base64, hex, number, parts, refuse, text};
+use super::{Format, OldPassword, cms, crypt, databases, ldap};
 
 pub(super) const FORMATS: &[Format] = &[
     Format {
         name: "passlib:hex_md5",
         about: "passlib: hex_md5",
-        parse: |stored, site| passlib::hex_digest("md5", stored, site),
+        parse: |stored, _| hex_digest("md5", text(stored)?),
     },
     Format {
         name: "passlib:hex_sha1",
         about: "passlib: hex_sha1",
-        parse: |stored, site| passlib::hex_digest("sha1", stored, site),
+        parse: |stored, _| hex_digest("sha1", text(stored)?),
     },
     Format {
         name: "passlib:hex_sha256",
         about: "passlib: hex_sha256",
-        parse: |stored, site| passlib::hex_digest("sha256", stored, site),
+        parse: |stored, _| hex_digest("sha256", text(stored)?),
     },
     Format {
         name: "passlib:hex_sha512",
         about: "passlib: hex_sha512",
-        parse: |stored, site| passlib::hex_digest("sha512", stored, site),
+        parse: |stored, _| hex_digest("sha512", text(stored)?),
     },
     Format {
         name: "passlib:mysql323",
@@ -61,6 +61,15 @@ pub(super) fn old(stored: &str) -> Parsed {
     }
 }
 
+/// Parses a digest in hexadecimal digits.
+fn hex_digest(name: &str, stored: &str) -> Parsed {
+    let (algorithm, octets) = (algorithm(name)?, hex(stored)?);
+    match octets.len() == algorithm.length() {
+        true => steps_only(vec![raw_of(algorithm)], octets),
+        false => refuse("has a digest of a wrong length"),
+    }
+}
+
 /// Parses a hash of crypt(3), for which passlib refuses passwords with a NUL.
 pub(super) fn des_crypt(stored: &str) -> Parsed {
     after_steps(vec![Step::RefuseNul], crypt::any(stored))
@@ -74,7 +83,9 @@ fn scram(stored: &str) -> Parsed {
         let all = hashes.split(',').filter_map(|each| each.split_once('='));
         all.into_iter().find(|&(each, _)| each == name)
     };
-    let found = ["sha-256", "sha-512", "sha-224", "sha-384", "sha-1"].into_iter().find_map(of);
+    let found = ["sha-256", "sha-512", "sha-224", "sha-384", "sha-1"]
+        .into_iter()
+        .find_map(of);
     let Some((name, hash)) = found else {
         return refuse("has no digest of a known hash function");
     };
@@ -91,5 +102,9 @@ fn scram(stored: &str) -> Parsed {
         salt_secret: None,
         length: u32::try_from(octets.len()).unwrap_or(u32::MAX),
     };
-    digest(vec![Step::SaslprepOrRefuse], Derivation::Pbkdf2(pbkdf2), octets)
+    digest(
+        vec![Step::SaslprepOrRefuse],
+        Derivation::Pbkdf2(pbkdf2),
+        octets,
+    )
 }

@@ -5,7 +5,7 @@ use shared::domain::password::legacy::{Algorithm, Derivation, Encoding, Iterated
 
 use super::common::{Parsed, after_steps, algorithm, argon2, digest, pbkdf2};
 use super::text::{Base64, field, lower_hex, number_field, optional, refuse, text};
-use super::{Format, FormError, crypt};
+use super::{FormError, Format, crypt};
 
 pub(super) const FORMATS: &[Format] = &[
     Format {
@@ -78,9 +78,8 @@ fn message_digest(stored: &Value) -> Parsed {
         _ => vec![Step::Append(super::common::salt(format!("{{{salt}}}"))?)],
     };
     let iterated = Iterated {
-        algorithm,
-        rounds,
         salted: true,
+        ..Iterated::plain(algorithm, rounds)
     };
     digest(steps, Derivation::Iterated(iterated), octets)
 }

@@ -54,7 +54,9 @@ impl Derive for Phpass {
                     let both = Md5::new_with_prefix(first).chain_update(password);
                     <[u8; 16]>::from(both.finalize())
                 };
-                (0..rounds).fold(of(&self.salt.0), |digest, _| of(&digest)).to_vec()
+                (0..rounds)
+                    .fold(of(&self.salt.0), |digest, _| of(&digest))
+                    .to_vec()
             }
             true => {
                 let of = |first: &[u8]| {

@@ -89,7 +89,11 @@ mod tests {
             let signature = algorithm.hmac(stored.expose_secret(), messages.as_bytes());
             let proof = STANDARD.decode(proof).unwrap();
             let key: Vec<u8> = signature.iter().zip(proof).map(|(a, b)| a ^ b).collect();
-            assert_eq!(algorithm.digest(&key), stored.expose_secret(), "{algorithm:?}");
+            assert_eq!(
+                algorithm.digest(&key),
+                stored.expose_secret(),
+                "{algorithm:?}"
+            );
         }
     }
 }

@@ -97,12 +97,14 @@ impl Crypt {
             Self::Sha1 { rounds: count, .. } => {
                 Work::of(rounds(*count), 2 * Algorithm::Sha1.nanos())
             }
-            Self::Sha256 { rounds: count, .. } => {
-                Work::of(rounds(*count), blocks(2, 48, 64) * Algorithm::Sha256.nanos())
-            }
-            Self::Sha512 { rounds: count, .. } => {
-                Work::of(rounds(*count), blocks(2, 80, 128) * Algorithm::Sha512.nanos())
-            }
+            Self::Sha256 { rounds: count, .. } => Work::of(
+                rounds(*count),
+                blocks(2, 48, 64) * Algorithm::Sha256.nanos(),
+            ),
+            Self::Sha512 { rounds: count, .. } => Work::of(
+                rounds(*count),
+                blocks(2, 80, 128) * Algorithm::Sha512.nanos(),
+            ),
             Self::Sun { rounds: count, .. } => {
                 // Every other round hashes the soliloquy, too.
                 let rounds = rounds(*count).saturating_add(u64::from(md5::SUN_ROUNDS));
@@ -144,9 +146,7 @@ impl Derive for Crypt {
                 let wide: Vec<u8> = password.iter().flat_map(|&octet| [octet, 0]).collect();
                 Algorithm::Md4.digest(&wide)
             }
-            Self::Yescrypt(yescrypt) => {
-                yescrypt.digest(password).ok_or(LegacyError::Unusable)?
-            }
+            Self::Yescrypt(yescrypt) => yescrypt.digest(password).ok_or(LegacyError::Unusable)?,
         };
         Ok(Some(digest.into()))
     }

@@ -129,7 +129,17 @@ fn yescrypt(params: &str, salt: &str, gost: bool) -> Crypt {
 #[test]
 fn parameters_of_yescrypt_that_nobody_writes_are_unusable() {
     for params in [
-        "", "j", "j9", "jzzzzzzz9T", "j9T.", "j953/2", "jC559", "k9T", "j9T/", "j.T", "$",
+        "",
+        "j",
+        "j9",
+        "jzzzzzzz9T",
+        "j9T.",
+        "j953/2",
+        "jC559",
+        "k9T",
+        "j9T/",
+        "j.T",
+        "$",
     ] {
         let crypt = yescrypt(params, "", false);
         assert!(crypt.work().bounded().is_err(), "{params}");

@@ -1,8 +1,8 @@
 //! yescrypt, and libxcrypt's gost-yescrypt.
 
+use ::yescrypt::{Mode, Params};
 use secrecy::zeroize::Zeroizing;
 use serde::{Deserialize, Serialize};
-use ::yescrypt::{Mode, Params};
 
 use super::super::{Algorithm, Work, crypt64};
 
