@@ -5,7 +5,7 @@ use shared::domain::{Account, CustomClaims, Email, Locale, Name, Role, Status, U
 
 use super::date;
 use super::{Fault, Record, User};
-use crate::forms::{self, OldPassword, Site};
+use crate::forms::{self, FormError, FormReason, OldPassword, Site};
 
 /// The length of the longest identifier of another system, in octets.
 const MAX_EXTERNAL_ID: usize = 256;
@@ -205,12 +205,14 @@ impl Record {
             }
         }
         let password = forms::parse(format, stored, &site);
-        let refused = |error: forms::FormError| {
-            faults.push(Fault::new(
-                "password_hash",
-                "unusable-password",
-                error.to_string(),
-            ));
+        let refused = |error: FormError| {
+            let (field, code) = match error.reason {
+                FormReason::UnknownFormat => ("password_format", "unknown-format"),
+                FormReason::NoSecret => ("password_secret", "no-secret"),
+                FormReason::TooCostly => ("password_hash", "too-costly"),
+                FormReason::Unusable => ("password_hash", "unusable-password"),
+            };
+            faults.push(Fault::new(field, code, error.detail));
         };
         password.map_err(refused).ok()
     }

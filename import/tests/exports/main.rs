@@ -1,6 +1,7 @@
 //! Reads exports: samples that the systems wrote, and files that are broken or hostile.
 
 mod hostile;
+mod passwords;
 mod samples;
 mod systems;
 
