@@ -190,7 +190,7 @@ fn judge(range: std::ops::Range<Duration>) {
         let row = row(line).unwrap_or_else(|| panic!("no row for {line:?}"));
         let (site, secrets) = site_and_secrets(row.secret.as_ref());
         let (work, verdict) = match forms::parse(row.format, &row.stored, &site) {
-            Err(error) => (Duration::ZERO, Verdict::Refused(error.0)),
+            Err(error) => (Duration::ZERO, Verdict::Refused(error.detail)),
             Ok(parsed) => {
                 let work = time(&parsed);
                 if !range.contains(&work) {
