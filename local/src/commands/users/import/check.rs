@@ -1,22 +1,20 @@
 //! From a record to the account that it becomes.
 
-use import::forms::{OldPassword, Site};
+use import::exports::{Entry, System};
+use import::forms::OldPassword;
 use import::{Fault, Record, User};
-use shared::domain::password::legacy::{Derivation, LegacyScheme, Work};
+use shared::domain::password::legacy::{Derivation, LegacyScheme, SecretName, Step, Work};
 use shared::domain::password::stored::{Absent, Imported, StoredPassword};
 use shared::domain::{Account, ExternalId, Hasher, UserId};
 use shared::tokens::TokenSize;
 
 use super::super::super::Failure;
 use super::repeats::Repeats;
-use super::source::Given;
 
 /// What a record has to satisfy.
 pub(super) struct Rules {
-    /// The name of the system that wrote the export.
-    pub(super) system: String,
-    /// The settings of the old site.
-    pub(super) site: Site,
+    /// The system that wrote the export.
+    pub(super) system: System,
     /// The limit on access tokens.
     pub(super) tokens: TokenSize,
     /// The time of the import, in seconds since the epoch.
@@ -36,32 +34,34 @@ pub(super) struct Candidate {
 }
 
 impl Rules {
-    /// Returns the account that a record becomes, or the record with all its faults.
-    pub(super) fn check(&self, given: Given) -> Result<Candidate, Record> {
-        let Given { record, mut faults } = given;
-        if self.repeats.has_address(&record) {
-            faults.push(fault(
+    /// Returns the account that an entry becomes, or its record with all faults.
+    pub(super) fn check(&self, entry: Entry) -> Result<Candidate, Box<Record>> {
+        let record = entry.record.clone();
+        let is_repeated = self.repeats.has_address(&record);
+        let mut faults = Vec::new();
+        if is_repeated {
+            faults.push(Fault::new(
                 "email",
                 "duplicate-address",
                 "other records of this file have the address too, perhaps in another letter case",
             ));
         }
-        let user = match record.clone().parse(&self.site) {
+        let user = match entry.parse() {
             Ok(user) => user,
-            Err((_, found)) => {
-                faults.extend(found);
-                return Err(refused(record, faults));
+            Err(mut refused) => {
+                refused.faults.extend(faults);
+                return Err(refused);
             }
         };
         if self.repeats.has_id(user.id) {
             let detail = "other records of this file have the identifier too";
-            faults.push(fault("id", "duplicate-id", detail));
+            faults.push(Fault::new("id", "duplicate-id", detail));
         }
-        let (account, password) = self.account(user);
+        let (account, password) = self.account(user, &mut faults);
         if !self.tokens.fits(&account, None) {
             let detail = "the access tokens of the account would be too long: it has too many \
                           roles or claims";
-            faults.push(fault("claims", "too-long", detail));
+            faults.push(Fault::new("claims", "too-long", detail));
         }
         match faults.is_empty() {
             true => Ok(Candidate {
@@ -69,20 +69,26 @@ impl Rules {
                 account,
                 password,
             }),
-            false => Err(refused(record, faults)),
+            false => Err(Box::new(Record { faults, ..record })),
         }
     }
 
-    fn account(&self, user: User) -> (Account, Option<OldPassword>) {
+    fn account(&self, user: User, faults: &mut Vec<Fault>) -> (Account, Option<OldPassword>) {
+        let external_id = user.external_id.as_deref();
         let id = user.id.unwrap_or_else(|| {
-            let external = user.external_id.as_ref().map_or("", ExternalId::as_str);
+            let external = external_id.unwrap_or_default();
             let millis = user.date_joined.unwrap_or_default().saturating_mul(1000);
             // The same in each run, so that a second run finds what a first one wrote.
-            UserId::derived(millis, [&self.system, external, &user.email.canonical()])
+            UserId::derived(millis, [self.system.name(), external, &user.email.canonical()])
+        });
+        let external_id = external_id.map(ExternalId::parse).transpose();
+        let external_id = external_id.unwrap_or_else(|reason| {
+            faults.push(Fault::new("external_id", reason.code, reason.detail));
+            None
         });
         let account = Account {
             id,
-            external_id: user.external_id,
+            external_id,
             email: user.email,
             email_verified: user.email_verified,
             first_name: user.first_name,
@@ -101,20 +107,6 @@ impl Rules {
     }
 }
 
-/// Returns a record with the reasons why it is refused.
-pub(super) fn refused(record: Record, faults: Vec<Fault>) -> Record {
-    Record { faults, ..record }
-}
-
-/// Returns a reason for a refusal.
-pub(super) fn fault(field: &str, code: &str, detail: &str) -> Fault {
-    Fault {
-        field: field.to_owned(),
-        code: code.to_owned(),
-        detail: detail.to_owned(),
-    }
-}
-
 /// Returns how an account's password is stored. A digest is hashed with Argon2id.
 ///
 /// # Errors
@@ -130,10 +122,7 @@ pub(super) async fn stored(
         // The old system has none either: its owner gets no mail that they did not ask for.
         Some(OldPassword::Unusable) => StoredPassword::Absent(Absent::Told),
         Some(OldPassword::Argon2id { steps, hash }) => {
-            let scheme = LegacyScheme {
-                steps,
-                ..LegacyScheme::of(Derivation::Plain)
-            };
+            let scheme = only(steps);
             StoredPassword::Imported(Imported { scheme, hash })
         }
         Some(OldPassword::Digest { scheme, digest }) => {
@@ -141,6 +130,23 @@ pub(super) async fn stored(
             StoredPassword::Imported(Imported { scheme, hash })
         }
     })
+}
+
+/// Returns the scheme of steps alone, behind which there is nothing but Argon2id.
+fn only(steps: Vec<Step>) -> LegacyScheme {
+    LegacyScheme {
+        steps,
+        ..LegacyScheme::of(Derivation::Plain)
+    }
+}
+
+/// Returns the names of the secrets of the old site that a password was mixed with.
+pub(super) fn secrets(password: &OldPassword) -> Vec<SecretName> {
+    match password {
+        OldPassword::Digest { scheme, .. } => scheme.secrets().cloned().collect(),
+        OldPassword::Argon2id { steps, .. } => only(steps.clone()).secrets().cloned().collect(),
+        OldPassword::Unusable => Vec::new(),
+    }
 }
 
 /// Returns the work that it takes to verify a password beyond that of an ordinary one, which takes

@@ -14,7 +14,8 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use import::forms::Site;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use import::exports::{HashConfig, Options, System};
 use shared::domain::Hasher;
 use shared::domain::password::legacy::{SecretName, Work};
 use shared::platform::clock::Clock;
@@ -36,8 +37,8 @@ use survey::Survey;
 #[derive(clap::Args)]
 pub(super) struct Import {
     /// The system whose export it is; `latchkey` for JSON lines with our own names of members.
-    #[arg(long, value_name = "SYSTEM")]
-    from: String,
+    #[arg(long, value_name = "SYSTEM", value_parser = systems())]
+    from: System,
     /// The export.
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -48,9 +49,25 @@ pub(super) struct Import {
     /// reasons. Correct it, and import it with --from latchkey.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Firebase's password hash parameters, as the console shows them.
+    #[arg(long, value_name = "FILE")]
+    hash_config: Option<PathBuf>,
+    /// A second export with the password hashes: what Auth0's support sends.
+    #[arg(long, value_name = "FILE")]
+    passwords: Option<PathBuf>,
+    /// The form of the passwords, if it is not the system's own.
+    #[arg(long, value_name = "FORMAT")]
+    password_format: Option<String>,
     /// The name of the secret of the old site that the passwords were mixed with, such as a pepper.
     #[arg(long, value_name = "NAME")]
     secret: Option<SecretName>,
+    /// Make claims of the attributes that only administrators could set: the beginning of their
+    /// names, such as https://example.com/ [default: leave them out].
+    #[arg(long, value_name = "TEXT")]
+    claims_prefix: Option<String>,
+    /// Take addresses for proven of which the export does not tell.
+    #[arg(long)]
+    assume_verified: bool,
     #[command(flatten)]
     sure: Sure,
     #[command(flatten)]
@@ -71,14 +88,13 @@ pub(super) async fn run(
             "there is a file \"{path}\" already: give --report another name"
         )));
     }
-    let source = Source { path: asked.file.clone() };
-    let site = Site { secret: asked.secret.clone() };
+    let source = source(&asked)?;
     let (memory, passes) = target.setting(|env| {
         Ok((env.setting(&ARGON2_MEMORY_KIB)?, env.setting(&ARGON2_ITERATIONS)?))
     })?;
     let [memory, passes] = [memory, passes].map(|number| u32::try_from(number).unwrap_or(u32::MAX));
     let ordinary = Work::of_argon2(memory, passes);
-    let survey = survey::survey(source.clone(), site.clone(), ordinary, end.as_mut()).await?;
+    let survey = survey::survey(source.clone(), ordinary, end.as_mut()).await?;
     let level = level(target, &survey, ordinary)?;
     if !asked.dry_run {
         if let Some(millis) = level.filter(|_| !target.is_local) {
@@ -97,8 +113,7 @@ pub(super) async fn run(
     let work = pipeline::Work {
         source,
         rules: Rules {
-            system: asked.from.clone(),
-            site,
+            system: asked.from,
             tokens: target.setting(TokenSize::from_env)?,
             now: Clock::System.now(),
             repeats: survey.repeats,
@@ -143,6 +158,36 @@ async fn import(
     let done = pipeline::run(Arc::new(work), report, &mut progress, end).await;
     progress.finish();
     done
+}
+
+/// Parses the name of a system.
+fn systems() -> impl TypedValueParser<Value = System> {
+    let names = System::ALL.map(|system| PossibleValue::new(system.name()).help(system.about()));
+    let system = |name: String| name.parse::<System>();
+    PossibleValuesParser::new(names).try_map(system)
+}
+
+fn source(asked: &Import) -> Result<Source, Failure> {
+    let config = asked.hash_config.as_deref().map(|path| {
+        let unreadable = |reason: String| {
+            Failure::Refused(format!("cannot read \"{}\": {reason}", path.display()))
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+        HashConfig::parse(&text).map_err(|error| unreadable(error.to_string()))
+    });
+    Ok(Source {
+        system: asked.from,
+        path: asked.file.clone(),
+        options: Options {
+            hash_config: config.transpose()?,
+            password_format: asked.password_format.clone(),
+            password_secret: asked.secret.clone().map(String::from),
+            claims_prefix: asked.claims_prefix.clone(),
+            assume_verified: asked.assume_verified,
+            passwords: asked.passwords.clone(),
+            now: Clock::System.now(),
+        },
+    })
 }
 
 /// Returns how many milliseconds the costliest password takes to verify beyond an ordinary one, if

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use anyhow::anyhow;
-use import::Record;
+use import::exports::Entry;
+use import::{Fault, Record};
 use shared::domain::Hasher;
 use shared::store::Store;
 use shared::store::imports::{Imported, NewImport};
@@ -15,10 +16,10 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::{JoinSet, spawn_blocking};
 
 use super::super::super::Failure;
-use super::check::{Candidate, Rules, fault, refused, stored};
+use super::check::{Candidate, Rules, stored};
 use super::progress::Progress;
 use super::report::{Report, Tally};
-use super::source::{Given, Source};
+use super::source::Source;
 
 /// The least number of parts that are under way at once. In AWS, most of them wait for an answer.
 const AT_ONCE: usize = 8;
@@ -44,7 +45,7 @@ struct Part {
     records: u64,
 }
 
-type Parts = Arc<Mutex<mpsc::Receiver<Vec<Given>>>>;
+type Parts = Arc<Mutex<mpsc::Receiver<Vec<Entry>>>>;
 
 /// Does the work, until it is done or `end` comes. What is under way is completed then. Returns what
 /// became of the records, even if something failed.
@@ -121,10 +122,10 @@ impl Work {
     }
 
     /// Reads the export and passes it on in parts.
-    fn read(&self, give: &mpsc::Sender<Vec<Given>>) -> Result<(), Failure> {
+    fn read(&self, give: &mpsc::Sender<Vec<Entry>>) -> Result<(), Failure> {
         let mut part = Vec::with_capacity(Store::IMPORTED_AT_ONCE);
-        self.source.each(|given| {
-            part.push(given);
+        self.source.each(|entry| {
+            part.push(entry);
             if part.len() == Store::IMPORTED_AT_ONCE {
                 let next = Vec::with_capacity(Store::IMPORTED_AT_ONCE);
                 let sent = give.blocking_send(std::mem::replace(&mut part, next));
@@ -156,16 +157,20 @@ impl Work {
     }
 
     /// Imports a part.
-    async fn import(&self, given: Vec<Given>) -> Result<Part, Failure> {
+    async fn import(&self, entries: Vec<Entry>) -> Result<Part, Failure> {
         let mut part = Part {
-            records: given.len() as u64,
+            records: entries.len() as u64,
             ..Part::default()
         };
-        let mut candidates = Vec::with_capacity(given.len());
-        for given in given {
-            match self.rules.check(given) {
-                Ok(candidate) => candidates.push(candidate),
-                Err(record) => part.refuse(record),
+        let mut candidates = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let omitted = entry.omitted.clone();
+            match self.rules.check(entry) {
+                Ok(candidate) => {
+                    part.tally.omit(omitted);
+                    candidates.push(candidate);
+                }
+                Err(record) => part.refuse(*record),
             }
         }
         let accounts: Vec<_> = candidates.iter().map(|it| &it.account).collect();
@@ -230,13 +235,16 @@ impl Part {
                 self.tally.there += 1;
                 return;
             }
-            Imported::EmailTaken => fault("email", "exists", "the address has an account already"),
-            Imported::Deleting => fault(
+            Imported::EmailTaken => Fault::new("email", "exists", "the address has an account already"),
+            Imported::Deleting => Fault::new(
                 "id",
                 "deleting",
                 "the account with this identifier is being deleted",
             ),
         };
-        self.refuse(refused(record, vec![reason]));
+        self.refuse(Record {
+            faults: vec![reason],
+            ..record
+        });
     }
 }

@@ -1,6 +1,7 @@
 //! What became of the records: numbers by reason, and the file of those that were refused.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ pub(super) struct Tally {
     pub(super) refused: u64,
     /// The reasons: members and codes. A record may have several.
     reasons: BTreeMap<(String, String), u64>,
+    /// What was left out, and of how many accounts.
+    pub(super) omitted: BTreeMap<&'static str, u64>,
 }
 
 /// A reason, and how many records were refused for it.
@@ -53,6 +56,13 @@ impl Tally {
         }
     }
 
+    /// Counts what is left out of an account.
+    pub(super) fn omit(&mut self, codes: BTreeSet<&'static str>) {
+        for code in codes {
+            *self.omitted.entry(code).or_default() += 1;
+        }
+    }
+
     /// Adds the numbers of another one.
     pub(super) fn add(&mut self, other: Self) {
         self.imported += other.imported;
@@ -60,6 +70,9 @@ impl Tally {
         self.refused += other.refused;
         for (reason, count) in other.reasons {
             *self.reasons.entry(reason).or_default() += count;
+        }
+        for (code, count) in other.omitted {
+            *self.omitted.entry(code).or_default() += count;
         }
     }
 
@@ -70,13 +83,16 @@ impl Tally {
 
     /// Returns the reasons, the most frequent first.
     pub(super) fn reasons(&self) -> Vec<Reason<'_>> {
-        let reason = |((field, code), records): (&'_ (String, String), &u64)| (*records, (field.as_str(), code.as_str()));
-        let mut reasons: Vec<_> = self.reasons.iter().map(|it| reason(it)).collect();
-        reasons.sort_by_key(|(records, reason)| (std::cmp::Reverse(*records), *reason));
-        let reasons = reasons.into_iter();
+        let reasons = self.reasons.iter();
+        let reasons = reasons.map(|((field, code), records)| Reason {
+            field,
+            code,
+            records: *records,
+        });
+        let mut reasons: Vec<_> = reasons.collect();
+        // Of equally frequent ones, the order remains that of their names.
+        reasons.sort_by_key(|reason| Reverse(reason.records));
         reasons
-            .map(|(records, (field, code))| Reason { field, code, records })
-            .collect()
     }
 }
 

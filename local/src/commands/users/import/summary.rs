@@ -1,9 +1,10 @@
 //! What an import tells at its end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use import::exports::OMITTED;
 use serde::Serialize;
 use shared::domain::password::legacy::SecretName;
 
@@ -39,6 +40,7 @@ struct View<'a> {
     refused: u64,
     left: u64,
     reasons: Vec<Reason<'a>>,
+    omitted: &'a BTreeMap<&'static str, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     report: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,6 +72,7 @@ impl Summary<'_> {
             refused: self.tally.refused,
             left: self.left(),
             reasons: self.tally.reasons(),
+            omitted: &self.tally.omitted,
             report: self.report.as_ref().map(|path| path.display().to_string()),
             imported_hash_millis: self.level,
             secrets: self.secrets,
@@ -115,6 +118,14 @@ impl Summary<'_> {
                     path.display()
                 )?,
                 None => writeln!(out, "--report FILE writes them into a file, with the reasons.")?,
+            }
+        }
+        if !self.tally.omitted.is_empty() {
+            writeln!(out, "Left out of accounts:")?;
+            for (code, accounts) in &self.tally.omitted {
+                let about = OMITTED.iter().find(|(name, _)| name == code);
+                let about = about.map_or(*code, |(_, about)| *about);
+                writeln!(out, "{accounts:>9}  {about}")?;
             }
         }
         if let Some(millis) = self.level {

@@ -7,12 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::anyhow;
-use import::forms::{OldPassword, Site};
-use shared::domain::password::legacy::{SecretName, Step, Work};
+use shared::domain::password::legacy::{SecretName, Work};
 use tokio::task::spawn_blocking;
 
 use super::super::super::Failure;
-use super::check::extra_work;
+use super::check::{self, extra_work};
 use super::progress::Progress;
 use super::repeats::{Repeats, Seen};
 use super::source::Source;
@@ -37,13 +36,12 @@ pub(super) struct Survey {
 /// Returns an error if the export cannot be read, or if `end` has come.
 pub(super) async fn survey(
     source: Source,
-    site: Site,
     ordinary: Work,
     end: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<Survey, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
-    let mut read = spawn_blocking(move || read(&source, &site, ordinary, &stopped));
+    let mut read = spawn_blocking(move || read(&source, ordinary, &stopped));
     let survey = tokio::select! {
         survey = &mut read => survey,
         () = end => {
@@ -56,29 +54,22 @@ pub(super) async fn survey(
     survey.map_err(|error| Failure::Fault(anyhow!(error).context("the export is unreadable")))?
 }
 
-fn read(
-    source: &Source,
-    site: &Site,
-    ordinary: Work,
-    stop: &AtomicBool,
-) -> Result<Survey, Failure> {
+fn read(source: &Source, ordinary: Work, stop: &AtomicBool) -> Result<Survey, Failure> {
     let mut progress = Progress::new("Reading", None);
     let (mut records, mut seen) = (0, Seen::default());
     let (mut costliest, mut secrets) = (Work::NONE, BTreeSet::new());
-    let read = source.each(|given| {
+    let read = source.each(|entry| {
         records += 1;
         progress.add(1);
-        seen.add_address(&given.record);
-        if given.faults.is_empty()
-            && let Ok(user) = given.record.parse(site)
-        {
+        seen.add_address(&entry.record);
+        if let Ok(user) = entry.parse() {
             seen.add_id(user.id);
             if let Some(password) = &user.password {
                 let work = extra_work(password, ordinary);
                 if work.nanos > costliest.nanos {
                     costliest = work;
                 }
-                secrets.extend(secrets_of(password).cloned());
+                secrets.extend(check::secrets(password));
             }
         }
         !stop.load(Ordering::Relaxed)
@@ -91,13 +82,4 @@ fn read(
         costliest,
         secrets,
     })
-}
-
-/// Returns the names of the secrets that a password was mixed with.
-fn secrets_of(password: &OldPassword) -> Box<dyn Iterator<Item = &SecretName> + '_> {
-    match password {
-        OldPassword::Digest { scheme, .. } => Box::new(scheme.secrets()),
-        OldPassword::Argon2id { steps, .. } => Box::new(steps.iter().filter_map(Step::secret)),
-        OldPassword::Unusable => Box::new(std::iter::empty()),
-    }
 }
