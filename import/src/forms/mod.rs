@@ -4,8 +4,8 @@
 //! would be.
 
 use serde_json::Value;
-use shared::domain::password::legacy::{Digest, LegacyScheme, SecretName, Step};
 use shared::domain::PasswordHash;
+use shared::domain::password::legacy::{Digest, LegacyScheme, SecretName, Step};
 
 /// A password as another system stored it.
 #[derive(Debug)]
