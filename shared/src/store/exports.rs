@@ -7,22 +7,22 @@ use super::{Store, StoreError, unavailable};
 use crate::domain::account::Account;
 use crate::domain::id::UserId;
 use crate::domain::link::Link;
-use crate::domain::password::hash::PasswordHash;
+use crate::domain::password::stored::StoredPassword;
 
 impl Store {
-    /// Returns the hashes of the passwords of `accounts`, in any order. It takes one request for each
+    /// Returns the stored passwords of `accounts`, in any order. It takes one request for each
     /// 100 accounts. An account whose credential is being moved or deleted has none.
     ///
     /// # Errors
     ///
     /// Returns an error if DynamoDB does not answer or a credential is unreadable.
-    pub async fn password_hashes(
+    pub async fn stored_passwords(
         &self,
         accounts: &[Account],
-    ) -> Result<Vec<(UserId, PasswordHash)>, StoreError> {
+    ) -> Result<Vec<(UserId, StoredPassword)>, StoreError> {
         /// The limit of `BatchGetItem`.
         const BATCH: usize = 100;
-        let mut hashes = Vec::with_capacity(accounts.len());
+        let mut passwords = Vec::with_capacity(accounts.len());
         for batch in accounts.chunks(BATCH) {
             let keys = batch
                 .iter()
@@ -31,7 +31,7 @@ impl Store {
                 match ItemKind::of(&item) {
                     ItemKind::Credential => {
                         let credential = read_credential(&item)?;
-                        hashes.push((credential.user_id, credential.password));
+                        passwords.push((credential.user_id, credential.password));
                     }
                     // Not asked for.
                     ItemKind::Account
@@ -46,7 +46,7 @@ impl Store {
                 }
             }
         }
-        Ok(hashes)
+        Ok(passwords)
     }
 
     /// Returns what is known against sending mail to the address of an account: `bounced`,

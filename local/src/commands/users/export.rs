@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use serde::Serialize;
 use shared::domain::account::OperatorView;
-use shared::domain::{PasswordHash, Status};
+use shared::domain::{Status, StoredPassword};
 
 use super::super::target::Target;
 use super::super::{Failure, terminal};
@@ -74,12 +74,12 @@ async fn write(target: &Target, with_hashes: bool, mut out: impl Write) -> Resul
         }
         let mut hashes = HashMap::new();
         if with_hashes {
-            hashes.extend(target.store.password_hashes(&accounts).await?);
+            hashes.extend(target.store.stored_passwords(&accounts).await?);
         }
         for account in &accounts {
             let exported = Exported {
                 account: account.operator_view(),
-                password_hash: hashes.get(&account.id).map(PasswordHash::to_phc),
+                password_hash: hashes.get(&account.id).map(StoredPassword::to_text),
             };
             serde_json::to_writer(&mut out, &exported)?;
             writeln!(out)?;
