@@ -63,9 +63,7 @@ impl Cognito {
             faults: Mutex::default(),
             asked: Mutex::default(),
         });
-        let router = Router::new()
-            .fallback(answer)
-            .with_state(Arc::clone(&pool));
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&pool));
         tokio::spawn(async move { axum::serve(listener, router).await });
         pool
     }
@@ -108,7 +106,10 @@ impl Cognito {
                     "AccessToken": "secret", "IdToken": "secret", "RefreshToken": "secret",
                     "ExpiresIn": 3600, "TokenType": "Bearer",
                 });
-                (200, json!({"AuthenticationResult": result, "ChallengeParameters": {}}))
+                (
+                    200,
+                    json!({"AuthenticationResult": result, "ChallengeParameters": {}}),
+                )
             }
             Then::Challenge(challenge) => (
                 200,

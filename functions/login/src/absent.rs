@@ -1,11 +1,11 @@
 //! Accounts that were imported without a password.
 
-use shared::domain::password::stored::{Absent, StoredPassword};
-use shared::domain::{Account, Email, Event, Mail, Origin, Password, Status, Subject};
+use shared::domain::password::stored::Absent;
+use shared::domain::{Account, Email, Event, Mail, Origin, Status, StoredPassword, Subject};
 use shared::http::Problem;
 use shared::observe::AuditEvent;
 
-use super::Login;
+use super::{Login, LoginRequest};
 use crate::user_pool::Answer;
 
 impl Login {
@@ -20,7 +20,7 @@ impl Login {
     /// Returns 503 if the pool or DynamoDB does not answer.
     pub(super) async fn is_right_without_one(
         &self,
-        (email, password): (&Email, &Password),
+        LoginRequest { email, password }: &LoginRequest,
         stored: &StoredPassword,
         account: Option<&Account>,
         origin: &Origin,
@@ -51,7 +51,10 @@ impl Login {
         if !self.sends_mail {
             return Ok(());
         }
-        let counted = self.mails.counts(&self.store, (MAIL, email), origin).await?;
+        let counted = self
+            .mails
+            .counts(&self.store, (MAIL, email), origin)
+            .await?;
         if counted.is_err() {
             return Ok(());
         }

@@ -128,7 +128,9 @@ impl UserPool {
             client_id: &self.client_id,
             auth_parameters: BTreeMap::from([("USERNAME", email.as_str()), ("PASSWORD", typed)]),
         };
-        let called = self.service.call::<Initiated>("AdminInitiateAuth", &request);
+        let called = self
+            .service
+            .call::<Initiated>("AdminInitiateAuth", &request);
         match called.await {
             Ok(initiated) => Ok(of_challenge(initiated.challenge_name.as_deref())),
             Err(fault) => match refusal(&fault) {
@@ -168,9 +170,9 @@ fn of_challenge(name: Option<&str>) -> Answer {
     match name {
         None => Answer::Right,
         // These follow a right password.
-        Some(
-            "EMAIL_OTP" | "MFA_SETUP" | "SELECT_MFA_TYPE" | "SMS_MFA" | "SOFTWARE_TOKEN_MFA",
-        ) => Answer::Right,
+        Some("EMAIL_OTP" | "MFA_SETUP" | "SELECT_MFA_TYPE" | "SMS_MFA" | "SOFTWARE_TOKEN_MFA") => {
+            Answer::Right
+        }
         // The password was right too, but it is one that an administrator has set for a day, and
         // sent somewhere.
         Some("NEW_PASSWORD_REQUIRED") => Answer::NoPassword,
@@ -183,9 +185,9 @@ fn of_challenge(name: Option<&str>) -> Answer {
 fn refusal(fault: &CallError) -> Option<Answer> {
     match fault.as_service_error()?.code()? {
         // Too many wrong passwords have the first code too.
-        "NotAuthorizedException" | "UserLambdaValidationException" | "UserNotConfirmedException" => {
-            Some(Answer::Wrong)
-        }
+        "NotAuthorizedException"
+        | "UserLambdaValidationException"
+        | "UserNotConfirmedException" => Some(Answer::Wrong),
         "PasswordResetRequiredException" | "UserNotFoundException" => Some(Answer::NoPassword),
         _ => None,
     }
