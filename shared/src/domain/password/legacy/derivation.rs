@@ -2,6 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::argon2::LegacyArgon2;
+use super::bcrypt::Bcrypt;
+use super::firebase::Firebase;
+use super::iterated::Iterated;
+use super::pbkdf2::Pbkdf2;
+use super::scrypt::Scrypt;
+use super::scrypt_file::ScryptFile;
 use super::{Digest, LegacyError, SecretName, Secrets, Work};
 
 /// How the digest is derived.
@@ -10,31 +17,80 @@ use super::{Digest, LegacyError, SecretName, Secrets, Work};
 pub enum Derivation {
     /// The octets themselves. The steps before may have made a digest of them.
     Plain,
+    /// A hash function, many times.
+    Iterated(Iterated),
+    /// bcrypt.
+    Bcrypt(Bcrypt),
+    /// PBKDF2.
+    Pbkdf2(Pbkdf2),
+    /// scrypt.
+    Scrypt(Scrypt),
+    /// scrypt in the form of a file's header.
+    ScryptFile(ScryptFile),
+    /// Argon2 of any kind.
+    Argon2(LegacyArgon2),
+    /// Firebase's scrypt.
+    Firebase(Firebase),
+}
+
+/// A way to derive a digest.
+pub(super) trait Derive {
+    /// Returns the work, estimated from the parameters.
+    fn work(&self) -> Work;
+
+    /// Returns the name of the secret that it needs, if any.
+    fn secret(&self) -> Option<&SecretName> {
+        None
+    }
+
+    /// Returns the digest, or `None` if the old system refuses the octets. The work has been
+    /// checked.
+    fn digest(&self, password: &[u8], secrets: &Secrets) -> Result<Option<Digest>, LegacyError>;
+}
+
+/// [`Derivation::Plain`].
+struct Plain;
+
+impl Derive for Plain {
+    fn work(&self) -> Work {
+        Work::of(1, 1_000)
+    }
+
+    fn digest(&self, password: &[u8], _: &Secrets) -> Result<Option<Digest>, LegacyError> {
+        Ok(Some(password.to_vec().into()))
+    }
 }
 
 impl Derivation {
+    fn inner(&self) -> &dyn Derive {
+        match self {
+            Self::Plain => &Plain,
+            Self::Iterated(inner) => inner,
+            Self::Bcrypt(inner) => inner,
+            Self::Pbkdf2(inner) => inner,
+            Self::Scrypt(inner) => inner,
+            Self::ScryptFile(inner) => inner,
+            Self::Argon2(inner) => inner,
+            Self::Firebase(inner) => inner,
+        }
+    }
+
     /// Returns the work, estimated from the parameters.
     pub(super) fn work(&self) -> Work {
-        match self {
-            Self::Plain => Work::of(1, 1_000),
-        }
+        self.inner().work()
     }
 
     /// Returns the name of the secret that it needs, if any.
     pub(super) fn secret(&self) -> Option<&SecretName> {
-        match self {
-            Self::Plain => None,
-        }
+        self.inner().secret()
     }
 
     /// Returns the digest, or `None` if the old system refuses the octets.
     pub(super) fn digest(
         &self,
         password: &[u8],
-        _secrets: &Secrets,
+        secrets: &Secrets,
     ) -> Result<Option<Digest>, LegacyError> {
-        match self {
-            Self::Plain => Ok(Some(password.to_vec().into())),
-        }
+        self.inner().digest(password, secrets)
     }
 }

@@ -5,16 +5,32 @@
 //! but neither the digest nor a secret of the site, so that it may lie in the table.
 //! [`LegacyScheme::work`] refuses what is too costly before anything is computed.
 
+mod algorithm;
+mod argon2;
+mod bcrypt;
 mod derivation;
+mod firebase;
+mod iterated;
 mod octets;
+mod pbkdf2;
+mod scrypt;
+mod scrypt_file;
 mod secrets;
 mod step;
 mod work;
 
+pub use algorithm::{Algorithm, Encoding};
+pub use argon2::{Argon2Kind, LegacyArgon2};
+pub use bcrypt::Bcrypt;
 pub use derivation::Derivation;
+pub use firebase::Firebase;
+pub use iterated::Iterated;
 pub use octets::Octets;
+pub use pbkdf2::Pbkdf2;
+pub use scrypt::Scrypt;
+pub use scrypt_file::ScryptFile;
 pub use secrets::{SecretName, Secrets};
-pub use step::{Algorithm, Encoding, HmacKey, Step};
+pub use step::{HmacKey, Step};
 pub use work::{TooCostly, Work};
 
 use secrecy::SecretSlice;
@@ -102,7 +118,7 @@ impl LegacyScheme {
         self.work()?;
         let mut digests = Vec::new();
         let slashed = self.or_slashed.then(|| step::slashed(typed)).flatten();
-        for text in [Some(typed), slashed.as_deref()].into_iter().flatten() {
+        for text in [Some(typed), slashed.as_deref().map(String::as_str)].into_iter().flatten() {
             if let Some(prepared) = step::prepare(&self.steps, text, secrets)? {
                 digests.extend(self.derivation.digest(&prepared, secrets)?);
             }
