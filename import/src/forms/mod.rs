@@ -3,9 +3,27 @@
 //! One file is one family of systems. [`parse`] is pure: it computes nothing costly, and refuses what
 //! would be.
 
+mod aspnet;
+mod common;
+mod django;
+mod firebase;
+mod flask;
+mod java;
+mod javascript;
+mod kratos;
+mod latchkey;
+mod passlib;
+mod python;
+mod ruby;
+mod spring;
+mod supabase;
+mod tables;
+mod text;
+mod werkzeug;
+
 use serde_json::Value;
-use shared::domain::PasswordHash;
 use shared::domain::password::legacy::{Digest, LegacyScheme, SecretName, Step};
+use shared::domain::{PasswordHash, StoredPassword};
 
 /// A password as another system stored it.
 #[derive(Debug)]
@@ -24,6 +42,8 @@ pub enum OldPassword {
         /// The hash.
         hash: PasswordHash,
     },
+    /// What another Latchkey stored. It is stored as it is.
+    Stored(StoredPassword),
     /// No password can match, such as Django's `!`.
     Unusable,
 }
@@ -40,12 +60,48 @@ pub struct Site {
 #[error("{0}")]
 pub struct FormError(pub String);
 
+/// How a system stores passwords.
+#[derive(Debug)]
+pub struct Format {
+    /// The name, such as `django`.
+    pub name: &'static str,
+    /// Which systems store so, in words.
+    pub about: &'static str,
+    /// Parses what is stored.
+    parse: fn(&Value, &Site) -> Result<OldPassword, FormError>,
+}
+
+/// The formats, a list a family of systems.
+const FAMILIES: &[&[Format]] = &[
+    python::FORMATS,
+    django::FORMATS,
+    werkzeug::FORMATS,
+    flask::FORMATS,
+    passlib::FORMATS,
+    javascript::FORMATS,
+    tables::FORMATS,
+    firebase::FORMATS,
+    kratos::FORMATS,
+    supabase::FORMATS,
+    ruby::FORMATS,
+    spring::FORMATS,
+    java::FORMATS,
+    aspnet::FORMATS,
+    latchkey::FORMATS,
+];
+
+/// Returns all formats.
+pub fn formats() -> impl Iterator<Item = &'static Format> {
+    FAMILIES.iter().copied().flatten()
+}
+
 /// Parses the password that a system stored: a text, or an object of the fields that it keeps.
 ///
 /// # Errors
 ///
 /// Returns an error if the form is not one of this system, or asks for too much work.
 pub fn parse(format: &str, stored: &Value, site: &Site) -> Result<OldPassword, FormError> {
-    let _ = (stored, site);
-    Err(FormError(format!("{format} is not a known format")))
+    let known = formats().find(|known| known.name == format);
+    let known = known.ok_or_else(|| FormError(format!("{format} is not a known format")))?;
+    (known.parse)(stored, site)
 }

@@ -1,7 +1,7 @@
 //! Hash algorithms that other systems use.
 
-use aws_lc_rs::{digest, hmac};
 use ::hmac::{KeyInit as _, Mac as _, SimpleHmac};
+use aws_lc_rs::{digest, hmac};
 use md4::Digest as _;
 use serde::{Deserialize, Serialize};
 
@@ -133,7 +133,9 @@ impl Encoding {
                 let pair = |octet: u8| [digit(octet >> 4), digit(octet & 15)];
                 octets.into_iter().flat_map(pair).collect()
             }
-            Self::Base64 => base64::engine::general_purpose::STANDARD.encode(octets).into(),
+            Self::Base64 => base64::engine::general_purpose::STANDARD
+                .encode(octets)
+                .into(),
         }
     }
 }

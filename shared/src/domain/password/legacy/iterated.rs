@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::derivation::Derive;
 use super::step::joined;
-use super::{Algorithm, Digest, LegacyError, Secrets, Work};
+use super::{Algorithm, Digest, Encoding, LegacyError, Octets, Secrets, Work};
 
 /// A hash function that is applied to its own digest, as Spring's `StandardPasswordEncoder`, FSHP
 /// and Symfony's `MessageDigestPasswordHasher` do. Salts are [`super::Step`]s.
@@ -21,12 +21,39 @@ pub struct Iterated {
     /// Whether the octets are put after the digest each time, as Symfony does.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub salted: bool,
+    /// The key of an HMAC, which is used instead of the bare hash function.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Octets>,
+    /// Whether a digest is hashed again as lower-case hexadecimal digits.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hex: bool,
+}
+
+impl Iterated {
+    /// Returns so many rounds of a hash function, which hashes its own digest.
+    pub fn plain(algorithm: Algorithm, rounds: u32) -> Self {
+        Self {
+            algorithm,
+            rounds,
+            salted: false,
+            key: None,
+            hex: false,
+        }
+    }
+
+    fn once(&self, octets: &[u8]) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(match &self.key {
+            Some(key) => self.algorithm.hmac(&key.0, octets),
+            None => self.algorithm.digest(octets),
+        })
+    }
 }
 
 impl Derive for Iterated {
     fn work(&self) -> Work {
-        // The octets may take several blocks.
-        let blocks = if self.salted { 8 } else { 1 };
+        // The octets may take several blocks, and an HMAC takes four.
+        let salted = if self.salted { 8 } else { 1 };
+        let blocks = if self.key.is_some() { 4 } else { salted };
         Work::of(u64::from(self.rounds), blocks * self.algorithm.nanos())
     }
 
@@ -34,13 +61,15 @@ impl Derive for Iterated {
         if self.rounds == 0 {
             return Err(LegacyError::Unusable);
         }
-        let mut digest = Zeroizing::new(self.algorithm.digest(password));
+        let mut digest = self.once(password);
         for _ in 1..self.rounds {
-            let again = match self.salted {
-                true => joined(&digest, password),
-                false => digest,
+            if self.hex {
+                digest = Zeroizing::new(Encoding::Hex.encode(digest.to_vec()));
+            }
+            digest = match self.salted {
+                true => self.once(&joined(&digest, password)),
+                false => self.once(&digest),
             };
-            digest = Zeroizing::new(self.algorithm.digest(&again));
         }
         Ok(Some(digest.to_vec().into()))
     }

@@ -118,7 +118,10 @@ impl LegacyScheme {
         self.work()?;
         let mut digests = Vec::new();
         let slashed = self.or_slashed.then(|| step::slashed(typed)).flatten();
-        for text in [Some(typed), slashed.as_deref().map(String::as_str)].into_iter().flatten() {
+        for text in [Some(typed), slashed.as_deref().map(String::as_str)]
+            .into_iter()
+            .flatten()
+        {
             if let Some(prepared) = step::prepare(&self.steps, text, secrets)? {
                 digests.extend(self.derivation.digest(&prepared, secrets)?);
             }

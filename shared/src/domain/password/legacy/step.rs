@@ -34,6 +34,8 @@ pub enum Step {
     Append(Octets),
     /// Puts a secret of the site after (a pepper).
     AppendSecret(SecretName),
+    /// Puts a secret of the site before.
+    PrependSecret(SecretName),
     /// Keeps only so many octets from the start.
     Cut(usize),
     /// Keeps only what stands before the first NUL.
@@ -70,7 +72,9 @@ impl Step {
     /// Returns the name of the secret that it needs, if any.
     pub(super) fn secret(&self) -> Option<&SecretName> {
         match self {
-            Self::AppendSecret(name) | Self::Hmac(_, HmacKey::Secret(name), _) => Some(name),
+            Self::AppendSecret(name)
+            | Self::PrependSecret(name)
+            | Self::Hmac(_, HmacKey::Secret(name), _) => Some(name),
             _ => None,
         }
     }
@@ -91,6 +95,7 @@ impl Step {
             Self::Prepend(octets) => joined(&octets.0, &input),
             Self::Append(octets) => joined(&input, &octets.0),
             Self::AppendSecret(name) => joined(&input, known(secrets, name)?),
+            Self::PrependSecret(name) => joined(known(secrets, name)?, &input),
             Self::Cut(most) => cut(input, *most),
             Self::CutAtNul => {
                 let end = input.iter().position(|&octet| octet == 0);
