@@ -56,6 +56,8 @@ pub(super) fn after_steps(mut steps: Vec<Step>, parsed: Parsed) -> Parsed {
             steps.append(&mut last);
             OldPassword::Argon2id { steps, hash }
         }
+        // No other system's password is one of ours.
+        OldPassword::Stored(stored) => OldPassword::Stored(stored),
         OldPassword::Unusable => OldPassword::Unusable,
     })
 }

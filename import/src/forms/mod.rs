@@ -14,6 +14,7 @@ mod flask;
 mod java;
 mod javascript;
 mod kratos;
+mod latchkey;
 mod ldap;
 mod passlib;
 mod passlib_old;
@@ -27,8 +28,8 @@ mod text;
 mod werkzeug;
 
 use serde_json::Value;
-use shared::domain::PasswordHash;
 use shared::domain::password::legacy::{Digest, LegacyScheme, SecretName, Step};
+use shared::domain::{PasswordHash, StoredPassword};
 
 /// A password as another system stored it.
 #[derive(Debug)]
@@ -47,6 +48,8 @@ pub enum OldPassword {
         /// The hash.
         hash: PasswordHash,
     },
+    /// What another Latchkey stored. It is stored as it is.
+    Stored(StoredPassword),
     /// No password can match, such as Django's `!`.
     Unusable,
 }
@@ -114,6 +117,7 @@ const FAMILIES: &[&[Format]] = &[
     ldap::FORMATS,
     databases::FORMATS,
     passlib_old::FORMATS,
+    latchkey::FORMATS,
 ];
 
 /// Returns all formats.
