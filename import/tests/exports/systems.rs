@@ -307,11 +307,12 @@ fn lucia_s_keys_hold_the_password_and_perhaps_the_address() {
     .unwrap();
     let ada = json!({
         "id": "a", "email": "ada@example.com", "password_hash": "s2:x:y",
-        "password_format": "lucia",
+        "password_format": "lucia-2",
     });
     assert_eq!(members(&entries[0]), ada);
     assert_eq!(omitted(&entries[0]), ["provider", "username"]);
     assert_eq!(members(&entries[1])["password_hash"], "x:y");
+    assert_eq!(members(&entries[1])["password_format"], "lucia");
 }
 
 #[test]
