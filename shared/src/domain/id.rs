@@ -226,7 +226,10 @@ mod tests {
     fn an_imported_account_gets_one_identifier_each_time() {
         let derived = |millis, parts| UserId::derived(millis, parts).to_string();
         let id = derived(1_700_000_000_000, ["django", "17", "ada@example.com"]);
-        assert_eq!(id, derived(1_700_000_000_000, ["django", "17", "ada@example.com"]));
+        assert_eq!(
+            id,
+            derived(1_700_000_000_000, ["django", "17", "ada@example.com"])
+        );
         assert!(id.starts_with("018bcfe5-6800-7"), "{id}");
         for other in [
             ["django", "1", "7ada@example.com"],

@@ -45,7 +45,10 @@ pub(super) async fn run(target: &Target, asked: Imported) -> Result<(), Failure>
         let (name, work) = match password {
             Ok(StoredPassword::Imported(imported)) => {
                 let work = imported.scheme.work().unwrap_or(Work::MOST);
-                (name_of(&imported.scheme.derivation), work.and(imported.hash.work()))
+                (
+                    name_of(&imported.scheme.derivation),
+                    work.and(imported.hash.work()),
+                )
             }
             Ok(StoredPassword::Absent(_)) => ("none".to_owned(), Work::NONE),
             // Somebody has logged in since.
@@ -88,7 +91,11 @@ fn name_of(derivation: &Derivation) -> String {
     match serde_json::to_value(derivation) {
         // It derives nothing: steps make the digest, or the hash was Argon2id already.
         Ok(Value::String(name)) => name,
-        Ok(Value::Object(members)) => members.into_iter().map(|(name, _)| name).next().unwrap_or_default(),
+        Ok(Value::Object(members)) => members
+            .into_iter()
+            .map(|(name, _)| name)
+            .next()
+            .unwrap_or_default(),
         _ => String::new(),
     }
 }

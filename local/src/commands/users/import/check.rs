@@ -79,7 +79,10 @@ impl Rules {
             let external = external_id.unwrap_or_default();
             let millis = user.date_joined.unwrap_or_default().saturating_mul(1000);
             // The same in each run, so that a second run finds what a first one wrote.
-            UserId::derived(millis, [self.system.name(), external, &user.email.canonical()])
+            UserId::derived(
+                millis,
+                [self.system.name(), external, &user.email.canonical()],
+            )
         });
         let external_id = external_id.map(ExternalId::parse).transpose();
         let external_id = external_id.unwrap_or_else(|reason| {

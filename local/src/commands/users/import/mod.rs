@@ -92,7 +92,10 @@ pub(super) async fn run(
     }
     let source = source(&asked)?;
     let (memory, passes) = target.setting(|env| {
-        Ok((env.setting(&ARGON2_MEMORY_KIB)?, env.setting(&ARGON2_ITERATIONS)?))
+        Ok((
+            env.setting(&ARGON2_MEMORY_KIB)?,
+            env.setting(&ARGON2_ITERATIONS)?,
+        ))
     })?;
     let [memory, passes] = [memory, passes].map(|number| u32::try_from(number).unwrap_or(u32::MAX));
     let ordinary = Work::of_argon2(memory, passes);

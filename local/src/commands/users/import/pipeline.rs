@@ -235,7 +235,9 @@ impl Part {
                 self.tally.there += 1;
                 return;
             }
-            Imported::EmailTaken => Fault::new("email", "exists", "the address has an account already"),
+            Imported::EmailTaken => {
+                Fault::new("email", "exists", "the address has an account already")
+            }
             Imported::Deleting => Fault::new(
                 "id",
                 "deleting",

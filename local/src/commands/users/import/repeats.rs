@@ -70,7 +70,10 @@ fn address(record: &Record) -> Option<String> {
 fn repeated(mut seen: Vec<u64>) -> HashSet<u64> {
     seen.sort_unstable();
     let pairs = seen.array_windows::<2>();
-    pairs.filter(|[one, next]| one == next).map(|[one, _]| *one).collect()
+    pairs
+        .filter(|[one, next]| one == next)
+        .map(|[one, _]| *one)
+        .collect()
 }
 
 #[cfg(test)]

@@ -51,7 +51,10 @@ impl Tally {
             if !counted.contains(&reason) {
                 counted.push(reason);
                 let (field, code) = reason;
-                *self.reasons.entry((field.to_owned(), code.to_owned())).or_default() += 1;
+                *self
+                    .reasons
+                    .entry((field.to_owned(), code.to_owned()))
+                    .or_default() += 1;
             }
         }
     }
@@ -108,7 +111,10 @@ impl Report {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(path).map_err(|error| {
-            Failure::Refused(format!("cannot make the file \"{}\": {error}", path.display()))
+            Failure::Refused(format!(
+                "cannot make the file \"{}\": {error}",
+                path.display()
+            ))
         })?;
         Ok(Self {
             path: path.to_owned(),

@@ -118,7 +118,10 @@ impl Summary<'_> {
                     "They are in \"{}\": correct them, and import it with --from latchkey.",
                     path.display()
                 )?,
-                None => writeln!(out, "--report FILE writes them into a file, with the reasons.")?,
+                None => writeln!(
+                    out,
+                    "--report FILE writes them into a file, with the reasons."
+                )?,
             }
         }
         if !self.tally.omitted.is_empty() {
