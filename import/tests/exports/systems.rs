@@ -381,3 +381,31 @@ fn the_names_of_systems_are_read_back() {
     }
     assert!("Django".parse::<System>().is_err());
 }
+
+#[test]
+fn a_secret_and_a_format_that_are_told_are_better_than_the_usual_ones() {
+    let options = Options {
+        password_format: Some("django-4.2".to_owned()),
+        password_secret: Some("shop".to_owned()),
+        ..Options::default()
+    };
+    let users = json!([{"model": "auth.user", "pk": 1, "fields": {
+        "email": "ada@example.com", "password": "md5$$x",
+    }}]);
+    let entries = read_file(System::Django, &File::of(users.to_string()).0, &options).unwrap();
+    let ada = members(&entries[0]);
+    assert_eq!(
+        (&ada["password_format"], &ada["password_secret"]),
+        (&json!("django-4.2"), &json!("shop"))
+    );
+    let line = json!({
+        "email": "ada@example.com", "password_hash": "x", "password_format": "devise",
+        "password_secret": "own",
+    });
+    let entries = read_file(System::Latchkey, &File::of(line.to_string()).0, &options).unwrap();
+    let ada = members(&entries[0]);
+    assert_eq!(
+        (&ada["password_format"], &ada["password_secret"]),
+        (&json!("devise"), &json!("own"))
+    );
+}
