@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use import::exports::{self, ExportError, Options, System};
 
-use super::{File, codes, emails, members, only, read};
+use super::{File, codes, emails, members, only, read, sample};
 
 const LONG: usize = 2 << 20;
 
@@ -260,4 +260,37 @@ fn a_dump_that_breaks_off_or_has_two_sites_is_an_error() {
     let dump = format!("INSERT INTO wp_users VALUES ({row});INSERT INTO b_users VALUES ({row});");
     let error = read(System::WordPress, dump).unwrap_err();
     assert!(error.to_string().contains("two sites"), "{error}");
+}
+
+#[test]
+fn no_octets_panic_a_reader() {
+    let samples = [
+        (System::Auth0, "auth0_password_hashes.ndjson"),
+        (System::BetterAuth, "better_auth_tables.json"),
+        (System::Django, "django_dumpdata.json"),
+        (System::Firebase, "firebase_auth_export.json"),
+        (System::Keycloak, "keycloak_realm.json"),
+        (System::Supabase, "supabase_auth_users.csv"),
+        (System::WordPress, "wordpress_wp_users.sql"),
+    ];
+    // Octets that mean something to one of the readers, in place of one of the file's.
+    let meant = b"\0\"\\'`,:;(){}[]\n-/#\xff";
+    for (system, name) in samples {
+        let whole = std::fs::read(sample(name)).unwrap();
+        let step = whole.len() / 200;
+        for (number, place) in (0..whole.len()).step_by(step).enumerate() {
+            let mut changed = whole.clone();
+            changed[place] = meant[number % meant.len()];
+            for octets in [&whole[..place], &changed] {
+                let file = File::of(octets);
+                for system in [system, System::Latchkey] {
+                    let options = &Options::default();
+                    let _ = exports::read(system, &file.0, options, &mut |entry| {
+                        let _ = entry.parse();
+                        ControlFlow::Continue(())
+                    });
+                }
+            }
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Reads exports: samples that the systems wrote, and files that are broken or hostile.
 
+mod document;
 mod hostile;
 mod passwords;
 mod samples;

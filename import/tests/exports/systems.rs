@@ -307,11 +307,12 @@ fn lucia_s_keys_hold_the_password_and_perhaps_the_address() {
     .unwrap();
     let ada = json!({
         "id": "a", "email": "ada@example.com", "password_hash": "s2:x:y",
-        "password_format": "lucia",
+        "password_format": "lucia-2",
     });
     assert_eq!(members(&entries[0]), ada);
     assert_eq!(omitted(&entries[0]), ["provider", "username"]);
     assert_eq!(members(&entries[1])["password_hash"], "x:y");
+    assert_eq!(members(&entries[1])["password_format"], "lucia");
 }
 
 #[test]
@@ -379,4 +380,32 @@ fn the_names_of_systems_are_read_back() {
         assert!(!system.about().is_empty());
     }
     assert!("Django".parse::<System>().is_err());
+}
+
+#[test]
+fn a_secret_and_a_format_that_are_told_are_better_than_the_usual_ones() {
+    let options = Options {
+        password_format: Some("django-4.2".to_owned()),
+        password_secret: Some("shop".to_owned()),
+        ..Options::default()
+    };
+    let users = json!([{"model": "auth.user", "pk": 1, "fields": {
+        "email": "ada@example.com", "password": "md5$$x",
+    }}]);
+    let entries = read_file(System::Django, &File::of(users.to_string()).0, &options).unwrap();
+    let ada = members(&entries[0]);
+    assert_eq!(
+        (&ada["password_format"], &ada["password_secret"]),
+        (&json!("django-4.2"), &json!("shop"))
+    );
+    let line = json!({
+        "email": "ada@example.com", "password_hash": "x", "password_format": "devise",
+        "password_secret": "own",
+    });
+    let entries = read_file(System::Latchkey, &File::of(line.to_string()).0, &options).unwrap();
+    let ada = members(&entries[0]);
+    assert_eq!(
+        (&ada["password_format"], &ada["password_secret"]),
+        (&json!("devise"), &json!("own"))
+    );
 }

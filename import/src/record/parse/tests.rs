@@ -94,8 +94,11 @@ fn an_identifier_is_kept_if_it_is_a_uuid() {
     assert_eq!(of(other), (None, named("17")));
     let nil = "00000000-0000-0000-0000-000000000000";
     assert_eq!(of(json!({"email": email, "id": nil})), (None, named(nil)));
-    for id in ["a\u{0}".to_owned(), "x".repeat(257)] {
-        let expected = [("id".to_owned(), "invalid-id".to_owned())];
+    for (id, code) in [
+        ("a\u{0}".to_owned(), "invalid"),
+        ("x".repeat(256), "too-long"),
+    ] {
+        let expected = [("id".to_owned(), code.to_owned())];
         assert_eq!(faults(json!({"email": email, "id": id})), expected);
     }
 }
