@@ -1,7 +1,6 @@
 //! Reads exports: samples that the systems wrote, and files that are broken or hostile.
 
 #![expect(
-    clippy::panic,
     clippy::unwrap_used,
     reason = "a test ends if something is not as it should be"
 )]
