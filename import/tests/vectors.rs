@@ -120,7 +120,7 @@ fn time(parsed: &OldPassword) -> Duration {
             let params = argon2::Params::try_from(&phc).unwrap();
             Duration::from_nanos(u64::from(params.m_cost()) * u64::from(params.t_cost()) * 450)
         }
-        OldPassword::Stored(_) | OldPassword::Unusable => Duration::ZERO,
+        OldPassword::Unusable | OldPassword::Stored(_) => Duration::ZERO,
     }
 }
 
@@ -138,7 +138,8 @@ fn prepared(steps: Vec<Step>, typed: &str, secrets: &Secrets) -> Option<Vec<u8>>
 /// Computes what a login computes, but for the Argon2id that is put around the digest.
 fn login(parsed: &OldPassword, typed: &str, secrets: &Secrets) -> Verdict {
     let matches = match parsed {
-        OldPassword::Stored(_) | OldPassword::Unusable => false,
+        // A password of our own is no password of another system.
+        OldPassword::Unusable | OldPassword::Stored(_) => false,
         OldPassword::Digest { scheme, digest } => match scheme.digests(typed, secrets) {
             Ok(digests) => {
                 let digest = digest.expose_secret();
