@@ -8,6 +8,7 @@ mod sha1;
 mod tests;
 mod yescrypt;
 
+use secrecy::zeroize::Zeroizing;
 use serde::{Deserialize, Serialize};
 
 use super::derivation::Derive;
@@ -93,9 +94,9 @@ impl Crypt {
             Self::Des { .. } => Work::of(25, NANOS_OF_DES),
             Self::Bsdi { rounds: count, .. } => Work::of(rounds(*count), NANOS_OF_DES),
             Self::Md5 { .. } => Work::of(1_000, blocks(2, 32, 64) * Algorithm::Md5.nanos()),
-            // Without its padding: an HMAC whose key is prepared.
+            // An HMAC takes two blocks if its key is prepared, and some time to begin.
             Self::Sha1 { rounds: count, .. } => {
-                Work::of(rounds(*count), 2 * Algorithm::Sha1.nanos())
+                Work::of(rounds(*count), 3 * Algorithm::Sha1.nanos())
             }
             Self::Sha256 { rounds: count, .. } => Work::of(
                 rounds(*count),
@@ -108,7 +109,7 @@ impl Crypt {
             Self::Sun { rounds: count, .. } => {
                 // Every other round hashes the soliloquy, too.
                 let rounds = rounds(*count).saturating_add(u64::from(md5::SUN_ROUNDS));
-                Work::of(rounds, 13 * Algorithm::Md5.nanos())
+                Work::of(rounds, 10 * Algorithm::Md5.nanos())
             }
             Self::Nt => Work::of(1, blocks(2, 0, 64) * Algorithm::Md4.nanos()),
             Self::Yescrypt(yescrypt) => yescrypt.work(),
@@ -125,8 +126,10 @@ impl Derive for Crypt {
     }
 
     fn digest(&self, password: &[u8], _: &Secrets) -> Result<Option<Digest>, LegacyError> {
-        // A long password must not make a hash of many rounds take a minute.
-        self.work_for(password.len()).bounded()?;
+        // A long password must not make a hash of many rounds take a minute. It does not match.
+        if self.work_for(password.len()).bounded().is_err() {
+            return Ok(None);
+        }
         let digest = match self {
             Self::Des { salt } => des::des(password, *salt).to_vec(),
             Self::Bsdi { rounds, salt } => des::bsdi(password, *rounds, *salt).to_vec(),
@@ -143,8 +146,8 @@ impl Derive for Crypt {
             }
             Self::Sun { rounds, settings } => md5::sun_md5(password, settings, *rounds).to_vec(),
             Self::Nt => {
-                let wide: Vec<u8> = password.iter().flat_map(|&octet| [octet, 0]).collect();
-                Algorithm::Md4.digest(&wide)
+                let wide = password.iter().flat_map(|&octet| [octet, 0]);
+                Algorithm::Md4.digest(&Zeroizing::new(wide.collect::<Vec<u8>>()))
             }
             Self::Yescrypt(yescrypt) => yescrypt.digest(password).ok_or(LegacyError::Unusable)?,
         };

@@ -96,7 +96,7 @@ impl Yescrypt {
 }
 
 /// How long a block of 128 octets takes.
-const NANOS_A_BLOCK: u64 = 170;
+const NANOS_A_BLOCK: u64 = 300;
 
 /// Reads a number in yescrypt's form: the first character tells how many follow, so that small
 /// numbers take one. The least number is written as `.`.
