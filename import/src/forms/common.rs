@@ -166,7 +166,7 @@ pub(super) fn bcrypt(text: &str) -> Parsed {
         return refuse("is a bcrypt hash of a wrong length");
     }
     let octets = (
-        Base64::Bcrypt.decode(salt_text)?,
+        Base64::BcryptSalt.decode(salt_text)?,
         Base64::Bcrypt.decode(digest_text)?,
     );
     bcrypt_of(number(cost)?, octets, version == "2x")

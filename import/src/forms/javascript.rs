@@ -99,6 +99,11 @@ pub(super) const FORMATS: &[Format] = &[
         parse: |stored, _| after_steps(vec![Step::RefuseLonger(72)], bcrypt(text(stored)?)),
     },
     Format {
+        name: "loopback",
+        about: "LoopBack 3",
+        parse: |stored, _| after_steps(vec![Step::RefuseLonger(72)], bcrypt(text(stored)?)),
+    },
+    Format {
         name: "parse",
         about: "Parse Server",
         parse: |stored, _| bcrypt_or_argon2(text(stored)?),

@@ -123,8 +123,11 @@ pub(super) enum Base64 {
     UrlPadded,
     /// passlib's: `.` instead of `+`, without padding.
     Adapted,
-    /// bcrypt's alphabet without padding. Bits that do not count are ignored.
+    /// bcrypt's alphabet without padding.
     Bcrypt,
+    /// bcrypt's alphabet without padding. Bits that do not count are ignored, since some libraries
+    /// wrote salts of random characters.
+    BcryptSalt,
 }
 
 impl Base64 {
@@ -137,11 +140,11 @@ impl Base64 {
             Self::Unpadded | Self::Adapted => (standard, Mode::RequireNone),
             Self::Lenient => (standard, Mode::Indifferent),
             Self::UrlPadded => (&alphabet::URL_SAFE, Mode::RequireCanonical),
-            Self::Bcrypt => (&alphabet::BCRYPT, Mode::RequireNone),
+            Self::Bcrypt | Self::BcryptSalt => (&alphabet::BCRYPT, Mode::RequireNone),
         };
         let config = GeneralPurposeConfig::new()
             .with_decode_padding_mode(mode)
-            .with_decode_allow_trailing_bits(matches!(self, Self::Bcrypt));
+            .with_decode_allow_trailing_bits(matches!(self, Self::BcryptSalt));
         let engine = GeneralPurpose::new(alphabet, config);
         let decoded = match self {
             Self::Adapted if text.contains('+') => return refuse("is not in passlib's base64"),

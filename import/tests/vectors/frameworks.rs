@@ -53,7 +53,8 @@ pub fn row(line: &Line) -> Option<Row> {
         "Strapi users-permissions" => "strapi",
         "password-hash (npm)" => "password-hash",
         "pbkdf2-password (npm)" => "pbkdf2-password",
-        "credential (npm)" => "credential",
+        system if system.starts_with("credential") => "credential",
+        system if system.starts_with("LoopBack") => "loopback",
         "node crypto idiom" => match kind {
             "pbkdf2-passport-blob" => "node:passport",
             "pbkdf2-saltTextHex" => "node:pbkdf2",

@@ -59,6 +59,11 @@ fn no_body_of_the_corpus_causes_an_internal_error() {
 }
 
 #[test]
+fn no_stored_password_of_the_corpus_panics_or_costs_too_much() {
+    replay("parse_stored_password", targets::parse_stored_password);
+}
+
+#[test]
 fn no_input_that_once_failed_fails_again() {
     let mut failures = Vec::new();
     let mut files = 0;
@@ -67,6 +72,7 @@ fn no_input_that_once_failed_fails_again() {
             Some("verify_token") => targets::verify_token,
             Some("decode_event") => targets::decode_event,
             Some("parse_body") => targets::parse_body,
+            Some("parse_stored_password") => targets::parse_stored_password,
             _ => panic!("{} is named after no target", folder.display()),
         };
         for path in entries(&folder) {

@@ -24,6 +24,9 @@ mod secrets;
 mod step;
 mod work;
 
+#[cfg(test)]
+mod tests;
+
 pub use algorithm::{Algorithm, Encoding};
 pub use argon2::{Argon2Kind, LegacyArgon2};
 pub use bcrypt::Bcrypt;
