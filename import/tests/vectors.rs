@@ -5,6 +5,8 @@
 
 #[path = "vectors/frameworks.rs"]
 mod frameworks;
+#[path = "vectors/servers.rs"]
+mod servers;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -78,34 +80,17 @@ impl Row {
 #[derive(Debug, Clone, PartialEq)]
 enum Verdict {
     Matches,
+    /// The old system stored the password with backslashes before its quotes.
+    MatchesSlashed,
     Differs,
     Refused(String),
 }
-
-/// Systems that have no row yet.
-const WITHOUT_ROW: &[&str] = &[
-    "Apache htpasswd",
-    "AuthEncoding (Zope/Plone)",
-    "DokuWiki",
-    "Dovecot",
-    "Laravel",
-    "libxcrypt (mkpasswd)",
-    "MediaWiki",
-    "OpenLDAP",
-    "PHP",
-    "passlib",
-    "libpass",
-    "phpass",
-    "PostgreSQL",
-    "Symfony",
-    "WordPress",
-];
 
 /// What verified in the old system and is refused on purpose: system, scheme, and why.
 const REFUSED: &[(&str, &str, &str)] = &[];
 
 fn row(line: &Line) -> Option<Row> {
-    frameworks::row(line)
+    frameworks::row(line).or_else(|| servers::row(line))
 }
 
 fn lines() -> Vec<Line> {
@@ -135,7 +120,7 @@ fn time(parsed: &OldPassword) -> Duration {
             let params = argon2::Params::try_from(&phc).unwrap();
             Duration::from_nanos(u64::from(params.m_cost()) * u64::from(params.t_cost()) * 450)
         }
-        OldPassword::Unusable => Duration::ZERO,
+        OldPassword::Unusable | OldPassword::Stored(_) => Duration::ZERO,
     }
 }
 
@@ -153,11 +138,16 @@ fn prepared(steps: Vec<Step>, typed: &str, secrets: &Secrets) -> Option<Vec<u8>>
 /// Computes what a login computes, but for the Argon2id that is put around the digest.
 fn login(parsed: &OldPassword, typed: &str, secrets: &Secrets) -> Verdict {
     let matches = match parsed {
-        OldPassword::Unusable => false,
+        // A password of our own is no password of another system.
+        OldPassword::Unusable | OldPassword::Stored(_) => false,
         OldPassword::Digest { scheme, digest } => match scheme.digests(typed, secrets) {
             Ok(digests) => {
                 let digest = digest.expose_secret();
-                digests.iter().any(|one| one.expose_secret() == digest)
+                let found = digests.iter().position(|one| one.expose_secret() == digest);
+                match found {
+                    Some(1..) => return Verdict::MatchesSlashed,
+                    found => found.is_some(),
+                }
             }
             Err(error) => return Verdict::Refused(error.to_string()),
         },
@@ -198,16 +188,10 @@ fn judge(range: std::ops::Range<Duration>) {
     let refused = Mutex::new(Vec::<(String, String, String)>::new());
     let judged = AtomicUsize::new(0);
     let one = |line: &Line| {
-        let Some(row) = row(line) else {
-            assert!(
-                WITHOUT_ROW.contains(&line.system.as_str()),
-                "no row for {line:?}"
-            );
-            return;
-        };
+        let row = row(line).unwrap_or_else(|| panic!("no row for {line:?}"));
         let (site, secrets) = site_and_secrets(row.secret.as_ref());
         let (work, verdict) = match forms::parse(row.format, &row.stored, &site) {
-            Err(error) => (Duration::ZERO, Verdict::Refused(error.0)),
+            Err(error) => (Duration::ZERO, Verdict::Refused(error.detail)),
             Ok(parsed) => {
                 let work = time(&parsed);
                 if !range.contains(&work) {
@@ -229,7 +213,10 @@ fn judge(range: std::ops::Range<Duration>) {
         }
         judged.fetch_add(1, Ordering::Relaxed);
         match (line.verify, &verdict) {
-            (true, Verdict::Matches) | (false, Verdict::Differs | Verdict::Refused(_)) => {}
+            (true, Verdict::Matches | Verdict::MatchesSlashed)
+            | (false, Verdict::Differs | Verdict::Refused(_)) => {}
+            // WordPress' login form puts the backslashes; the vectors asked the function behind it.
+            (false, Verdict::MatchesSlashed) if line.system == "WordPress" => {}
             (true, Verdict::Refused(why))
                 if REFUSED.iter().any(|(system, scheme, _)| {
                     line.system == *system && line.scheme == *scheme

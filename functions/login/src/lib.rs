@@ -3,7 +3,11 @@
 //! The work is the same whatever is wrong: an unknown address, a wrong password and a disabled
 //! account each cost the same reads, the same count and one hash, and get the same response. This
 //! also holds after too many passwords were tried. An imported password takes longer to verify; the
-//! refusals of all others then take about as long ([`Hasher::level`]).
+//! refusals of all others then take about as long ([`Hasher::level`]). An account that was imported
+//! without a password makes more requests beside the hash ([`absent`]).
+
+mod absent;
+mod user_pool;
 
 use lambda_http::{Body, Request, Response};
 use shared::domain::session::{RefreshToken, Session, SessionPolicy};
@@ -11,12 +15,15 @@ use shared::domain::{
     Account, Email, Event, Hasher, Mail, Origin, Password, Status, StoredPassword, Subject, UserId,
 };
 use shared::http::{
-    Fields, Handler, ImportSecrets, Media, Problem, ReservedAttempt, Throttle, domain_name, tokens,
+    Fields, Handler, ImportSecrets, MailThrottle, Media, Problem, ReservedAttempt, Throttle,
+    domain_name, tokens,
 };
 use shared::observe::{AuditEvent, LoginRefusal};
 use shared::platform::{Clock, ConfigError, Env};
 use shared::store::{Credential, Store};
 use shared::tokens::{AccessToken, Issuer};
+
+use self::user_pool::UserPool;
 
 /// The handler of logins.
 pub struct Login {
@@ -27,6 +34,9 @@ pub struct Login {
     issuer: Issuer,
     sessions: SessionPolicy,
     notices: Notices,
+    mails: MailThrottle,
+    sends_mail: bool,
+    user_pool: Option<UserPool>,
     clock: Clock,
 }
 
@@ -73,8 +83,9 @@ struct NewSession {
 
 impl Login {
     /// Reads the same settings as [`Store`], [`Hasher`], [`ImportSecrets`], [`Throttle`],
-    /// [`Issuer`] and [`SessionPolicy`], and `LOGIN_NOTICES`: whether owners are told of logins from new sources,
-    /// `on` or `off`, default `on`.
+    /// [`Issuer`], [`SessionPolicy`], [`MailThrottle`], [`Mail::is_sent`] and [`UserPool`], and
+    /// `LOGIN_NOTICES`: whether owners are told of logins from new sources, `on` or `off`, default
+    /// `on`.
     ///
     /// # Errors
     ///
@@ -91,6 +102,9 @@ impl Login {
             issuer: Issuer::from_env(env)?,
             sessions: SessionPolicy::from_env(env)?,
             notices: Notices::from_env(env)?,
+            mails: MailThrottle::from_env(env)?,
+            sends_mail: Mail::is_sent(env),
+            user_pool: UserPool::from_env(env)?,
             clock,
         })
     }
@@ -101,7 +115,8 @@ impl Login {
     /// # Errors
     ///
     /// Returns 401 if the login is refused, the same for every reason, 429 if too many passwords
-    /// were tried, and 503 if the password was imported and a secret of its site cannot be read.
+    /// were tried, and 503 if the password was imported and a secret of its site cannot be read, or
+    /// the user pool that has it does not answer.
     async fn verify<'a>(
         &'a self,
         login: &LoginRequest,
@@ -127,14 +142,16 @@ impl Login {
         let count = async {
             let account = self.store.account(user_id).await?;
             let last_login = account.as_ref().and_then(Account::login);
-            Ok::<_, Problem>((account, admitted.reserve(last_login).await?))
+            let attempt = admitted.reserve(last_login).await?;
+            let absent = self.is_right_without_one(login, &stored, account.as_ref(), origin);
+            Ok::<_, Problem>((absent.await?, account, attempt))
         };
         let secrets = self.import_secrets.of(&stored).await?;
         let verify = self.hasher.verify(&login.password, &stored, &secrets);
         let (verified, counted) = tokio::join!(verify, count);
-        let (account, attempt) = counted?;
+        let (is_right_elsewhere, account, attempt) = counted?;
         let verified = verified?;
-        let refusal = match (verified.matches, account) {
+        let refusal = match (verified.matches || is_right_elsewhere, account) {
             _ if !is_known => LoginRefusal::UnknownAddress,
             (false, _) => LoginRefusal::WrongPassword,
             (true, Some(account)) if account.status != Status::Active => {

@@ -36,7 +36,7 @@ const SESSION_ATTEMPTS: &str = "THROTTLE#";
 pub(super) const SESSION: &str = "SESSION#";
 
 /// The prefix of a link's sort key. It lies behind the sessions, so lists of these do not read it.
-const LINK: &str = "TOKEN#";
+pub(super) const LINK: &str = "TOKEN#";
 /// The sort key of a pending registration.
 const REGISTRATION: &str = "REGISTRATION";
 

@@ -15,6 +15,7 @@ use shared::platform::clock::Clock;
 use shared::platform::config::Env;
 use shared::platform::settings;
 use testkit::cloudformation::CloudFormation;
+use testkit::cognito::{CLIENT_ID, POOL_ID};
 use testkit::kms::Kms;
 
 use super::items::quoted;
@@ -39,13 +40,15 @@ const PUBLIC: [&str; 13] = [
 ];
 
 /// The variables that functions read only in AWS: a role's credentials have a token, there is neither
-/// KMS nor a proxy nor a configuration set of SES locally, and the endpoint of DynamoDB is set by
-/// its own variable.
-const IN_AWS: [&str; 7] = [
+/// KMS nor a proxy nor a configuration set of SES nor a user pool of Cognito locally, and the endpoint
+/// of DynamoDB is set by its own variable.
+const IN_AWS: [&str; 9] = [
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_KMS",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
     "AWS_SESSION_TOKEN",
+    "COGNITO_CLIENT_ID",
+    "COGNITO_USER_POOL_ID",
     "CONFIGURATION_SET",
     "PROXY_SECRET_HASH",
     "SIGNING_KID",
@@ -54,6 +57,8 @@ const IN_AWS: [&str; 7] = [
 /// Returns the template with every optional variable set.
 fn template() -> Template {
     crate::support::app::template([
+        ("CognitoClientId", CLIENT_ID),
+        ("CognitoUserPoolId", POOL_ID),
         ("Issuer", "https://auth.example.com"),
         ("MailFrom", local::MAIL_FROM),
         ("ProxySecretHash", &"0".repeat(64)),
@@ -262,6 +267,8 @@ fn global_variables_are_parameters_and_name_neither_keys_nor_table() {
     // The other variables are set on the functions that read them. No function repeats a global
     // one, and only a private one has further variables.
     let alone = [
+        "COGNITO_CLIENT_ID",
+        "COGNITO_USER_POOL_ID",
         "CONFIGURATION_SET",
         "EVENT_BUS",
         "EVENT_SOURCE",
@@ -306,6 +313,8 @@ fn cargo_lambda_watch_has_the_template_s_defaults() {
     // `cargo run` has a mailbox.
     assert_eq!(watched["MAIL_FROM"], local::MAIL_FROM);
     let here = [
+        "COGNITO_CLIENT_ID",
+        "COGNITO_USER_POOL_ID",
         "CONFIGURATION_SET",
         "EVENT_SOURCE",
         "ISSUER",

@@ -4,6 +4,7 @@ mod authorizer;
 mod conditional;
 mod discovery;
 mod email_change;
+mod export;
 mod forgot;
 mod gateway;
 mod link_passwords;

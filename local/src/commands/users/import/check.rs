@@ -5,7 +5,7 @@ use import::forms::OldPassword;
 use import::{Fault, Record, User};
 use shared::domain::password::legacy::{Derivation, LegacyScheme, SecretName, Step, Work};
 use shared::domain::password::stored::{Absent, Imported, StoredPassword};
-use shared::domain::{Account, ExternalId, Hasher, UserId};
+use shared::domain::{Account, ExternalId, Hasher, PasswordHash, UserId};
 use shared::tokens::TokenSize;
 
 use super::super::super::Failure;
@@ -131,6 +131,7 @@ pub(super) async fn stored(
         None => StoredPassword::Absent(Absent::Untold),
         // The old system has none either: its owner gets no mail that they did not ask for.
         Some(OldPassword::Unusable) => StoredPassword::Absent(Absent::Told),
+        Some(OldPassword::Stored(stored)) => stored,
         Some(OldPassword::Argon2id { steps, hash }) => {
             let scheme = only(steps);
             StoredPassword::Imported(Imported { scheme, hash })
@@ -155,7 +156,10 @@ pub(super) fn secrets(password: &OldPassword) -> Vec<SecretName> {
     match password {
         OldPassword::Digest { scheme, .. } => scheme.secrets().cloned().collect(),
         OldPassword::Argon2id { steps, .. } => only(steps.clone()).secrets().cloned().collect(),
-        OldPassword::Unusable => Vec::new(),
+        OldPassword::Stored(StoredPassword::Imported(imported)) => {
+            imported.scheme.secrets().cloned().collect()
+        }
+        OldPassword::Stored(_) | OldPassword::Unusable => Vec::new(),
     }
 }
 
@@ -163,15 +167,22 @@ pub(super) fn secrets(password: &OldPassword) -> Vec<SecretName> {
 /// `ordinary`.
 pub(super) fn extra_work(password: &OldPassword, ordinary: Work) -> Work {
     match password {
-        OldPassword::Unusable => Work::NONE,
+        OldPassword::Unusable | OldPassword::Stored(StoredPassword::Absent(_)) => Work::NONE,
+        OldPassword::Stored(StoredPassword::Own(hash)) => beyond(hash, ordinary),
+        OldPassword::Stored(StoredPassword::Imported(Imported { scheme, hash })) => scheme
+            .work()
+            .unwrap_or(Work::MOST)
+            .and(beyond(hash, ordinary)),
         // What is too costly was refused when it was parsed.
         OldPassword::Digest { scheme, .. } => scheme.work().unwrap_or(Work::MOST),
-        OldPassword::Argon2id { hash, .. } => {
-            let work = hash.work();
-            Work {
-                nanos: work.nanos.saturating_sub(ordinary.nanos),
-                ..work
-            }
-        }
+        OldPassword::Argon2id { hash, .. } => beyond(hash, ordinary),
+    }
+}
+
+fn beyond(hash: &PasswordHash, ordinary: Work) -> Work {
+    let work = hash.work();
+    Work {
+        nanos: work.nanos.saturating_sub(ordinary.nanos),
+        ..work
     }
 }
