@@ -33,6 +33,13 @@ pub(super) struct Candidate {
     pub(super) password: Option<OldPassword>,
 }
 
+impl Candidate {
+    /// Returns whether a hash is made of the password.
+    pub(super) fn is_hashed(&self) -> bool {
+        matches!(self.password, Some(OldPassword::Digest { .. }))
+    }
+}
+
 impl Rules {
     /// Returns the account that an entry becomes, or its record with all faults.
     pub(super) fn check(&self, entry: Entry) -> Result<Candidate, Box<Record>> {

@@ -173,16 +173,13 @@ impl Work {
                 Err(record) => part.refuse(*record),
             }
         }
-        let accounts: Vec<_> = candidates.iter().map(|it| &it.account).collect();
-        // Before anything is hashed for nothing. The write decides.
-        let hindrances = self.store.hindrances(&accounts).await?;
-        let mut free = Vec::with_capacity(candidates.len());
-        for (candidate, hindrance) in candidates.into_iter().zip(hindrances) {
-            match hindrance {
-                Some(outcome) => part.count(outcome, candidate.record),
-                None => free.push(candidate),
-            }
-        }
+        // Before anything is hashed for nothing. The write decides, so nothing is looked up if there is
+        // nothing to hash.
+        let is_hashed = candidates.iter().any(Candidate::is_hashed);
+        let free = match is_hashed || self.is_dry {
+            true => self.unhindered(candidates, &mut part).await?,
+            false => candidates,
+        };
         if self.is_dry {
             part.tally.imported += free.len() as u64;
             return Ok(part);
@@ -193,6 +190,24 @@ impl Work {
             part.count(outcome, record);
         }
         Ok(part)
+    }
+
+    /// Returns those that nothing hinders by now, and counts the others.
+    async fn unhindered(
+        &self,
+        candidates: Vec<Candidate>,
+        part: &mut Part,
+    ) -> Result<Vec<Candidate>, Failure> {
+        let accounts: Vec<_> = candidates.iter().map(|it| &it.account).collect();
+        let hindrances = self.store.hindrances(&accounts).await?;
+        let mut free = Vec::with_capacity(candidates.len());
+        for (candidate, hindrance) in candidates.into_iter().zip(hindrances) {
+            match hindrance {
+                Some(outcome) => part.count(outcome, candidate.record),
+                None => free.push(candidate),
+            }
+        }
+        Ok(free)
     }
 
     /// Hashes the passwords. What has not begun when the end comes is left out.
