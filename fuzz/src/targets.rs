@@ -3,12 +3,14 @@
 use std::sync::LazyLock;
 
 use authorizer::{Authorizer, Event};
+use import::forms::{self, OldPassword, Site};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Body, Request, http};
 use shared::domain::email::Email;
 use shared::domain::link::LinkToken;
 use shared::domain::locale::Locale;
 use shared::domain::name::Name;
+use shared::domain::password::legacy::{LegacyScheme, Secrets, Work};
 use shared::domain::password::{Password, PasswordPolicy, personal_words};
 use shared::domain::session::RefreshToken;
 use shared::http::fields::{Fields, Media};
@@ -99,5 +101,51 @@ pub fn parse_body(data: &[u8]) {
             assert!(email.ascii().is_ascii() && email.ascii().len() <= Email::MAX_LENGTH);
         }
         Err(problem) => assert!(problem.status().is_client_error(), "{problem:?}"),
+    }
+}
+
+/// Parses a password that another system stored, in every format, and a scheme as the table keeps
+/// it. What is accepted costs no more than the limit, and is written as it is read.
+pub fn parse_stored_password(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let stored = json::parse::<serde_json::Value>(data).ok();
+    let stored = stored.unwrap_or_else(|| text.into());
+    let secret = "fuzz".parse().ok();
+    for site in [Site::default(), Site { secret }] {
+        for format in forms::formats() {
+            match forms::parse(format.name, &stored, &site) {
+                Ok(OldPassword::Digest { scheme, .. }) => try_scheme(&scheme),
+                Ok(OldPassword::Argon2id { .. } | OldPassword::Unusable) => {}
+                Err(error) => assert!(!error.0.is_empty()),
+            }
+        }
+    }
+    if let Ok(scheme) = json::parse::<LegacyScheme>(data) {
+        let _ = scheme.work();
+        compute(&scheme);
+    }
+}
+
+fn try_scheme(scheme: &LegacyScheme) {
+    assert!(scheme.work().is_ok_and(|work| work <= Work::MOST));
+    let written = serde_json::to_vec(scheme).unwrap_or_default();
+    assert_eq!(
+        json::parse::<LegacyScheme>(&written).as_ref().ok(),
+        Some(scheme)
+    );
+    compute(scheme);
+}
+
+/// Computes the digests if that is quick.
+fn compute(scheme: &LegacyScheme) {
+    const QUICK: u64 = 200_000;
+    if scheme.work().is_ok_and(|work| work.nanos <= QUICK) {
+        let mut secrets = Secrets::default();
+        if let Ok(name) = "fuzz".parse() {
+            secrets.insert(name, "AAAA".into());
+        }
+        let _ = scheme.digests("pa'ss\0w\u{f6}rd", &secrets);
     }
 }

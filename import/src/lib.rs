@@ -3,12 +3,9 @@
 //!
 //! [`exports`] reads an export as a stream of [`Record`]s, and [`Record::parse`] makes a [`User`] of
 //! one or tells every fault of it. [`forms`] parses a stored password into what a login verifies.
-//! [`Addresses`] finds what a file has twice.
 
-mod addresses;
 pub mod exports;
 pub mod forms;
 mod record;
 
-pub use addresses::{Addresses, Duplicates};
 pub use record::{Fault, Record, User};

@@ -27,7 +27,7 @@ struct Site {
 pub(super) fn read(path: &Path, options: &Options, each: Each<'_>) -> Result<(), ExportError> {
     let site = site(path)?;
     let mut file = Again::open(path)?;
-    json::objects(path, &USERS, &mut |item| {
+    json::tables(path, &USERS, &mut |item| {
         let line = item.line;
         Ok(each(match item.object {
             Ok(user) => entry(line, &user, options, &site, &mut file)?,
@@ -38,31 +38,34 @@ pub(super) fn read(path: &Path, options: &Options, each: Each<'_>) -> Result<(),
 
 fn site(path: &Path) -> Result<Site, ExportError> {
     let mut site = Site::default();
-    let lists = [&ACCOUNTS[..], &FACTORS[..]].concat();
-    let mut found = false;
-    let walked = json::objects(path, &lists, &mut |item| {
-        found = true;
+    json::tables(path, &ACCOUNTS, &mut |item| {
         let row = item.object.unwrap_or_default();
-        let user = row.first(&["userId", "user_id"]).unwrap_or_default();
-        if FACTORS.contains(&item.list) {
-            site.factors.add(&user, item.offset);
-        } else if password(&row).is_some() {
-            site.passwords.add(&user, item.offset);
-        } else {
-            site.others.add(&user, item.offset);
-        }
+        let places = match password(&row) {
+            Some(_) => &mut site.passwords,
+            None => &mut site.others,
+        };
+        places.add(&owner(&row).unwrap_or_default(), item.offset);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    let walked = json::tables(path, &FACTORS, &mut |item| {
+        let row = item.object.unwrap_or_default();
+        let user = owner(&row).unwrap_or_default();
+        site.factors.add(&user, item.offset);
         Ok(ControlFlow::Continue(()))
     });
     match walked {
-        Err(ExportError::Other(_)) if !found => {
-            return Err(ExportError::Other("it has no list account".to_owned()));
-        }
+        // Most sites have none of these tables.
+        Err(ExportError::Other(_)) => {}
         walked => walked?,
     }
     for places in [&mut site.passwords, &mut site.others, &mut site.factors] {
         places.sort();
     }
     Ok(site)
+}
+
+fn owner(row: &Fields) -> Option<String> {
+    row.first(&["userId", "user_id"])
 }
 
 /// Returns the password of an account, if it is one with a password.
@@ -96,7 +99,7 @@ fn entry(
     }
     for place in site.passwords.of(&id) {
         let account = json::object_at(file, place)?.unwrap_or_default();
-        let same = account.first(&["userId", "user_id"]).as_deref() == Some(&*id);
+        let same = owner(&account).as_deref() == Some(&*id);
         if let (true, Some(stored)) = (same, password(&account)) {
             entry.password("better-auth", stored);
             break;

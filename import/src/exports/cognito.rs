@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use shared::domain::UserId;
+
 use super::fields::Fields;
 use super::input::{self, ExportError};
 use super::{Each, Entry, Options, csv, json};
@@ -39,12 +41,10 @@ fn with_attributes(mut user: Fields) -> Fields {
 fn entry(line: u64, user: &Fields, options: &Options) -> Entry {
     let mut entry = Entry::at(line);
     let username = user.first(&["cognito:username", "Username"]);
-    let subject = user.text("sub");
+    let id = user.text("sub").or_else(|| username.clone());
     let record = &mut entry.record;
-    record.external_id = username
-        .clone()
-        .filter(|name| Some(name) != subject.as_ref());
-    record.id = subject;
+    record.external_id = username.clone().filter(|name| Some(name) != id.as_ref());
+    record.id = id;
     record.email = user.text("email");
     record.email_verified = user.truth("email_verified");
     record.first_name = user.text("given_name");
@@ -72,7 +72,6 @@ fn entry(line: u64, user: &Fields, options: &Options) -> Entry {
     let provider = status.as_deref() == Some("EXTERNAL_PROVIDER") || user.says("identities");
     entry.omit_if(provider, "provider");
     // Pools in which people log in with their address have made the user name up.
-    let invented = username.as_deref() == entry.record.id.as_deref();
-    entry.username(username.filter(|_| !invented));
+    entry.username(username.filter(|name| UserId::given(name).is_err()));
     entry
 }

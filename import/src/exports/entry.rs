@@ -86,17 +86,20 @@ impl Entry {
         }
     }
 
-    /// Adds what the options say of all entries. The form of the passwords that they tell is
-    /// better than the usual one of `system`, and no better than what a line tells.
+    /// Adds what the options say of all entries. They are better than what is usual of `system`,
+    /// and no better than what a line tells.
     pub(super) fn complete(&mut self, system: System, options: &Options) {
         let record = &mut self.record;
         if record.password_hash.is_some() {
-            let told = system == System::Latchkey && record.password_format.is_some();
-            if let (Some(format), false) = (&options.password_format, told) {
+            let tells = |told: &Option<String>| system == System::Latchkey && told.is_some();
+            if let (Some(format), false) =
+                (&options.password_format, tells(&record.password_format))
+            {
                 record.password_format = Some(format.clone());
             }
-            if record.password_secret.is_none() {
-                record.password_secret = options.password_secret.clone();
+            if let (Some(name), false) = (&options.password_secret, tells(&record.password_secret))
+            {
+                record.password_secret = Some(name.clone());
             }
         }
         if options.assume_verified && record.email_verified.is_none() {

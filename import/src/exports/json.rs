@@ -16,9 +16,7 @@ use crate::Fault;
 const MAX_NAME: usize = 256;
 
 /// An object of a file.
-pub(super) struct Item<'a> {
-    /// The name of the list that it lies in. It is empty if the list is the whole file.
-    pub(super) list: &'a str,
+pub(super) struct Item {
     /// The line where it begins, counted from 1.
     pub(super) line: u64,
     /// The place where it begins, for [`object_at`].
@@ -39,7 +37,7 @@ pub(super) struct Item<'a> {
 pub(super) fn objects(
     path: &Path,
     lists: &[&str],
-    each: &mut dyn FnMut(Item<'_>) -> Flow,
+    each: &mut dyn FnMut(Item) -> Flow,
 ) -> Result<(), ExportError> {
     match is_of_lines(path, lists)? {
         true => lines(path, each),
@@ -52,11 +50,30 @@ pub(super) fn objects(
     }
 }
 
-/// Hands over the objects of a file that has one a line.
-pub(super) fn lines(
+/// Hands over the rows of tables: of the members `lists` of an object that is the whole file.
+///
+/// # Errors
+///
+/// Returns the same errors as [`objects`].
+pub(super) fn tables(
     path: &Path,
-    each: &mut dyn FnMut(Item<'_>) -> Flow,
+    lists: &[&str],
+    each: &mut dyn FnMut(Item) -> Flow,
 ) -> Result<(), ExportError> {
+    if input::first_octet(path)? == Some(b'[') {
+        let detail = "it is a list, and not an object of tables";
+        return Err(ExportError::Other(detail.to_owned()));
+    }
+    Elements {
+        octets: input::open(path)?,
+        lists,
+        found: false,
+    }
+    .walk(each)
+}
+
+/// Hands over the objects of a file that has one a line.
+pub(super) fn lines(path: &Path, each: &mut dyn FnMut(Item) -> Flow) -> Result<(), ExportError> {
     let mut octets = input::open(path)?;
     let mut text = Vec::new();
     loop {
@@ -69,7 +86,6 @@ pub(super) fn lines(
             Some(Line::Whole) => parse(&text),
         };
         let item = Item {
-            list: "",
             line,
             offset,
             object,
@@ -126,7 +142,7 @@ struct Elements<'a, R> {
 }
 
 impl<R: BufRead> Elements<'_, R> {
-    fn walk(mut self, each: &mut dyn FnMut(Item<'_>) -> Flow) -> Result<(), ExportError> {
+    fn walk(mut self, each: &mut dyn FnMut(Item) -> Flow) -> Result<(), ExportError> {
         loop {
             self.octets.skip_blanks()?;
             let flow = match self.octets.peek()? {
@@ -140,11 +156,11 @@ impl<R: BufRead> Elements<'_, R> {
                 }
                 Some(b'[') => {
                     self.found = true;
-                    self.list("", each)?
+                    self.list(each)?
                 }
                 Some(b'{') if self.lists.is_empty() => {
                     self.found = true;
-                    self.element("", each)?
+                    self.element(each)?
                 }
                 Some(b'{') => self.wrapper(each)?,
                 Some(_) => return Err(self.broken("neither a list nor an object begins here")),
@@ -161,7 +177,7 @@ impl<R: BufRead> Elements<'_, R> {
     }
 
     /// Takes an object, and hands over the elements of its lists.
-    fn wrapper(&mut self, each: &mut dyn FnMut(Item<'_>) -> Flow) -> Flow {
+    fn wrapper(&mut self, each: &mut dyn FnMut(Item) -> Flow) -> Flow {
         self.octets.take()?;
         let mut name = Vec::new();
         loop {
@@ -181,11 +197,11 @@ impl<R: BufRead> Elements<'_, R> {
             }
             self.octets.skip_blanks()?;
             let name = json::parse::<String>(&name).unwrap_or_default();
-            let list = self.lists.iter().find(|list| **list == name).copied();
-            match (list, self.octets.peek()?) {
-                (Some(list), Some(b'[')) => {
+            let is_list = self.lists.iter().any(|list| *list == name);
+            match (is_list, self.octets.peek()?) {
+                (true, Some(b'[')) => {
                     self.found = true;
-                    if self.list(list, each)?.is_break() {
+                    if self.list(each)?.is_break() {
                         return Ok(ControlFlow::Break(()));
                     }
                 }
@@ -197,7 +213,7 @@ impl<R: BufRead> Elements<'_, R> {
     }
 
     /// Takes a list, and hands over its elements.
-    fn list(&mut self, name: &str, each: &mut dyn FnMut(Item<'_>) -> Flow) -> Flow {
+    fn list(&mut self, each: &mut dyn FnMut(Item) -> Flow) -> Flow {
         self.octets.take()?;
         loop {
             self.octets.skip_blanks()?;
@@ -211,7 +227,7 @@ impl<R: BufRead> Elements<'_, R> {
                 }
                 None => return Err(self.broken("the file ends inside a list")),
                 Some(_) => {
-                    if self.element(name, each)?.is_break() {
+                    if self.element(each)?.is_break() {
                         return Ok(ControlFlow::Break(()));
                     }
                 }
@@ -219,7 +235,7 @@ impl<R: BufRead> Elements<'_, R> {
         }
     }
 
-    fn element(&mut self, list: &str, each: &mut dyn FnMut(Item<'_>) -> Flow) -> Flow {
+    fn element(&mut self, each: &mut dyn FnMut(Item) -> Flow) -> Flow {
         let (line, offset) = (self.octets.line, self.octets.offset);
         let mut text = Vec::new();
         let object = match self.octets.take_value(&mut text)? {
@@ -227,7 +243,6 @@ impl<R: BufRead> Elements<'_, R> {
             Line::TooLong => Err(too_long()),
         };
         each(Item {
-            list,
             line,
             offset,
             object,

@@ -11,7 +11,7 @@ use super::{Each, Entry, json};
 use crate::record::{Fault, Record};
 
 pub(super) fn read(path: &Path, each: Each<'_>) -> Result<(), ExportError> {
-    let take = &mut |item: json::Item<'_>| {
+    let take = &mut |item: json::Item| {
         Ok(each(match item.object {
             Ok(members) => entry(item.line, members),
             Err(fault) => Entry::broken(item.line, fault),

@@ -21,7 +21,7 @@ const PASSWORDS: [&str; 4] = [
 pub(super) fn read(path: &Path, _: &Options, each: Each<'_>) -> Result<(), ExportError> {
     let keys = keys(path)?;
     let mut file = Again::open(path)?;
-    json::objects(path, &USERS, &mut |item| {
+    json::tables(path, &USERS, &mut |item| {
         let line = item.line;
         Ok(each(match item.object {
             Ok(user) => entry(line, &user, &keys, &mut file)?,
@@ -32,7 +32,7 @@ pub(super) fn read(path: &Path, _: &Options, each: Each<'_>) -> Result<(), Expor
 
 fn keys(path: &Path) -> Result<Places, ExportError> {
     let mut keys = Places::default();
-    let walked = json::objects(path, &KEYS, &mut |item| {
+    let walked = json::tables(path, &KEYS, &mut |item| {
         let key = item.object.unwrap_or_default();
         if let Some(user) = owner(&key) {
             keys.add(&user, item.offset);
@@ -64,6 +64,7 @@ fn entry(line: u64, user: &Fields, keys: &Places, file: &mut Again) -> Result<En
     record.name = user.first(&["name", "full_name", "fullName"]);
     record.date_joined = user.first_raw(&["created_at", "createdAt"]);
     let mut password = user.first_raw(&PASSWORDS);
+    let mut is_of_key = false;
     let mut provider = false;
     for place in keys.of(id.as_deref().unwrap_or_default()) {
         let key = json::object_at(file, place)?.unwrap_or_default();
@@ -77,6 +78,7 @@ fn entry(line: u64, user: &Fields, keys: &Places, file: &mut Again) -> Result<En
         provider |= stored.is_none();
         if stored.is_some() && (password.is_none() || address.is_some()) {
             password = stored;
+            is_of_key = true;
             if record.email.is_none() {
                 record.email = address;
             }
@@ -84,7 +86,13 @@ fn entry(line: u64, user: &Fields, keys: &Places, file: &mut Again) -> Result<En
     }
     record.id = id;
     if let Some(stored) = password {
-        entry.password("lucia", stored);
+        let format = match stored.as_str().unwrap_or_default() {
+            // Argon2id and Bcrypt of oslo, by the authors of Lucia.
+            text if text.starts_with('$') => "oslo",
+            text if is_of_key || text.starts_with("s2:") => "lucia-2",
+            _ => "lucia",
+        };
+        entry.password(format, stored);
     }
     entry.omit_if(provider, "provider");
     entry.username(user.text("username"));

@@ -134,7 +134,7 @@ pub struct Options {
     pub hash_config: Option<HashConfig>,
     /// The form of the passwords, in place of the system's own.
     pub password_format: Option<String>,
-    /// The name of the site's secret: `password_secret` of records that have none.
+    /// The name of the site's secret, in place of the system's own.
     pub password_secret: Option<String>,
     /// What the names of claims begin with, such as `https://example.com/`, that are made of the
     /// attributes which only administrators of the old system could set. Without it, they are left

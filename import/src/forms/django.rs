@@ -62,7 +62,7 @@ pub(super) fn old(stored: &str) -> Parsed {
         return salted(Algorithm::Sha1, rest);
     }
     if let Some(rest) = stored.strip_prefix("crypt$$") {
-        return super::passlib::des_crypt(rest);
+        return super::passlib_old::des_crypt(rest);
     }
     match !stored.is_empty() && !stored.contains('$') && !stored.starts_with('!') {
         true => steps_only(

@@ -28,7 +28,7 @@ mod tests {
 
     #[test]
     fn what_an_export_writes_comes_back_as_it_is() {
-        let scheme = r#"{"steps":["Utf16Le"],"derivation":"Plain"}"#;
+        let scheme = r#"{"steps":["utf16_le"],"derivation":"Plain"}"#;
         let name: SecretName = "elsewhere".parse().unwrap();
         let site = Site { secret: Some(name) };
         for text in [PHC.to_owned(), format!("imported {PHC} {scheme}")] {

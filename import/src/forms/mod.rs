@@ -4,7 +4,10 @@
 //! would be.
 
 mod aspnet;
+mod cms;
 mod common;
+mod crypt;
+mod databases;
 mod django;
 mod firebase;
 mod flask;
@@ -12,7 +15,10 @@ mod java;
 mod javascript;
 mod kratos;
 mod latchkey;
+mod ldap;
 mod passlib;
+mod passlib_old;
+mod php;
 mod python;
 mod ruby;
 mod spring;
@@ -57,8 +63,26 @@ pub struct Site {
 
 /// An error: the stored form cannot be imported.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct FormError(pub String);
+#[error("{detail}")]
+pub struct FormError {
+    /// The kind of reason, for counting.
+    pub reason: FormReason,
+    /// What is wrong, in words.
+    pub detail: String,
+}
+
+/// Why a stored form cannot be imported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FormReason {
+    /// No format has this name.
+    UnknownFormat,
+    /// It needs a secret of the old site.
+    NoSecret,
+    /// It would take too much work.
+    TooCostly,
+    /// It is not of the format.
+    Unusable,
+}
 
 /// How a system stores passwords.
 #[derive(Debug)]
@@ -87,6 +111,12 @@ const FAMILIES: &[&[Format]] = &[
     spring::FORMATS,
     java::FORMATS,
     aspnet::FORMATS,
+    crypt::FORMATS,
+    php::FORMATS,
+    cms::FORMATS,
+    ldap::FORMATS,
+    databases::FORMATS,
+    passlib_old::FORMATS,
     latchkey::FORMATS,
 ];
 
@@ -102,6 +132,9 @@ pub fn formats() -> impl Iterator<Item = &'static Format> {
 /// Returns an error if the form is not one of this system, or asks for too much work.
 pub fn parse(format: &str, stored: &Value, site: &Site) -> Result<OldPassword, FormError> {
     let known = formats().find(|known| known.name == format);
-    let known = known.ok_or_else(|| FormError(format!("{format} is not a known format")))?;
+    let known = known.ok_or_else(|| FormError {
+        reason: FormReason::UnknownFormat,
+        detail: format!("{format} is not a known format"),
+    })?;
     (known.parse)(stored, site)
 }

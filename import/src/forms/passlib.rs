@@ -4,7 +4,7 @@ use shared::domain::password::legacy::{Algorithm, Derivation, Encoding, Iterated
 
 use super::common::{Parsed, after_steps, argon2, bcrypt, digest, hmac_of, pbkdf2, salt, scrypt};
 use super::text::{Base64, after, hex, number, parts, refuse, text};
-use super::{Format, django};
+use super::{Format, django, passlib_old};
 
 pub(super) const FORMATS: &[Format] = &[Format {
     name: "passlib",
@@ -26,7 +26,7 @@ pub(super) fn context(stored: &str) -> Parsed {
         _ if stored.starts_with("{PBKDF2") => ldap_pbkdf2(stored),
         _ if stored.starts_with("{FSHP") => fshp(stored),
         _ if is_django(stored) => django::old(stored),
-        _ => legacy(stored),
+        _ => passlib_old::old(stored),
     }
 }
 
@@ -42,17 +42,6 @@ fn is_django(stored: &str) -> bool {
         "!",
     ];
     HASHERS.iter().any(|hasher| stored.starts_with(hasher))
-}
-
-/// Parses what has no scheme above.
-fn legacy(stored: &str) -> Parsed {
-    let _ = stored;
-    refuse("is of a scheme that is not known here")
-}
-
-/// Parses a DES crypt(3).
-pub(super) fn des_crypt(stored: &str) -> Parsed {
-    legacy(stored)
 }
 
 /// Parses `$pbkdf2-sha512$25000$SALT$HASH`; `$pbkdf2$` is SHA-1.

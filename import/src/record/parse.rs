@@ -1,14 +1,13 @@
 //! Checks what an export says of an account.
 
 use serde_json::Value;
-use shared::domain::{Account, CustomClaims, Email, Locale, Name, Role, Status, UserId, Violation};
+use shared::domain::{
+    Account, CustomClaims, Email, ExternalId, Locale, Name, Role, Status, UserId, Violation,
+};
 
 use super::date;
 use super::{Fault, Record, User};
-use crate::forms::{self, OldPassword, Site};
-
-/// The length of the longest identifier of another system, in octets.
-const MAX_EXTERNAL_ID: usize = 256;
+use crate::forms::{self, FormError, FormReason, OldPassword, Site};
 
 impl Record {
     /// Checks every member, by the rules of an account that is opened here.
@@ -85,13 +84,9 @@ impl Record {
             (_, _, other) => other.map(|other| ("external_id", other)),
         };
         let external = external.and_then(|(field, text)| {
-            let fits = text.len() <= MAX_EXTERNAL_ID && !text.chars().any(char::is_control);
-            if !fits {
-                let detail =
-                    format!("has more than {MAX_EXTERNAL_ID} octets or a control character in it");
-                faults.push(Fault::new(field, "invalid-id", detail));
-            }
-            fits.then(|| text.to_owned())
+            let parsed = ExternalId::parse(text);
+            let parsed = parsed.map_err(|reason| faults.push(refused(field, reason)));
+            parsed.ok().map(|_| text.to_owned())
         });
         (id, external)
     }
@@ -205,12 +200,14 @@ impl Record {
             }
         }
         let password = forms::parse(format, stored, &site);
-        let refused = |error: forms::FormError| {
-            faults.push(Fault::new(
-                "password_hash",
-                "unusable-password",
-                error.to_string(),
-            ));
+        let refused = |error: FormError| {
+            let (field, code) = match error.reason {
+                FormReason::UnknownFormat => ("password_format", "unknown-format"),
+                FormReason::NoSecret => ("password_secret", "no-secret"),
+                FormReason::TooCostly => ("password_hash", "too-costly"),
+                FormReason::Unusable => ("password_hash", "unusable-password"),
+            };
+            faults.push(Fault::new(field, code, error.detail));
         };
         password.map_err(refused).ok()
     }

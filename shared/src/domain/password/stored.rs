@@ -87,3 +87,59 @@ impl fmt::Debug for StoredPassword {
         f.write_str("StoredPassword")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::password::legacy::Derivation;
+
+    const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$\
+                        MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI";
+
+    #[test]
+    fn what_is_stored_is_read_back_as_it_was() {
+        let hash = PasswordHash::from_phc(HASH).unwrap();
+        let imported = Imported {
+            scheme: LegacyScheme::of(Derivation::Plain),
+            hash: hash.clone(),
+        };
+        for stored in [
+            StoredPassword::Own(hash),
+            StoredPassword::Imported(imported),
+            StoredPassword::Absent(Absent::Untold),
+            StoredPassword::Absent(Absent::Told),
+        ] {
+            let text = stored.to_text();
+            assert!(
+                StoredPassword::from_text(&text).unwrap() == stored,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_of_no_known_form_is_unusable() {
+        for text in [
+            "",
+            "absent ",
+            "imported",
+            "imported  ",
+            &format!("imported {HASH}"),
+            &format!("imported {HASH} {{}}"),
+            &format!("imported {HASH} {{\"derivation\":\"unknown\"}}"),
+            &format!("imported plain {{\"derivation\":\"plain\"}}"),
+        ] {
+            assert_eq!(StoredPassword::from_text(text), Err(UnusableHash), "{text}");
+        }
+        assert!(
+            StoredPassword::from_text(&format!("imported {HASH} {{\"derivation\":\"plain\"}}"))
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn what_is_stored_does_not_show_in_debug_output() {
+        let stored = StoredPassword::from_text(HASH).unwrap();
+        assert_eq!(format!("{stored:?}"), "StoredPassword");
+    }
+}

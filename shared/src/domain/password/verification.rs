@@ -80,6 +80,11 @@ impl Hasher {
         record(|log| longest(&mut log.hash_ms, took));
         let mut matches = false;
         let mut work = Work::NONE;
+        if digests.is_empty() {
+            // The old system takes no such password. The refusal takes no less time for that.
+            self.is_of(hash, &[]).await?;
+            work = hash.work();
+        }
         for digest in &digests {
             // Each is compared, so that the time does not tell which one it is.
             matches |= self.is_of(hash, digest.expose_secret()).await?;
@@ -111,9 +116,7 @@ impl Hasher {
     ///
     /// Returns an error if the hashing itself fails.
     pub async fn level(&self, extra: Work) -> Result<(), HashError> {
-        // The estimate may be a quarter too high.
-        let done = extra.nanos.saturating_mul(4) / 5 / work_of(&self.params).nanos.max(1);
-        for _ in done..self.floor {
+        for _ in done(extra, &self.params)..self.floor {
             self.hash_octets(&random::octets::<16>()).await?;
         }
         Ok(())
@@ -133,6 +136,12 @@ fn work_of(params: &Params) -> Work {
     Work::of_argon2(params.m_cost(), params.t_cost())
 }
 
+/// Returns how many hashes with `params` take as long as `extra`, at least: the estimate may be a
+/// quarter too high.
+fn done(extra: Work, params: &Params) -> u64 {
+    extra.nanos.saturating_mul(4) / 5 / work_of(params).nanos.max(1)
+}
+
 /// Returns how many hashes with `params` a refusal costs beside the ordinary one, if the costliest
 /// imported password takes `millis` milliseconds: seven tenths of them, since the estimate may be a
 /// quarter too high or half as much too low.
@@ -146,5 +155,84 @@ pub(super) fn floor(millis: u64, params: &Params) -> u64 {
         false => costliest
             .saturating_mul(7)
             .div_ceil(ordinary.saturating_mul(10)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::password::legacy::{Derivation, LegacyScheme};
+    use crate::platform::config::Env;
+
+    fn hasher() -> Hasher {
+        let lookup = |name: &str| (name == "ARGON2_MEMORY_KIB").then(|| "8".to_owned());
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a test of the order, not of the strength"
+        )]
+        let env = Env::new(&lookup).with_weak_hashes();
+        Hasher::from_env(&env).unwrap()
+    }
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime.block_on(future)
+    }
+
+    async fn matches(stored: &StoredPassword, typed: &str) -> bool {
+        let password = Password::presented(typed).unwrap();
+        let (hasher, secrets) = (hasher(), Secrets::default());
+        let verified = hasher.verify(&password, stored, &secrets).await;
+        verified.unwrap().matches
+    }
+
+    #[test]
+    fn an_imported_password_is_compared_as_typed_and_its_digest_is_no_password() {
+        block_on(async {
+            let scheme = LegacyScheme::of(Derivation::Plain);
+            let digest = "Ange\u{301}lique".as_bytes().to_vec().into();
+            let hash = hasher().wrap(&digest).await.unwrap();
+            let stored = StoredPassword::Imported(Imported { scheme, hash });
+            assert!(matches(&stored, "Ange\u{301}lique").await);
+            assert!(!matches(&stored, "Ang\u{e9}lique").await);
+            assert!(!matches(&stored, "").await);
+            assert!(hasher().is_obsolete(&stored));
+        });
+    }
+
+    #[test]
+    fn an_absent_password_matches_nothing() {
+        block_on(async {
+            let stored = StoredPassword::from_text("absent").unwrap();
+            assert!(!matches(&stored, "absent").await);
+            assert!(!matches(&stored, "").await);
+        });
+    }
+
+    /// Whatever the costliest import takes, and whatever another one does, a refusal takes at most
+    /// twice as long as that of an ordinary password, and not less.
+    #[test]
+    fn refusals_take_between_one_and_two_times_the_ordinary_time() {
+        let params = Params::new(19456, 2, 1, None).unwrap();
+        let ordinary = work_of(&params).nanos;
+        let most = Work::MOST.nanos / 1_000_000;
+        for costliest in 0..=most {
+            let floor = floor(costliest, &params);
+            for imported in [0, costliest / 7, costliest / 2, costliest] {
+                let estimated = imported * 1_000_000;
+                let hashes = floor.saturating_sub(done(Work::of(estimated, 1), &params));
+                // The estimate is right, a quarter too high, or half as much too low.
+                for time in [estimated, estimated * 4 / 5, estimated * 3 / 2] {
+                    let refusal = time + ordinary + hashes * ordinary;
+                    let other = ordinary + floor * ordinary;
+                    assert!(
+                        refusal >= other * 99 / 100 && refusal <= 2 * other,
+                        "{costliest} ms, {imported} ms, {time} ns: {refusal} and {other} ns"
+                    );
+                }
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@ mod pipeline;
 mod progress;
 mod repeats;
 mod report;
+mod secrets;
 mod source;
 mod summary;
 mod survey;
@@ -28,6 +29,7 @@ use super::{Format, Sure, confirm};
 use check::Rules;
 use progress::Progress;
 use report::Report;
+use secrets::SecretsFile;
 use source::Source;
 use summary::Summary;
 use survey::Survey;
@@ -103,6 +105,7 @@ pub(super) async fn run(
         if let Some(millis) = level.filter(|_| !target.is_local) {
             return Err(Failure::Refused(unlevelled(millis)));
         }
+        keep_secrets(target, &source, &survey)?;
         if !target.is_local {
             let question = format!("Import {} records into {}?", survey.records, target.place());
             tokio::select! {
@@ -191,6 +194,20 @@ fn source(asked: &Import) -> Result<Source, Failure> {
             now: Clock::System.now(),
         },
     })
+}
+
+/// Keeps the signer key of Firebase on this machine, and checks that all secrets are there. Those of a
+/// stack are where only its functions read them.
+fn keep_secrets(target: &Target, source: &Source, survey: &Survey) -> Result<(), Failure> {
+    let Some(data_dir) = &target.data_dir else {
+        return Ok(());
+    };
+    let file = SecretsFile::of(data_dir);
+    if let Some(config) = &source.options.hash_config {
+        let name = source.options.password_secret.as_deref();
+        file.keep(name.unwrap_or(HashConfig::SECRET), config.signer_key())?;
+    }
+    file.check(&survey.secrets)
 }
 
 /// Returns how many milliseconds the costliest password takes to verify beyond an ordinary one, if

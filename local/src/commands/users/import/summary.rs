@@ -12,6 +12,7 @@ use super::super::super::Failure;
 use super::super::super::listing::shown;
 use super::super::Format;
 use super::report::{Reason, Tally};
+use crate::IMPORT_SECRETS;
 
 /// The end of an import.
 pub(super) struct Summary<'a> {
@@ -143,8 +144,8 @@ impl Summary<'_> {
             let names: Vec<_> = self.secrets.iter().map(SecretName::as_str).collect();
             writeln!(
                 out,
-                "These passwords need the secrets of the old site: {}. Without them, nobody logs in \
-                 with one.",
+                "These passwords need the secrets of the old site that are named {}: on this machine \
+                 in {IMPORT_SECRETS}, in AWS in the parameter that ImportSecrets names.",
                 names.join(", ")
             )?;
         }

@@ -4,9 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use super::argon2::LegacyArgon2;
 use super::bcrypt::Bcrypt;
+use super::crypt::Crypt;
 use super::firebase::Firebase;
 use super::iterated::Iterated;
+use super::mysql323::Mysql323;
 use super::pbkdf2::Pbkdf2;
+use super::phpass::Phpass;
+use super::scram::Scram;
 use super::scrypt::Scrypt;
 use super::scrypt_file::ScryptFile;
 use super::{Digest, LegacyError, SecretName, Secrets, Work};
@@ -31,6 +35,14 @@ pub enum Derivation {
     Argon2(LegacyArgon2),
     /// Firebase's scrypt.
     Firebase(Firebase),
+    /// A function of crypt(3).
+    Crypt(Crypt),
+    /// phpass.
+    Phpass(Phpass),
+    /// SCRAM's StoredKey.
+    Scram(Scram),
+    /// MySQL's old hash.
+    Mysql323(Mysql323),
 }
 
 /// A way to derive a digest.
@@ -72,6 +84,10 @@ impl Derivation {
             Self::ScryptFile(inner) => inner,
             Self::Argon2(inner) => inner,
             Self::Firebase(inner) => inner,
+            Self::Crypt(inner) => inner,
+            Self::Phpass(inner) => inner,
+            Self::Scram(inner) => inner,
+            Self::Mysql323(inner) => inner,
         }
     }
 

@@ -1,0 +1,271 @@
+//! Passwords that the real software of other systems made and judged, through import and
+//! verification: `tests/vectors.jsonl`, or the file that IMPORT_VECTORS names. The expensive ones run
+//! with `-- --ignored`.
+#![expect(missing_docs, reason = "a test")]
+
+#[path = "vectors/frameworks.rs"]
+mod frameworks;
+#[path = "vectors/servers.rs"]
+mod servers;
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use import::forms::{self, OldPassword, Site};
+use secrecy::ExposeSecret as _;
+use serde::Deserialize;
+use serde_json::Value;
+use shared::domain::password::legacy::{Derivation, LegacyScheme, SecretName, Secrets, Step};
+
+/// A line of the vectors.
+#[derive(Debug, Deserialize)]
+pub struct Line {
+    pub system: String,
+    pub version: String,
+    pub how: String,
+    pub scheme: String,
+    #[serde(default)]
+    pub stored: Value,
+    pub password_b64: String,
+    pub verify: bool,
+    #[serde(default)]
+    pub params: Value,
+    #[serde(default)]
+    pub note: String,
+}
+
+/// How a line is imported.
+pub struct Row {
+    /// The name of the format.
+    pub format: &'static str,
+    /// What is stored, with the settings of the site that belong to it.
+    pub stored: Value,
+    /// The secret of the site.
+    pub secret: Option<String>,
+}
+
+impl Line {
+    /// Returns the line under `format`, as it is.
+    pub fn as_format(&self, format: &'static str) -> Row {
+        let stored = match &self.stored {
+            Value::Null => Value::from(""),
+            stored => stored.clone(),
+        };
+        Row {
+            format,
+            stored,
+            secret: None,
+        }
+    }
+
+    /// Returns a parameter that is a text, if it is there and not empty.
+    pub fn param(&self, name: &str) -> Option<String> {
+        let value = self.params.get(name)?.as_str()?;
+        (!value.is_empty()).then(|| value.to_owned())
+    }
+}
+
+impl Row {
+    /// Returns the row with a secret of the site, if there is one.
+    pub fn with_secret(self, secret: Option<String>) -> Self {
+        Self { secret, ..self }
+    }
+}
+
+/// What import and login say.
+#[derive(Debug, Clone, PartialEq)]
+enum Verdict {
+    Matches,
+    /// The old system stored the password with backslashes before its quotes.
+    MatchesSlashed,
+    Differs,
+    Refused(String),
+}
+
+/// What verified in the old system and is refused on purpose: system, scheme, and why.
+const REFUSED: &[(&str, &str, &str)] = &[];
+
+fn row(line: &Line) -> Option<Row> {
+    frameworks::row(line).or_else(|| servers::row(line))
+}
+
+fn lines() -> Vec<Line> {
+    let file = std::env::var("IMPORT_VECTORS");
+    let file = file.unwrap_or_else(|_| "tests/vectors.jsonl".to_owned());
+    let text = std::fs::read_to_string(&file).unwrap();
+    let lines = text.lines().map(serde_json::from_str);
+    lines.collect::<Result<_, _>>().unwrap()
+}
+
+fn site_and_secrets(secret: Option<&String>) -> (Site, Secrets) {
+    let mut secrets = Secrets::default();
+    let name = secret.map(|secret| {
+        let name: SecretName = "old-site".parse().unwrap();
+        secrets.insert(name.clone(), secret.as_str().into());
+        name
+    });
+    (Site { secret: name }, secrets)
+}
+
+/// Returns the work of a parsed password.
+fn time(parsed: &OldPassword) -> Duration {
+    match parsed {
+        OldPassword::Digest { scheme, .. } => scheme.work().unwrap().time(),
+        OldPassword::Argon2id { hash, .. } => {
+            let phc = argon2::password_hash::phc::PasswordHash::new(&hash.to_phc()).unwrap();
+            let params = argon2::Params::try_from(&phc).unwrap();
+            Duration::from_nanos(u64::from(params.m_cost()) * u64::from(params.t_cost()) * 450)
+        }
+        OldPassword::Unusable | OldPassword::Stored(_) => Duration::ZERO,
+    }
+}
+
+fn prepared(steps: Vec<Step>, typed: &str, secrets: &Secrets) -> Option<Vec<u8>> {
+    let scheme = LegacyScheme {
+        steps,
+        derivation: Derivation::Plain,
+        or_slashed: false,
+    };
+    let digests = scheme.digests(typed, secrets).unwrap();
+    let first = digests.first()?;
+    Some(first.expose_secret().to_vec())
+}
+
+/// Computes what a login computes, but for the Argon2id that is put around the digest.
+fn login(parsed: &OldPassword, typed: &str, secrets: &Secrets) -> Verdict {
+    let matches = match parsed {
+        // A password of our own is no password of another system.
+        OldPassword::Unusable | OldPassword::Stored(_) => false,
+        OldPassword::Digest { scheme, digest } => match scheme.digests(typed, secrets) {
+            Ok(digests) => {
+                let digest = digest.expose_secret();
+                let found = digests.iter().position(|one| one.expose_secret() == digest);
+                match found {
+                    Some(1..) => return Verdict::MatchesSlashed,
+                    found => found.is_some(),
+                }
+            }
+            Err(error) => return Verdict::Refused(error.to_string()),
+        },
+        OldPassword::Argon2id { steps, hash } => {
+            let phc = argon2::password_hash::phc::PasswordHash::new(&hash.to_phc()).unwrap();
+            let params = argon2::Params::try_from(&phc).unwrap();
+            let (salt, stored) = (phc.salt.unwrap(), phc.hash.unwrap());
+            let mut octets = vec![0; stored.len()];
+            let (kind, version) = (argon2::Algorithm::Argon2id, argon2::Version::V0x13);
+            match prepared(steps.clone(), typed, secrets) {
+                None => false,
+                Some(typed) => {
+                    let argon2 = argon2::Argon2::new(kind, version, params);
+                    argon2
+                        .hash_password_into(&typed, &salt, &mut octets)
+                        .unwrap();
+                    octets == stored.as_bytes()
+                }
+            }
+        }
+    };
+    match matches {
+        true => Verdict::Matches,
+        false => Verdict::Differs,
+    }
+}
+
+fn typed(line: &Line) -> String {
+    let octets = STANDARD.decode(&line.password_b64).unwrap();
+    String::from_utf8(octets).unwrap()
+}
+
+/// Judges the lines whose work is within `range`, on all cores.
+fn judge(range: std::ops::Range<Duration>) {
+    let lines = lines();
+    let next = AtomicUsize::new(0);
+    let wrong = Mutex::new(BTreeMap::<String, (usize, String)>::new());
+    let refused = Mutex::new(Vec::<(String, String, String)>::new());
+    let judged = AtomicUsize::new(0);
+    let one = |line: &Line| {
+        let row = row(line).unwrap_or_else(|| panic!("no row for {line:?}"));
+        let (site, secrets) = site_and_secrets(row.secret.as_ref());
+        let (work, verdict) = match forms::parse(row.format, &row.stored, &site) {
+            Err(error) => (Duration::ZERO, Verdict::Refused(error.detail)),
+            Ok(parsed) => {
+                let work = time(&parsed);
+                if !range.contains(&work) {
+                    return;
+                }
+                // What a scheme is stored as must be what was parsed.
+                if let OldPassword::Digest { scheme, .. } = &parsed {
+                    let json = serde_json::to_string(scheme).unwrap();
+                    assert_eq!(
+                        &serde_json::from_str::<LegacyScheme>(&json).unwrap(),
+                        scheme
+                    );
+                }
+                (work, login(&parsed, &typed(line), &secrets))
+            }
+        };
+        if !range.contains(&work) {
+            return;
+        }
+        judged.fetch_add(1, Ordering::Relaxed);
+        match (line.verify, &verdict) {
+            (true, Verdict::Matches | Verdict::MatchesSlashed)
+            | (false, Verdict::Differs | Verdict::Refused(_)) => {}
+            // WordPress' login form puts the backslashes; the vectors asked the function behind it.
+            (false, Verdict::MatchesSlashed) if line.system == "WordPress" => {}
+            (true, Verdict::Refused(why))
+                if REFUSED.iter().any(|(system, scheme, _)| {
+                    line.system == *system && line.scheme == *scheme
+                }) =>
+            {
+                let one = (line.system.clone(), line.scheme.clone(), why.clone());
+                refused.lock().unwrap().push(one);
+            }
+            _ => {
+                let key = format!(
+                    "{} {} {} as {}, verify {}: {verdict:?}",
+                    line.system, line.version, line.scheme, row.format, line.verify
+                );
+                let example = format!("{} {:?} {}", row.stored, typed(line), line.note);
+                let mut wrong = wrong.lock().unwrap();
+                wrong.entry(key).or_insert((0, example)).0 += 1;
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        for _ in 0..cores {
+            scope.spawn(|| {
+                while let Some(line) = lines.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    one(line);
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    for (what, (count, example)) in &wrong {
+        eprintln!("{count} of {what}\n    such as {example}");
+    }
+    let judged = judged.into_inner();
+    eprintln!("judged {judged} of {} lines", lines.len());
+    assert!(wrong.is_empty(), "{} kinds of lines are wrong", wrong.len());
+    assert!(judged > 0);
+}
+
+/// What is judged in every run of the tests.
+const CHEAP: Duration = Duration::from_millis(30);
+
+#[test]
+fn cheap_passwords_of_other_systems_verify_as_they_did_there() {
+    judge(Duration::ZERO..CHEAP);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn costly_passwords_of_other_systems_verify_as_they_did_there() {
+    judge(CHEAP..Duration::MAX);
+}
