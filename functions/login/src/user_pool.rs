@@ -218,7 +218,14 @@ mod tests {
             UserPool::from_env(&Env::new(&lookup)).map(|pool| pool.is_some())
         };
         assert!(!from("").unwrap());
-        for unusable in ["eu-west-1_AbC", "eu-west-1_AbC/", "/abc", "AbC/abc", "_AbC/abc", "eu-west-1_/abc"] {
+        for unusable in [
+            "eu-west-1_AbC",
+            "eu-west-1_AbC/",
+            "/abc",
+            "AbC/abc",
+            "_AbC/abc",
+            "eu-west-1_/abc",
+        ] {
             let sentence = from(unusable).unwrap_err().to_string();
             let first = format!("USER_POOL is \"{unusable}\"; set it to");
             assert!(sentence.starts_with(&first), "{sentence}");
