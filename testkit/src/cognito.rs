@@ -72,8 +72,7 @@ impl Cognito {
     pub fn variable(&self, name: &str) -> Option<String> {
         match name {
             "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER" => Some(self.url.clone()),
-            "COGNITO_USER_POOL_ID" => Some(POOL_ID.to_owned()),
-            "COGNITO_CLIENT_ID" => Some(CLIENT_ID.to_owned()),
+            "USER_POOL" => Some(format!("{POOL_ID}/{CLIENT_ID}")),
             _ => None,
         }
     }

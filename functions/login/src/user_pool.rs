@@ -70,43 +70,36 @@ impl UserPool {
         target: "AWSCognitoIdentityProviderService",
     };
 
-    /// Reads `COGNITO_USER_POOL_ID`, and returns `None` if it is not set; `COGNITO_CLIENT_ID`; and
-    /// `AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER` if Cognito is not AWS's own. The pool may be in
-    /// another Region than the function: its id begins with its Region.
+    /// Reads `USER_POOL`, and returns `None` if it is not set: the id of a user pool, a slash, and the
+    /// id of a client of it that has no secret (one variable, since Lambda has little room for
+    /// them); and `AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER` if Cognito is not AWS's own. The pool
+    /// may be in another Region than the function: its id begins with its Region.
     ///
     /// # Errors
     ///
     /// Returns an error if one of them is missing or unusable.
     pub fn from_env(env: &Env<'_>) -> Result<Option<Self>, ConfigError> {
-        let client_id = env.optional("COGNITO_CLIENT_ID");
-        let Some(pool_id) = env.optional("COGNITO_USER_POOL_ID") else {
-            return match client_id {
-                None => Ok(None),
-                Some(_) => Err(ConfigError::new(
-                    "COGNITO_CLIENT_ID is set without COGNITO_USER_POOL_ID; set both or neither",
-                )),
-            };
+        let Some(both) = env.optional("USER_POOL") else {
+            return Ok(None);
         };
-        let client_id = client_id.ok_or_else(|| {
-            ConfigError::new(
-                "COGNITO_USER_POOL_ID is set without COGNITO_CLIENT_ID; set it to a client of the \
-                 pool that has ALLOW_ADMIN_USER_PASSWORD_AUTH and no secret",
-            )
-        })?;
-        let region = pool_id.split_once('_').map(|(region, _)| region.to_owned());
-        let region = region.filter(|region| !region.is_empty()).ok_or_else(|| {
+        let unusable = || {
             ConfigError::new(format!(
-                "COGNITO_USER_POOL_ID is \"{pool_id}\"; set it to the id of a user pool, such as \
-                 eu-west-1_AbCdEfGhI"
+                "USER_POOL is \"{both}\"; set it to the id of a user pool, a slash and the id of a \
+                 client of it, such as eu-west-1_AbCdEfGhI/1h57kf5cpq17m0eml12EXAMPLE"
             ))
-        })?;
+        };
+        let (pool_id, client_id) = both.split_once('/').ok_or_else(unusable)?;
+        let (region, name) = pool_id.split_once('_').ok_or_else(unusable)?;
+        if [region, name, client_id].contains(&"") {
+            return Err(unusable());
+        }
         let config = aws::config(env, "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER")?;
-        let config = in_region(config, region);
+        let config = in_region(config, region.to_owned());
         let stopwatch = Stopwatch::adding(|log, took| longest(&mut log.pool_ms, took));
         Ok(Some(Self {
             service: JsonService::new(&config, Self::NAMES, stopwatch)?,
-            pool_id,
-            client_id,
+            pool_id: pool_id.to_owned(),
+            client_id: client_id.to_owned(),
         }))
     }
 
@@ -217,23 +210,25 @@ mod tests {
 
     #[test]
     fn a_pool_without_a_client_or_with_an_id_that_is_none_stops_the_start() {
-        let from = |pool: &'static str, client: &'static str| {
+        let from = |pool: &'static str| {
             let lookup = |name: &str| match name {
-                "COGNITO_USER_POOL_ID" => Some(pool.to_owned()),
-                "COGNITO_CLIENT_ID" => Some(client.to_owned()),
+                "USER_POOL" => Some(pool.to_owned()),
                 _ => Some("local".to_owned()),
             };
             UserPool::from_env(&Env::new(&lookup)).map(|pool| pool.is_some())
         };
-        assert!(!from("", "").unwrap());
-        for (pool, client, first) in [
-            ("eu-west-1_AbC", "", "COGNITO_USER_POOL_ID is set without"),
-            ("", "abc", "COGNITO_CLIENT_ID is set without"),
-            ("AbC", "abc", "COGNITO_USER_POOL_ID is \"AbC\""),
-            ("_AbC", "abc", "COGNITO_USER_POOL_ID is \"_AbC\""),
+        assert!(!from("").unwrap());
+        for unusable in [
+            "eu-west-1_AbC",
+            "eu-west-1_AbC/",
+            "/abc",
+            "AbC/abc",
+            "_AbC/abc",
+            "eu-west-1_/abc",
         ] {
-            let sentence = from(pool, client).unwrap_err().to_string();
-            assert!(sentence.starts_with(first), "{sentence}");
+            let sentence = from(unusable).unwrap_err().to_string();
+            let first = format!("USER_POOL is \"{unusable}\"; set it to");
+            assert!(sentence.starts_with(&first), "{sentence}");
         }
     }
 }

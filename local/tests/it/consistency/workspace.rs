@@ -42,16 +42,15 @@ const PUBLIC: [&str; 13] = [
 /// The variables that functions read only in AWS: a role's credentials have a token, there is neither
 /// KMS nor a proxy nor a configuration set of SES nor a user pool of Cognito locally, and the endpoint
 /// of DynamoDB is set by its own variable.
-const IN_AWS: [&str; 9] = [
+const IN_AWS: [&str; 8] = [
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_KMS",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
     "AWS_SESSION_TOKEN",
-    "COGNITO_CLIENT_ID",
-    "COGNITO_USER_POOL_ID",
     "CONFIGURATION_SET",
     "PROXY_SECRET_HASH",
     "SIGNING_KID",
+    "USER_POOL",
 ];
 
 /// Returns the template with every optional variable set.
@@ -267,8 +266,6 @@ fn global_variables_are_parameters_and_name_neither_keys_nor_table() {
     // The other variables are set on the functions that read them. No function repeats a global
     // one, and only a private one has further variables.
     let alone = [
-        "COGNITO_CLIENT_ID",
-        "COGNITO_USER_POOL_ID",
         "CONFIGURATION_SET",
         "EVENT_BUS",
         "EVENT_SOURCE",
@@ -278,6 +275,7 @@ fn global_variables_are_parameters_and_name_neither_keys_nor_table() {
         "SIGNING_KEY",
         "SIGNING_KID",
         "TABLE_NAME",
+        "USER_POOL",
     ];
     let alone = BTreeSet::from(alone.map(str::to_owned));
     let mut own = BTreeSet::new();
@@ -313,8 +311,6 @@ fn cargo_lambda_watch_has_the_template_s_defaults() {
     // `cargo run` has a mailbox.
     assert_eq!(watched["MAIL_FROM"], local::MAIL_FROM);
     let here = [
-        "COGNITO_CLIENT_ID",
-        "COGNITO_USER_POOL_ID",
         "CONFIGURATION_SET",
         "EVENT_SOURCE",
         "ISSUER",
@@ -324,6 +320,7 @@ fn cargo_lambda_watch_has_the_template_s_defaults() {
         "PROXY_SECRET_HASH",
         "SIGNING_KEY",
         "SIGNING_KID",
+        "USER_POOL",
     ];
     let mut compared = 0;
     for (function, variables) in template().environments() {

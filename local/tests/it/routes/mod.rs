@@ -1,3 +1,4 @@
+mod absent;
 mod activity;
 mod admin;
 mod authorizer;
