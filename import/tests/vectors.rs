@@ -5,6 +5,8 @@
 
 #[path = "vectors/frameworks.rs"]
 mod frameworks;
+#[path = "vectors/line.rs"]
+mod line;
 #[path = "vectors/servers.rs"]
 mod servers;
 
@@ -13,68 +15,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use import::forms::{self, OldPassword, Site};
+use line::Line;
 use secrecy::ExposeSecret as _;
-use serde::Deserialize;
 use serde_json::Value;
 use shared::domain::password::legacy::{Derivation, LegacyScheme, SecretName, Secrets, Step};
-
-/// A line of the vectors.
-#[derive(Debug, Deserialize)]
-pub struct Line {
-    pub system: String,
-    pub version: String,
-    pub how: String,
-    pub scheme: String,
-    #[serde(default)]
-    pub stored: Value,
-    pub password_b64: String,
-    pub verify: bool,
-    #[serde(default)]
-    pub params: Value,
-    #[serde(default)]
-    pub note: String,
-}
-
-/// How a line is imported.
-pub struct Row {
-    /// The name of the format.
-    pub format: &'static str,
-    /// What is stored, with the settings of the site that belong to it.
-    pub stored: Value,
-    /// The secret of the site.
-    pub secret: Option<String>,
-}
-
-impl Line {
-    /// Returns the line under `format`, as it is.
-    pub fn as_format(&self, format: &'static str) -> Row {
-        let stored = match &self.stored {
-            Value::Null => Value::from(""),
-            stored => stored.clone(),
-        };
-        Row {
-            format,
-            stored,
-            secret: None,
-        }
-    }
-
-    /// Returns a parameter that is a text, if it is there and not empty.
-    pub fn param(&self, name: &str) -> Option<String> {
-        let value = self.params.get(name)?.as_str()?;
-        (!value.is_empty()).then(|| value.to_owned())
-    }
-}
-
-impl Row {
-    /// Returns the row with a secret of the site, if there is one.
-    pub fn with_secret(self, secret: Option<String>) -> Self {
-        Self { secret, ..self }
-    }
-}
 
 /// What import and login say.
 #[derive(Debug, Clone, PartialEq)]
@@ -175,11 +120,6 @@ fn login(parsed: &OldPassword, typed: &str, secrets: &Secrets) -> Verdict {
     }
 }
 
-fn typed(line: &Line) -> String {
-    let octets = STANDARD.decode(&line.password_b64).unwrap();
-    String::from_utf8(octets).unwrap()
-}
-
 /// Judges the lines whose work is within `range`, on all cores.
 fn judge(range: std::ops::Range<Duration>) {
     let lines = lines();
@@ -205,7 +145,7 @@ fn judge(range: std::ops::Range<Duration>) {
                         scheme
                     );
                 }
-                (work, login(&parsed, &typed(line), &secrets))
+                (work, login(&parsed, &line.typed(), &secrets))
             }
         };
         if !range.contains(&work) {
@@ -230,7 +170,7 @@ fn judge(range: std::ops::Range<Duration>) {
                     "{} {} {} as {}, verify {}: {verdict:?}",
                     line.system, line.version, line.scheme, row.format, line.verify
                 );
-                let example = format!("{} {:?} {}", row.stored, typed(line), line.note);
+                let example = format!("{} {:?} {}", row.stored, line.typed(), line.note);
                 let mut wrong = wrong.lock().unwrap();
                 wrong.entry(key).or_insert((0, example)).0 += 1;
             }
