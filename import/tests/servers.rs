@@ -1,5 +1,11 @@
 //! The forms of servers that the vectors do not have. The digests were computed by Python's hashlib.
 
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends if something is not as it should be"
+)]
+
 use import::forms::{self, FormError, OldPassword, Site};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
