@@ -1,6 +1,12 @@
 //! The forms of frameworks that the vectors do not have. The digests were computed by Python's
 //! hashlib, unless a comment says otherwise.
 
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends if something is not as it should be"
+)]
+
 use import::forms::{self, FormError, OldPassword, Site};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};

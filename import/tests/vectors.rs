@@ -1,7 +1,13 @@
 //! Passwords that the real software of other systems made and judged, through import and
 //! verification: `tests/vectors.jsonl`, or the file that IMPORT_VECTORS names. The expensive ones run
 //! with `-- --ignored`.
-#![expect(missing_docs, reason = "a test")]
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a test ends if something is not as it should be"
+)]
 
 #[path = "vectors/frameworks.rs"]
 mod frameworks;
@@ -192,7 +198,15 @@ fn judge(range: std::ops::Range<Duration>) {
     let refused = AtomicUsize::new(0);
     let judged = AtomicUsize::new(0);
     let one = |line: &Line| {
-        let row = row(line).unwrap_or_else(|| panic!("no row for {line:?}"));
+        let wrongly = |what: String, example: String| {
+            let mut wrong = wrong.lock().unwrap();
+            wrong.entry(what).or_insert((0, example)).0 += 1;
+        };
+        let Some(row) = row(line) else {
+            let what = format!("{} {} without a row", line.system, line.scheme);
+            wrongly(what, line.stored.to_string());
+            return;
+        };
         let (site, secrets) = site_and_secrets(row.secret.as_ref());
         let (work, verdict) = match forms::parse(row.format, &row.stored, &site) {
             Err(error) => (Duration::ZERO, Verdict::Refused(error.0)),
@@ -229,13 +243,12 @@ fn judge(range: std::ops::Range<Duration>) {
                 refused.fetch_add(1, Ordering::Relaxed);
             }
             _ => {
-                let key = format!(
+                let what = format!(
                     "{} {} {} as {}, verify {}: {verdict:?}",
                     line.system, line.version, line.scheme, row.format, line.verify
                 );
                 let example = format!("{} {:?} {}", row.stored, typed(line), line.note);
-                let mut wrong = wrong.lock().unwrap();
-                wrong.entry(key).or_insert((0, example)).0 += 1;
+                wrongly(what, example);
             }
         }
     };

@@ -33,7 +33,7 @@ pub(super) const FORMATS: &[Format] = &[
     Format {
         name: "credential",
         about: "credential (npm; Apostrophe): an object, or its text",
-        parse: credential,
+        parse: |stored, _| credential(stored),
     },
     Format {
         name: "node:pbkdf2",
@@ -108,10 +108,10 @@ fn pbkdf2_password(stored: &Value, _: &Site) -> Parsed {
     pbkdf2(algorithm, rounds, salt, octets)
 }
 
-fn credential(stored: &Value, site: &Site) -> Parsed {
+fn credential(stored: &Value) -> Parsed {
     if let Value::String(inner) = stored {
         return match serde_json::from_str(inner) {
-            Ok(inner @ Value::Object(_)) => credential(&inner, site),
+            Ok(inner @ Value::Object(_)) => credential(&inner),
             _ => refuse("is not the text of an object"),
         };
     }
