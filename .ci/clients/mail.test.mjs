@@ -98,6 +98,20 @@ test('an address is changed with a session and the password', async () => {
   await ada.profile();
 });
 
+test('an export is one document', async () => {
+  await assert.rejects(client().exportProfile(), SignedOutError);
+  const ada = await signedIn();
+  const document = { exported_at: '2026-11-23T18:27:55Z', account, activity: [], truncated: false };
+  const problem = { status: 403, code: 'reauthentication-required', title: 'Log in again' };
+  answer(
+    '/profile/export',
+    { status: 200, headers: json, body: JSON.stringify(document) },
+    { status: 403, headers: { 'content-type': 'application/problem+json' }, body: JSON.stringify(problem) },
+  );
+  assert.deepEqual(await ada.exportProfile(), document);
+  await assert.rejects(ada.exportProfile(), { code: 'reauthentication-required' });
+});
+
 test('activity comes in parts', async () => {
   await assert.rejects(client().activity(), SignedOutError);
   const ada = await signedIn();

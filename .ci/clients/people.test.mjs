@@ -10,6 +10,7 @@ import { client, gate, password, presented, proxy, signedIn, somebody } from './
 /** Every call that needs a session. */
 const calls = {
   profile: (client) => client.profile(),
+  exportProfile: (client) => client.exportProfile(),
   changeProfile: (client) => client.changeProfile({ first_name: 'Augusta' }),
   changePassword: (client) => client.changePassword(password, `${password} on Sunday`),
   changeEmail: (client) => client.changeEmail('ada@example.org', password),

@@ -89,7 +89,10 @@ pub async fn measure(against: Option<&Path>, report: &mut Report) -> anyhow::Res
     );
     let folders: Vec<&Path> = [here.as_path()].into_iter().chain(against).collect();
     // One source asks for all of the mails here.
-    let parameters = [("MailsPerSource", "1000000")];
+    let parameters = [
+        ("LoginAttemptsPerSource", "1000000"),
+        ("MailsPerSource", "1000000"),
+    ];
     with_local_of(&parameters, false, async |local| {
         // Its server runs as long as this process.
         let signing = signing_with_kms().await;

@@ -6,6 +6,7 @@ mod accounts;
 mod directory;
 mod gateway;
 mod hash;
+mod import;
 mod inner;
 mod lambda;
 mod mail;
@@ -17,6 +18,7 @@ mod token;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -77,11 +79,24 @@ enum Part {
     Mail,
     /// The list of all accounts.
     Directory,
+    /// Imports of users, which take about ten minutes.
+    Import,
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let flags = Flags::parse();
+async fn main() -> anyhow::Result<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments
+        .next()
+        .is_some_and(|first| first == import::LATCHKEY)
+    {
+        return import::latchkey(arguments).await;
+    }
+    run(Flags::parse()).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn run(flags: Flags) -> anyhow::Result<()> {
     if flags.serve {
         return gateway::serve().await;
     }
@@ -131,6 +146,9 @@ async fn main() -> anyhow::Result<()> {
     }
     if asked(Part::Directory) {
         directory::measure(&mut report).await?;
+    }
+    if asked(Part::Import) {
+        import::measure(&mut report).await?;
     }
     println!("{}", report.table());
     if flags.write {

@@ -42,6 +42,20 @@
  */
 
 /**
+ * All that is stored about the account's owner.
+ * @typedef {object} AccountExport
+ * @property {string} exported_at
+ * @property {Account & { status: string, claims: Record<string, unknown> }} account
+ * @property {'bounced' | 'complained' | null} email_state
+ * @property {{ purpose: string, email: string, requested_at: string, expires_at: string }[]} links
+ * @property {Session[]} sessions
+ * @property {SecurityEvent[]} activity latest first
+ * @property {boolean} truncated whether sessions or events are left out
+ * @property {string} [sessions_cursor]
+ * @property {string} [activity_cursor] the `cursor` of `activity` for those that are left out
+ */
+
+/**
  * An error in one member of a body.
  * @typedef {object} FieldError
  * @property {string} pointer a JSON pointer (RFC 6901) to the member; empty for the whole body
@@ -467,6 +481,15 @@ export class Latchkey {
   /** Returns the account and its `ETag`. */
   async profile() {
     return profileOf(await this.#call(await this.#begin(), '/profile'));
+  }
+
+  /**
+   * Returns all that is stored about the account's owner. The password must have been given within
+   * the last ten minutes (403 `reauthentication-required` otherwise).
+   * @returns {Promise<AccountExport>}
+   */
+  async exportProfile() {
+    return /** @type {any} */ (await body(await this.#call(await this.#begin(), '/profile/export')));
   }
 
   /**

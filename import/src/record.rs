@@ -1,5 +1,13 @@
 //! What an export says of an account, before and after it is checked.
 
+mod date;
+mod parse;
+
+pub(crate) use date::seconds;
+pub(crate) use parse::{language_tag, role_name};
+
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::domain::{CustomClaims, Email, Locale, Name, Role, Status, UserId};
@@ -9,7 +17,7 @@ use crate::forms::OldPassword;
 /// A line of the import's own format, which each export is turned into. Every member but `email` may
 /// be missing. What was refused is written in this form, so that it can be corrected and imported
 /// again.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Record {
     /// The identifier. It is kept if it is a UUID; otherwise it becomes the `external_id`.
@@ -36,10 +44,11 @@ pub struct Record {
     /// The language of mails (BCP 47).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,
-    /// When the account was opened: RFC 3339, or seconds since the epoch.
+    /// When the account was opened: RFC 3339, as PostgreSQL or MySQL writes times, or seconds or
+    /// milliseconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub date_joined: Option<Value>,
-    /// When the last login was: RFC 3339, or seconds since the epoch.
+    /// When the last login was, in one of these forms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_login: Option<Value>,
     /// The roles.
@@ -65,6 +74,13 @@ pub struct Record {
     pub faults: Vec<Fault>,
 }
 
+/// Its password, its address and its names stay out of logs.
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Record")
+    }
+}
+
 /// Why a member of a record cannot be imported.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Fault {
@@ -74,6 +90,17 @@ pub struct Fault {
     pub code: String,
     /// What is wrong, in words.
     pub detail: String,
+}
+
+impl Fault {
+    /// Returns a fault of a member.
+    pub fn new(field: &str, code: &str, detail: impl Into<String>) -> Self {
+        Self {
+            field: field.to_owned(),
+            code: code.to_owned(),
+            detail: detail.into(),
+        }
+    }
 }
 
 /// An account to import.

@@ -123,7 +123,7 @@ proptest! {
     fn an_error_tells_nothing_of_what_is_stored(stored in "[a-z]{12,40}") {
         for format in forms::formats() {
             if let Err(error) = forms::parse(format.name, &Value::from(stored.clone()), &site()) {
-                prop_assert!(!error.0.contains(&stored), "{}: {}", format.name, error.0);
+                prop_assert!(!error.detail.contains(&stored), "{}: {}", format.name, error.detail);
             }
         }
     }

@@ -131,7 +131,7 @@ fn time(parsed: &OldPassword) -> Duration {
             let params = argon2::Params::try_from(&phc).unwrap();
             Duration::from_nanos(u64::from(params.m_cost()) * u64::from(params.t_cost()) * 450)
         }
-        OldPassword::Unusable => Duration::ZERO,
+        OldPassword::Unusable | OldPassword::Stored(_) => Duration::ZERO,
     }
 }
 
@@ -149,7 +149,8 @@ fn prepared(steps: Vec<Step>, typed: &str, secrets: &Secrets) -> Option<Vec<u8>>
 /// Computes what a login computes, but for the Argon2id that is put around the digest.
 fn login(parsed: &OldPassword, typed: &str, secrets: &Secrets) -> Verdict {
     let matches = match parsed {
-        OldPassword::Unusable => false,
+        // A password of our own is no password of another system.
+        OldPassword::Unusable | OldPassword::Stored(_) => false,
         OldPassword::Digest { scheme, digest } => match scheme.digests(typed, secrets) {
             Ok(digests) => {
                 let digest = digest.expose_secret();
@@ -209,7 +210,7 @@ fn judge(range: std::ops::Range<Duration>) {
         };
         let (site, secrets) = site_and_secrets(row.secret.as_ref());
         let (work, verdict) = match forms::parse(row.format, &row.stored, &site) {
-            Err(error) => (Duration::ZERO, Verdict::Refused(error.0)),
+            Err(error) => (Duration::ZERO, Verdict::Refused(error.detail)),
             Ok(parsed) => {
                 let work = time(&parsed);
                 if !range.contains(&work) {

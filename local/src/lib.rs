@@ -97,6 +97,10 @@ pub struct Options {
     pub weak_hashes: bool,
 }
 
+/// The name of the file of the secrets that imported passwords were mixed with, in the folder of the
+/// data. `latchkey users import` writes it.
+pub const IMPORT_SECRETS: &str = "import-secrets.json";
+
 /// A running Latchkey.
 pub struct Local {
     /// The URL of the gateway.
@@ -180,6 +184,7 @@ impl Local {
             ("SIGNING_KEY", signing_key.display().to_string()),
             ("SIGNING_KID", String::new()),
             ("JWKS", jwks.display().to_string()),
+            ("IMPORT_SECRETS", import_secrets(&options.data_dir)),
         ]);
         // In AWS it would be below the API's domain. The issuer is where phones reach the gateway.
         if parameters.get("LinkBase").is_none_or(String::is_empty) {
@@ -368,6 +373,12 @@ pub(crate) async fn listen(host: IpAddr, port: u16, flag: &str) -> anyhow::Resul
         }
         Err(error) => Err(error).with_context(|| format!("cannot listen on {host}, port {port}")),
     }
+}
+
+/// Returns the file of the secrets that imported passwords were mixed with, as `IMPORT_SECRETS` names
+/// it.
+fn import_secrets(data_dir: &Path) -> String {
+    format!("file:{}", data_dir.join(IMPORT_SECRETS).display())
 }
 
 pub(crate) fn make_folder(folder: &Path) -> anyhow::Result<()> {

@@ -3,6 +3,7 @@
 //! # Layout
 //!
 //! - [`cloudformation`]: CloudFormation, as a custom resource sees it.
+//! - [`cognito`]: a user pool of Cognito, with its checks and with faults.
 //! - [`dynamodb`]: a proxy in front of DynamoDB that counts, records and injects faults.
 //! - [`event_bridge`]: EventBridge, with its checks and with faults.
 //! - [`kms`]: KMS, with real keys and with faults.
@@ -16,6 +17,7 @@
 )]
 
 pub mod cloudformation;
+pub mod cognito;
 pub mod dynamodb;
 pub mod event_bridge;
 mod headers;

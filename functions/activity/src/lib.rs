@@ -7,20 +7,14 @@
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
-use shared::domain::event::StoredEvent;
-use shared::domain::{EventId, SessionId, rfc3339};
+use shared::domain::EventId;
+use shared::domain::event::EventView;
 use shared::http::{Authenticator, Handler, Identity, Problem, cursor, json};
-use shared::observe::AuditEvent;
 use shared::platform::{Clock, ConfigError, Env};
 use shared::store::EventReader;
 
 /// The most events in one response.
 const PAGE: i32 = 100;
-
-/// The age at which a repeat of a refresh token is listed, in seconds. Whoever has copied a session's
-/// tokens and refreshes in step with its owner causes one at each refresh of the owner, and must not
-/// learn here when that was.
-const AGE_OF_REPEATS: u64 = 60 * 60;
 
 /// Lists the events of accounts, each only to its owner.
 pub struct Activity {
@@ -32,29 +26,10 @@ pub struct Activity {
 /// A page of events, latest first.
 #[derive(Serialize)]
 struct List<'a> {
-    events: Vec<View<'a>>,
+    events: Vec<EventView<'a>>,
     /// The `cursor` of the next page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<EventId>,
-}
-
-/// What caused the events that an operator did, as the account's owner sees it.
-const OPERATOR: &str = "operator";
-
-/// An event as the account's owner sees it: that an operator did it, but not who and from where.
-#[derive(Serialize)]
-struct View<'a> {
-    id: EventId,
-    event: &'a str,
-    at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    session_id: Option<SessionId>,
-    ip: &'a str,
-    user_agent: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    by: Option<&'a str>,
 }
 
 impl Activity {
@@ -76,9 +51,9 @@ impl Activity {
         let now = self.clock.now();
         let page = self.events.events_of(owner.user_id, before, PAGE, now);
         let page = page.await?;
-        let shown = page.events.iter().filter(|event| is_shown(event, now));
+        let events = page.events.iter();
         let list = List {
-            events: shown.map(view).collect(),
+            events: events.filter_map(|event| event.owner_view(now)).collect(),
             next_cursor: page.last,
         };
         json(StatusCode::OK, &list)
@@ -96,31 +71,5 @@ impl Handler for Activity {
 
     async fn warm_up(&self) {
         self.events.warm_up().await;
-    }
-}
-
-fn is_shown(event: &StoredEvent, now: u64) -> bool {
-    let is_repeat = event.name == AuditEvent::RefreshTokenRepeated.name();
-    !is_repeat || event.id.millis() / 1000 + AGE_OF_REPEATS <= now
-}
-
-fn view(event: &StoredEvent) -> View<'_> {
-    let is_operator_s = event.actor.is_some();
-    View {
-        id: event.id,
-        event: &event.name,
-        at: rfc3339(event.id.millis() / 1000),
-        session_id: event.session_id,
-        ip: if is_operator_s { "" } else { &event.device.ip },
-        user_agent: if is_operator_s {
-            ""
-        } else {
-            &event.device.user_agent
-        },
-        reason: event.reason.as_deref(),
-        by: match is_operator_s {
-            true => Some(OPERATOR),
-            false => event.by.as_deref(),
-        },
     }
 }

@@ -17,7 +17,7 @@ use lambda_http::{Body, Request, Response};
 use shared::domain::session::SessionPolicy;
 use shared::domain::{Account, Hasher, Mail, Origin, UserId};
 use shared::http::{
-    Authenticator, ClientAddress, Handler, MailThrottle, Problem, TokenRejection, active, etag,
+    Authenticator, ClientAddress, Handler, LiveSession, MailThrottle, Problem, etag,
 };
 use shared::platform::{Clock, ConfigError, Env};
 use shared::store::directory::Directory;
@@ -40,9 +40,6 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// How long after the password was given an administrator may go on, in seconds.
-    const RECENT: u64 = 10 * 60;
-
     /// Reads the same settings as [`Store`], [`Directory`], [`TokenSize`], [`Hasher`],
     /// [`Authenticator`], [`SessionPolicy`], [`ClientAddress`], [`MailThrottle`] and
     /// [`Mail::is_sent`].
@@ -77,22 +74,12 @@ impl Admin {
     async fn administrator(&self, request: &Request) -> Result<Account, Problem> {
         let caller = self.authenticator.identify(request)?;
         let now = self.clock.now();
-        let (session, account) = self
-            .store
-            .session_and_account(caller.user_id, caller.session_id)
-            .await?;
-        let account = active(account)?;
-        let session = session.filter(|session| {
-            session.is_live(&self.sessions, now) && session.password_epoch == account.password_epoch
-        });
-        let session = session.ok_or(TokenRejection::Session)?;
-        if !account.is_administrator() {
+        let live = LiveSession::read(&self.store, &caller, &self.sessions, now).await?;
+        if !live.account.is_administrator() {
             return Err(Problem::Forbidden);
         }
-        if now.saturating_sub(session.authenticated_at) >= Self::RECENT {
-            return Err(Problem::ReauthenticationRequired);
-        }
-        Ok(account)
+        live.require_recent(now)?;
+        Ok(live.account)
     }
 
     /// Returns the account with an identifier as a client gives it.

@@ -16,7 +16,7 @@ use shared::domain::{
     Account, Email, Event, Hasher, Link, LinkRefusal, LinkToken, Mail, Origin, PasswordPolicy,
     Purpose, Registration, Status, Subject, UserId,
 };
-use shared::http::{Handler, Problem, Throttle};
+use shared::http::{Handler, ImportSecrets, Problem, Throttle};
 use shared::observe::AuditEvent;
 use shared::platform::{Clock, ConfigError, Env};
 use shared::store::{Store, StoreError};
@@ -25,6 +25,7 @@ use shared::store::{Store, StoreError};
 pub struct Links {
     store: Store,
     hasher: Hasher,
+    import_secrets: ImportSecrets,
     policy: PasswordPolicy,
     throttle: Throttle,
     registration: Registration,
@@ -33,8 +34,8 @@ pub struct Links {
 }
 
 impl Links {
-    /// Reads the same settings as [`Store`], [`Hasher`], [`PasswordPolicy`], [`Throttle`],
-    /// [`Registration`] and [`Mail::is_sent`].
+    /// Reads the same settings as [`Store`], [`Hasher`], [`ImportSecrets`], [`PasswordPolicy`],
+    /// [`Throttle`], [`Registration`] and [`Mail::is_sent`].
     ///
     /// # Errors
     ///
@@ -46,6 +47,7 @@ impl Links {
         Ok(Self {
             store: Store::from_env(env)?,
             hasher,
+            import_secrets: ImportSecrets::from_env(env)?,
             policy: PasswordPolicy::from_env(env)?,
             throttle: Throttle::from_env(env)?,
             registration: Registration::from_env(env)?,

@@ -4,7 +4,7 @@
 //! register with the address of somebody else, or ask to move an account there. So the address is
 //! proven by somebody who reads its mail and knows the account's password.
 
-use shared::domain::{Event, LinkRefusal, Origin, Password, PasswordHash, Subject};
+use shared::domain::{Event, LinkRefusal, Origin, Password, StoredPassword, Subject};
 use shared::http::{AdmittedAttempt, Problem, ReservedAttempt};
 use shared::observe::AuditEvent;
 use shared::store::Credential;
@@ -49,17 +49,21 @@ impl Links {
     ///
     /// # Errors
     ///
-    /// Returns 403 if it is not, and 429 if concurrent attempts have used up the limit.
+    /// Returns 403 if it is not, 429 if concurrent attempts have used up the limit, and 503 if the
+    /// password was imported and a secret of its site cannot be read.
     pub(super) async fn verify_password<'a>(
         &self,
         admitted: AdmittedAttempt<'a>,
-        (password, stored): (&Password, &PasswordHash),
+        (password, stored): (&Password, &StoredPassword),
         refused: Event,
     ) -> Result<ReservedAttempt<'a>, Problem> {
-        let (matches, reserved) =
-            tokio::join!(self.hasher.verify(password, stored), admitted.reserve(None));
+        let secrets = self.import_secrets.of(stored).await?;
+        let (verified, reserved) = tokio::join!(
+            self.hasher.verify(password, stored, &secrets),
+            admitted.reserve(None)
+        );
         let reserved = reserved?;
-        if matches? {
+        if verified?.matches {
             return Ok(reserved);
         }
         let stored = self.store.record([&refused]).await;

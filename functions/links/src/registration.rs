@@ -95,7 +95,8 @@ impl Links {
         let (admitted, _) = admitted.await?;
         let refused = AuditEvent::PasswordRefused.of_nobody();
         let refused = Event::new(refused, Subject::address(&link.email), origin);
-        self.verify_password(admitted, (password, &pending.password), refused)
+        let stored = pending.password.clone().into();
+        self.verify_password(admitted, (password, &stored), refused)
             .await
     }
 

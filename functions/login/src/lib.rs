@@ -2,29 +2,41 @@
 //!
 //! The work is the same whatever is wrong: an unknown address, a wrong password and a disabled
 //! account each cost the same reads, the same count and one hash, and get the same response. This
-//! also holds after too many passwords were tried.
+//! also holds after too many passwords were tried. An imported password takes longer to verify; the
+//! refusals of all others then take about as long ([`Hasher::level`]). An account that was imported
+//! without a password makes more requests beside the hash ([`absent`]).
+
+mod absent;
+mod user_pool;
 
 use lambda_http::{Body, Request, Response};
 use shared::domain::session::{RefreshToken, Session, SessionPolicy};
 use shared::domain::{
-    Account, Email, Event, Hasher, Mail, Origin, Password, PasswordHash, Status, Subject, UserId,
+    Account, Email, Event, Hasher, Mail, Origin, Password, Status, StoredPassword, Subject, UserId,
 };
 use shared::http::{
-    Fields, Handler, Media, Problem, ReservedAttempt, Throttle, domain_name, tokens,
+    Fields, Handler, ImportSecrets, MailThrottle, Media, Problem, ReservedAttempt, Throttle,
+    domain_name, tokens,
 };
 use shared::observe::{AuditEvent, LoginRefusal};
 use shared::platform::{Clock, ConfigError, Env};
 use shared::store::{Credential, Store};
 use shared::tokens::{AccessToken, Issuer};
 
+use self::user_pool::UserPool;
+
 /// The handler of logins.
 pub struct Login {
     store: Store,
     hasher: Hasher,
+    import_secrets: ImportSecrets,
     throttle: Throttle,
     issuer: Issuer,
     sessions: SessionPolicy,
     notices: Notices,
+    mails: MailThrottle,
+    sends_mail: bool,
+    user_pool: Option<UserPool>,
     clock: Clock,
 }
 
@@ -58,8 +70,8 @@ struct LoginRequest {
 struct Verified<'a> {
     account: Account,
     attempt: ReservedAttempt<'a>,
-    /// The stored hash that the password matches.
-    stored: PasswordHash,
+    /// The stored password, which matches.
+    stored: StoredPassword,
 }
 
 /// A session that is not stored yet, and its tokens.
@@ -70,9 +82,10 @@ struct NewSession {
 }
 
 impl Login {
-    /// Reads the same settings as [`Store`], [`Hasher`], [`Throttle`], [`Issuer`] and
-    /// [`SessionPolicy`], and `LOGIN_NOTICES`: whether owners are told of logins from new sources,
-    /// `on` or `off`, default `on`.
+    /// Reads the same settings as [`Store`], [`Hasher`], [`ImportSecrets`], [`Throttle`],
+    /// [`Issuer`], [`SessionPolicy`], [`MailThrottle`], [`Mail::is_sent`] and [`UserPool`], and
+    /// `LOGIN_NOTICES`: whether owners are told of logins from new sources, `on` or `off`, default
+    /// `on`.
     ///
     /// # Errors
     ///
@@ -84,10 +97,14 @@ impl Login {
         Ok(Self {
             store: Store::from_env(env)?,
             hasher,
+            import_secrets: ImportSecrets::from_env(env)?,
             throttle: Throttle::from_env(env)?,
             issuer: Issuer::from_env(env)?,
             sessions: SessionPolicy::from_env(env)?,
             notices: Notices::from_env(env)?,
+            mails: MailThrottle::from_env(env)?,
+            sends_mail: Mail::is_sent(env),
+            user_pool: UserPool::from_env(env)?,
             clock,
         })
     }
@@ -97,8 +114,9 @@ impl Login {
     ///
     /// # Errors
     ///
-    /// Returns 401 if the login is refused, the same for every reason, and 429 if too many
-    /// passwords were tried.
+    /// Returns 401 if the login is refused, the same for every reason, 429 if too many passwords
+    /// were tried, and 503 if the password was imported and a secret of its site cannot be read, or
+    /// the user pool that has it does not answer.
     async fn verify<'a>(
         &'a self,
         login: &LoginRequest,
@@ -117,18 +135,23 @@ impl Login {
                 // The id of no account. Reading it costs as much as reading an account, and a new
                 // id each time keeps any one key from getting hot.
                 user_id: UserId::new(self.clock.millis()),
-                password: self.hasher.unmatchable()?,
+                password: self.hasher.unmatchable()?.into(),
                 password_epoch: 0,
             },
         };
         let count = async {
             let account = self.store.account(user_id).await?;
             let last_login = account.as_ref().and_then(Account::login);
-            Ok::<_, Problem>((account, admitted.reserve(last_login).await?))
+            let attempt = admitted.reserve(last_login).await?;
+            let absent = self.is_right_without_one(login, &stored, account.as_ref(), origin);
+            Ok::<_, Problem>((absent.await?, account, attempt))
         };
-        let (matches, counted) = tokio::join!(self.hasher.verify(&login.password, &stored), count);
-        let (account, attempt) = counted?;
-        let refusal = match (matches?, account) {
+        let secrets = self.import_secrets.of(&stored).await?;
+        let verify = self.hasher.verify(&login.password, &stored, &secrets);
+        let (verified, counted) = tokio::join!(verify, count);
+        let (is_right_elsewhere, account, attempt) = counted?;
+        let verified = verified?;
+        let refusal = match (verified.matches || is_right_elsewhere, account) {
             _ if !is_known => LoginRefusal::UnknownAddress,
             (false, _) => LoginRefusal::WrongPassword,
             (true, Some(account)) if account.status != Status::Active => {
@@ -144,6 +167,7 @@ impl Login {
             // The account was deleted, or its password was changed, since the credential was read.
             _ => LoginRefusal::AccountChanged,
         };
+        self.hasher.level(verified.extra).await?;
         Err(self.refuse(&login.email, user_id, refusal, origin).await)
     }
 
@@ -188,7 +212,10 @@ impl Login {
         } = verified;
         if self.hasher.is_obsolete(stored) {
             let hash = self.hasher.hash(&login.password).await?;
-            self.store.replace_hash(&login.email, stored, &hash).await?;
+            let new = hash.into();
+            self.store
+                .replace_stored(&login.email, stored, &new)
+                .await?;
         }
         let millis = self.clock.millis();
         let device = origin.device.clone();

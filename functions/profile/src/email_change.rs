@@ -7,7 +7,7 @@
 use lambda_http::{Body, Request, Response};
 use shared::domain::{Email, Event, Link, Mail, Password, Purpose, Violation};
 use shared::http::{
-    Fields, Identity, Media, Problem, Reauthentication, TokenRejection, accepted, active,
+    Fields, Identity, LiveSession, Media, Problem, Reauthentication, TokenRejection, accepted,
 };
 use shared::observe::AuditEvent;
 use shared::store::email_changes::Requested;
@@ -38,15 +38,8 @@ impl Profile {
         }
         let origin = self.throttle.origin(request, self.clock.millis());
         let now = origin.now();
-        let (session, account) = self
-            .store
-            .session_and_account(owner.user_id, owner.session_id)
-            .await?;
-        let account = active(account)?;
-        let session = session.filter(|session| {
-            session.is_live(&self.sessions, now) && session.password_epoch == account.password_epoch
-        });
-        let session = session.ok_or(TokenRejection::Session)?;
+        let live = LiveSession::read(&self.store, owner, &self.sessions, now);
+        let LiveSession { session, account } = live.await?;
         let change = read(request, &account.email)?;
         Reauthentication {
             store: &self.store,

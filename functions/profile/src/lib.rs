@@ -1,7 +1,9 @@
-//! `GET PUT PATCH DELETE /profile`, `POST /profile/delete`, `POST /email/change`: shows and changes
-//! the profile of an account, deletes it, and asks for a link that changes its address.
+//! `GET PUT PATCH DELETE /profile`, `GET /profile/export`, `POST /profile/delete`, `POST
+//! /email/change`: shows and changes the profile of an account, exports and deletes the account, and
+//! asks for a link that changes its address.
 
 mod email_change;
+mod export;
 
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
@@ -14,11 +16,12 @@ use shared::http::{
 use shared::observe::{AuditEvent, EndedBy};
 use shared::platform::{Clock, ConfigError, Env};
 use shared::store::deletion::Deletion;
-use shared::store::{Changed, Store};
+use shared::store::{Changed, EventReader, Store};
 
-/// Shows, changes and deletes accounts, each only for its owner.
+/// Shows, changes, exports and deletes accounts, each only for its owner.
 pub struct Profile {
     store: Store,
+    events: EventReader,
     hasher: Hasher,
     throttle: Throttle,
     authenticator: Authenticator,
@@ -36,8 +39,10 @@ impl Profile {
     ///
     /// Returns an error if one of them is missing or unusable.
     pub fn from_env(env: &Env<'_>, clock: Clock) -> Result<Self, ConfigError> {
+        let store = Store::from_env(env)?;
         Ok(Self {
-            store: Store::from_env(env)?,
+            events: store.event_reader(),
+            store,
             hasher: Hasher::from_env(env)?,
             throttle: Throttle::from_env(env)?,
             authenticator: Authenticator::from_env(env, clock.clone())?,
@@ -150,6 +155,10 @@ impl Handler for Profile {
         let owner = self.authenticator.identify(&request)?;
         let preconditions = Preconditions::of(&request);
         let change = match *request.method() {
+            // Only the end of the path is compared: a custom domain may add a prefix.
+            Method::GET if request.uri().path().ends_with("/profile/export") => {
+                return self.export(&owner).await;
+            }
             Method::GET => {
                 let account = self.show(&owner).await?;
                 let response = json(StatusCode::OK, &account.view())?;
@@ -162,7 +171,6 @@ impl Handler for Profile {
                 return Ok(no_content());
             }
             // Some clients cannot send a body with DELETE, which RFC 9110 section 9.3.5 discourages.
-            // Only the end of the path is compared: a custom domain may add a prefix.
             Method::POST if request.uri().path().ends_with("/profile/delete") => {
                 self.delete(&owner, &request).await?;
                 return Ok(no_content());

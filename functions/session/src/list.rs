@@ -3,8 +3,8 @@
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
-use shared::domain::session::Session;
-use shared::domain::{SessionId, rfc3339};
+use shared::domain::SessionId;
+use shared::domain::session::{Session, SessionView};
 use shared::http::{Problem, active, cursor, json};
 
 use crate::Sessions;
@@ -12,29 +12,13 @@ use crate::Sessions;
 /// The most sessions in one response.
 const PAGE: i32 = 100;
 
-/// An hour, to which `last_used_at` is rounded down: whoever has copied a session's tokens must not
-/// learn here when its owner has just refreshed.
-const HOUR: u64 = 60 * 60;
-
 /// A page of sessions, latest first.
 #[derive(Serialize)]
 struct List<'a> {
-    sessions: Vec<View<'a>>,
+    sessions: Vec<SessionView<'a>>,
     /// The `cursor` of the next page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<SessionId>,
-}
-
-/// A session as its owner sees it.
-#[derive(Serialize)]
-struct View<'a> {
-    id: SessionId,
-    created_at: String,
-    last_used_at: String,
-    ip: &'a str,
-    user_agent: &'a str,
-    /// Whether this session sent the request.
-    current: bool,
 }
 
 impl Sessions {
@@ -49,24 +33,9 @@ impl Sessions {
         };
         let live = page.sessions.iter().filter(is_live);
         let list = List {
-            sessions: live
-                .map(|session| view(session, owner.session_id))
-                .collect(),
+            sessions: live.map(|session| session.view(owner.session_id)).collect(),
             next_cursor: page.last,
         };
         json(StatusCode::OK, &list)
-    }
-}
-
-fn view(session: &Session, current: SessionId) -> View<'_> {
-    let last_used_at = session.last_used_at - session.last_used_at % HOUR;
-    let last_used_at = last_used_at.max(session.created_at);
-    View {
-        id: session.id,
-        created_at: rfc3339(session.created_at),
-        last_used_at: rfc3339(last_used_at),
-        ip: &session.device.ip,
-        user_agent: &session.device.user_agent,
-        current: session.id == current,
     }
 }

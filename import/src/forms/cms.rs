@@ -7,8 +7,8 @@ use super::common::{
     Parsed, after_steps, algorithm, argon2, argon2_parts, bcrypt, digest, hex_of, hmac_of, pbkdf2,
     raw_of, steps_only,
 };
-use super::text::{Base64, lower_hex, number, parts, refuse, text};
-use super::{Format, OldPassword, crypt, databases, django, ldap, php};
+use super::text::{Base64, lower_hex, number, parts, refuse, refuse_as, text};
+use super::{FormReason, Format, OldPassword, crypt, databases, django, ldap, php};
 
 pub(super) const FORMATS: &[Format] = &[
     Format {
@@ -127,7 +127,7 @@ fn slashed(parsed: Parsed) -> Parsed {
             scheme.or_slashed = true;
             match scheme.work() {
                 Ok(_) => Ok(OldPassword::Digest { scheme, digest }),
-                Err(too_costly) => refuse(too_costly.to_string()),
+                Err(too_costly) => refuse_as(FormReason::TooCostly, too_costly.to_string()),
             }
         }
         other => Ok(other),

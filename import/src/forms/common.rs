@@ -8,8 +8,8 @@ use shared::domain::password::legacy::{
     Octets, Pbkdf2, Scrypt, SecretName, Step,
 };
 
-use super::text::{Base64, after, number, parts, refuse};
-use super::{FormError, OldPassword, Site};
+use super::text::{Base64, after, number, parts, refuse, refuse_as};
+use super::{FormError, FormReason, OldPassword, Site};
 
 /// What a form is parsed into.
 pub(super) type Parsed = Result<OldPassword, FormError>;
@@ -28,7 +28,7 @@ pub(super) fn digest(steps: Vec<Step>, derivation: Derivation, octets: Vec<u8>) 
         or_slashed: false,
     };
     if let Err(too_costly) = scheme.work() {
-        return refuse(too_costly.to_string());
+        return refuse_as(FormReason::TooCostly, too_costly.to_string());
     }
     Ok(OldPassword::Digest {
         scheme,
@@ -56,6 +56,8 @@ pub(super) fn after_steps(mut steps: Vec<Step>, parsed: Parsed) -> Parsed {
             steps.append(&mut last);
             OldPassword::Argon2id { steps, hash }
         }
+        // No other system's password is one of ours.
+        OldPassword::Stored(stored) => OldPassword::Stored(stored),
         OldPassword::Unusable => OldPassword::Unusable,
     })
 }
@@ -88,9 +90,10 @@ pub(super) fn hmac_of(algorithm: Algorithm, key: &[u8], encoding: Encoding) -> S
 pub(super) fn secret(site: &Site, what: &str) -> Result<SecretName, FormError> {
     match &site.secret {
         Some(name) => Ok(name.clone()),
-        None => refuse(format!(
-            "needs a secret of the old site, which is {what}; name it in password_secret"
-        )),
+        None => refuse_as(
+            FormReason::NoSecret,
+            format!("needs a secret of the old site, which is {what}; name it in password_secret"),
+        ),
     }
 }
 

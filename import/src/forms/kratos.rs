@@ -7,8 +7,8 @@ use super::common::{
     steps_only,
 };
 use super::firebase::{self, Project, of_project};
-use super::text::{Base64, after, logarithm, lower_hex, number, parts, refuse, text};
-use super::{FormError, Format, Site};
+use super::text::{Base64, after, logarithm, lower_hex, number, parts, refuse, refuse_as, text};
+use super::{FormError, FormReason, Format, Site};
 
 pub(super) const FORMATS: &[Format] = &[Format {
     name: "kratos",
@@ -77,7 +77,8 @@ fn firescrypt(rest: &str, site: &Site) -> Parsed {
     let [params, salt, hash, separator, _signer_key] = parts(rest, '$')?;
     let [ln, r, p] = parts(params, ',')?;
     if site.secret.is_none() {
-        return refuse(
+        return refuse_as(
+            FormReason::NoSecret,
             "needs a secret of the old site: the last part of the text, which is not kept beside the \
              password; store it as a secret, and name it in password_secret",
         );

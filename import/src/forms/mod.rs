@@ -14,6 +14,7 @@ mod flask;
 mod java;
 mod javascript;
 mod kratos;
+mod latchkey;
 mod ldap;
 mod passlib;
 mod passlib_old;
@@ -27,8 +28,8 @@ mod text;
 mod werkzeug;
 
 use serde_json::Value;
-use shared::domain::PasswordHash;
 use shared::domain::password::legacy::{Digest, LegacyScheme, SecretName, Step};
+use shared::domain::{PasswordHash, StoredPassword};
 
 /// A password as another system stored it.
 #[derive(Debug)]
@@ -47,6 +48,8 @@ pub enum OldPassword {
         /// The hash.
         hash: PasswordHash,
     },
+    /// What another Latchkey stored. It is stored as it is.
+    Stored(StoredPassword),
     /// No password can match, such as Django's `!`.
     Unusable,
 }
@@ -60,8 +63,26 @@ pub struct Site {
 
 /// An error: the stored form cannot be imported.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct FormError(pub String);
+#[error("{detail}")]
+pub struct FormError {
+    /// The kind of reason, for counting.
+    pub reason: FormReason,
+    /// What is wrong, in words.
+    pub detail: String,
+}
+
+/// Why a stored form cannot be imported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FormReason {
+    /// No format has this name.
+    UnknownFormat,
+    /// It needs a secret of the old site.
+    NoSecret,
+    /// It would take too much work.
+    TooCostly,
+    /// It is not of the format.
+    Unusable,
+}
 
 /// How a system stores passwords.
 #[derive(Debug)]
@@ -96,6 +117,7 @@ const FAMILIES: &[&[Format]] = &[
     ldap::FORMATS,
     databases::FORMATS,
     passlib_old::FORMATS,
+    latchkey::FORMATS,
 ];
 
 /// Returns all formats.
@@ -110,6 +132,9 @@ pub fn formats() -> impl Iterator<Item = &'static Format> {
 /// Returns an error if the form is not one of this system, or asks for too much work.
 pub fn parse(format: &str, stored: &Value, site: &Site) -> Result<OldPassword, FormError> {
     let known = formats().find(|known| known.name == format);
-    let known = known.ok_or_else(|| FormError(format!("{format} is not a known format")))?;
+    let known = known.ok_or_else(|| FormError {
+        reason: FormReason::UnknownFormat,
+        detail: format!("{format} is not a known format"),
+    })?;
     (known.parse)(stored, site)
 }

@@ -4,8 +4,8 @@ use shared::domain::password::legacy::Argon2Kind;
 
 use super::common::{Parsed, argon2_of, argon2_parts, bcrypt};
 use super::firebase::{self, Project, of_project};
-use super::text::{after, number, parts, refuse, text};
-use super::{FormError, Format, OldPassword, Site};
+use super::text::{after, number, parts, refuse, refuse_as, text};
+use super::{FormError, FormReason, Format, OldPassword, Site};
 
 pub(super) const FORMATS: &[Format] = &[Format {
     name: "supabase",
@@ -54,7 +54,8 @@ fn fbscrypt(rest: &str, site: &Site) -> Parsed {
         return refuse("has a parameter of scrypt that is too large");
     }
     if site.secret.is_none() {
-        return refuse(
+        return refuse_as(
+            FormReason::NoSecret,
             "needs a secret of the old site: the value of sk= in the text, which is not kept beside \
              the password; store it as a secret, and name it in password_secret",
         );

@@ -6,14 +6,20 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde_json::Value;
 
-use super::FormError;
+use super::{FormError, FormReason};
 
 /// The longest text that is read, in octets.
 const LONGEST: usize = 8 * 1024;
 
 /// Returns an error that says `why`.
 pub(super) fn refuse<T>(why: impl Into<String>) -> Result<T, FormError> {
-    Err(FormError(why.into()))
+    refuse_as(FormReason::Unusable, why)
+}
+
+/// Returns an error of a kind that says `why`.
+pub(super) fn refuse_as<T>(reason: FormReason, why: impl Into<String>) -> Result<T, FormError> {
+    let detail = why.into();
+    Err(FormError { reason, detail })
 }
 
 /// Returns the stored value if it is a text.

@@ -5,7 +5,7 @@ use std::io;
 use shared::store::StoreError;
 
 /// The code of a process that Ctrl-C ended, as shells show it.
-pub(super) const INTERRUPTED: u8 = 130;
+const INTERRUPTED: u8 = 130;
 
 /// The reason why a command ended early.
 #[derive(Debug)]
@@ -18,6 +18,10 @@ pub enum Failure {
     Missing(String),
     /// What is there conflicts with what was asked for.
     Conflict(String),
+    /// A part of the input was refused; the rest is done.
+    Partly(String),
+    /// Ctrl-C ended it.
+    Interrupted,
     /// Whoever read the output reads no more.
     Closed,
 }
@@ -31,22 +35,25 @@ impl Failure {
             Self::Refused(_) => 2,
             Self::Missing(_) => 3,
             Self::Conflict(_) => 4,
+            Self::Partly(_) => 5,
+            Self::Interrupted => INTERRUPTED,
         }
     }
 
     /// Returns the sentence for people, if there is something to say.
     pub(super) fn sentence(&self) -> Option<String> {
         match self {
-            Self::Closed => None,
+            Self::Closed | Self::Interrupted => None,
             // Some of the SDK's have several lines.
             Self::Fault(error) => {
                 let text = format!("{error:#}");
                 let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
                 Some(lines.collect::<Vec<_>>().join(" "))
             }
-            Self::Refused(sentence) | Self::Missing(sentence) | Self::Conflict(sentence) => {
-                Some(sentence.clone())
-            }
+            Self::Refused(sentence)
+            | Self::Missing(sentence)
+            | Self::Conflict(sentence)
+            | Self::Partly(sentence) => Some(sentence.clone()),
         }
     }
 }

@@ -28,7 +28,8 @@ use serve::ServeFlags;
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 a fault, such as a table that cannot be reached; 2 wrong usage, or a question
 that was answered with no or that nobody could be asked; 3 there is no such account; 4 a conflict,
-such as an address that has an account already; 130 ended by Ctrl-C.";
+such as an address that has an account already; 5 a part of an import was refused; 130 ended by
+Ctrl-C.";
 
 /// Runs the whole of Latchkey in one process, or does what an operator asks for.
 ///
@@ -69,13 +70,14 @@ pub async fn run(arguments: Arguments, end: impl Future<Output = ()>) -> ExitCod
     let command = match arguments.command {
         None => return exit(serve::run(arguments.serve, end).await),
         Some(Command::Serve(flags)) => return exit(serve::run(flags, end).await),
+        // An import ends with what it has begun.
+        Some(Command::Users(users)) => return exit(users::run(users, end).await),
         Some(command) => command,
     };
     let work = async {
         match command {
             // Done above.
-            Command::Serve(_) => Ok(()),
-            Command::Users(users) => users::run(users).await,
+            Command::Serve(_) | Command::Users(_) => Ok(()),
             Command::Events(events) => events::run(events).await,
             Command::Completions(shell) => shell::completions(&shell),
             Command::Man(man) => shell::man(&man),
@@ -83,7 +85,7 @@ pub async fn run(arguments: Arguments, end: impl Future<Output = ()>) -> ExitCod
     };
     tokio::select! {
         done = work => exit(done),
-        () = end => ExitCode::from(failure::INTERRUPTED),
+        () = end => exit(Err(Failure::Interrupted)),
     }
 }
 

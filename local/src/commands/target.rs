@@ -1,7 +1,7 @@
 //! Which tables a command works on: those of a stack in AWS, of two names in AWS, or the local ones.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -66,6 +66,8 @@ pub(super) struct Target {
     pub(super) events: EventReader,
     /// Whether the tables are on this machine.
     pub(super) is_local: bool,
+    /// The folder of the data, if the tables are on this machine.
+    pub(super) data_dir: Option<PathBuf>,
     /// The tables, in words.
     place: String,
     /// The environment of the function whose settings the command has.
@@ -135,24 +137,30 @@ impl TargetFlags {
             None if self.region.is_some() || self.profile.is_some() => Err(refused(
                 "--region and --profile are for AWS: give --stack, or --table and --event-table",
             )),
-            None => self.open_local(&here, given).await,
+            None => {
+                let data_dir = self.data_dir.clone().unwrap_or_else(|| here.data_dir());
+                let target = Self::open_local(&data_dir, &here, given).await?;
+                Ok(Target {
+                    data_dir: Some(data_dir),
+                    ..target
+                })
+            }
         }
     }
 
     async fn open_local(
-        self,
+        data_dir: &Path,
         here: &Here,
         given: BTreeMap<String, String>,
     ) -> Result<Target, Failure> {
-        let data_dir = self.data_dir.unwrap_or_else(|| here.data_dir());
-        if let Some(serving) = serving::find(&data_dir).await {
+        if let Some(serving) = serving::find(data_dir).await {
             let client = local_client(&serving.dynamodb_url)?;
             let place = format!("the running latchkey, in {}", data_dir.display());
             return Target::new(client, place, serving.environment, None, None);
         }
         let parameters = local_parameters(&here.template, given)?;
         let template = here.template.with(&parameters)?;
-        make_folder(&data_dir)?;
+        make_folder(data_dir)?;
         let storage = Storage::File(data_dir.join("dynamodb.sqlite"));
         let database = dynamodb::open(&storage, template.tables())?;
         let listener = listen(std::net::Ipv4Addr::LOCALHOST.into(), 0, "--dynamodb-port").await?;
@@ -246,6 +254,7 @@ impl Target {
             store,
             events,
             is_local: aws.is_none(),
+            data_dir: None,
             place,
             variables,
             aws,

@@ -8,6 +8,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::custom_claims::CustomClaims;
 use super::email::Email;
+use super::external_id::ExternalId;
 use super::id::{Role, UserId};
 use super::locale::Locale;
 use super::name::Name;
@@ -33,6 +34,8 @@ pub struct NewAccount {
 pub struct Account {
     /// The identifier, never reassigned.
     pub id: UserId,
+    /// The identifier in the system that the account was imported from, if it was.
+    pub external_id: Option<ExternalId>,
     /// The address to log in with.
     pub email: Email,
     /// Whether its owner has proven that the address is theirs.
@@ -114,6 +117,7 @@ impl Account {
     pub fn open(new: NewAccount, millis: u64) -> Self {
         Self {
             id: UserId::new(millis),
+            external_id: None,
             email: new.email,
             email_verified: false,
             first_name: new.first_name,

@@ -1,5 +1,7 @@
 //! Events: security events as rows of the event table.
 
+mod owner_view;
+
 use crate::domain::email::Email;
 use crate::domain::id::{EventId, SessionId, UserId};
 use crate::domain::mail::Mail;
@@ -7,6 +9,8 @@ use crate::domain::session::Device;
 use crate::domain::throttle::Source;
 use crate::observe::AuditEvent;
 use crate::observe::audit::{Entry, Kept};
+
+pub use owner_view::EventView;
 
 /// Where a request came from, and when.
 #[derive(Debug, Clone)]

@@ -95,6 +95,26 @@ id! {
     EventId
 }
 
+#[cfg(feature = "accounts")]
+impl UserId {
+    /// Returns the identifier that an imported account gets each time that it is imported: a UUIDv7
+    /// for `millis` milliseconds since the epoch, whose other bits are from SHA-256 of `parts`.
+    pub fn derived(millis: u64, parts: [&str; 3]) -> Self {
+        let mut hash = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+        for part in parts {
+            // With its length, so that no other parts have the same octets.
+            hash.update(&(part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        let hash = hash.finish();
+        let mut random = [0; 10];
+        for (to, from) in random.iter_mut().zip(hash.as_ref()) {
+            *to = *from;
+        }
+        Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+    }
+}
+
 impl EventId {
     /// Returns the least identifier of an event at `millis` milliseconds since the epoch.
     pub fn first_of(millis: u64) -> Self {
@@ -200,6 +220,24 @@ mod tests {
     #[test]
     fn identifiers_of_later_times_sort_later() {
         assert!(SessionId::new(1).to_string() < SessionId::new(2).to_string());
+    }
+
+    #[test]
+    fn an_imported_account_gets_one_identifier_each_time() {
+        let derived = |millis, parts| UserId::derived(millis, parts).to_string();
+        let id = derived(1_700_000_000_000, ["django", "17", "ada@example.com"]);
+        assert_eq!(
+            id,
+            derived(1_700_000_000_000, ["django", "17", "ada@example.com"])
+        );
+        assert!(id.starts_with("018bcfe5-6800-7"), "{id}");
+        for other in [
+            ["django", "1", "7ada@example.com"],
+            ["django", "18", "ada@example.com"],
+            ["auth0", "17", "ada@example.com"],
+        ] {
+            assert_ne!(id, derived(1_700_000_000_000, other));
+        }
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub mod email;
 #[cfg(feature = "accounts")]
 pub mod event;
 #[cfg(feature = "accounts")]
+pub mod external_id;
+#[cfg(feature = "accounts")]
 pub mod field_error;
 #[cfg(feature = "accounts")]
 pub mod link;
@@ -50,6 +52,8 @@ pub use email::Email;
 #[cfg(feature = "accounts")]
 pub use event::{Event, Origin, Subject};
 #[cfg(feature = "accounts")]
+pub use external_id::ExternalId;
+#[cfg(feature = "accounts")]
 pub use field_error::{FieldError, Violation};
 pub use id::{EventId, Role, SessionId, UserId};
 #[cfg(feature = "accounts")]
@@ -64,6 +68,10 @@ pub use name::Name;
 pub use password::hash::PasswordHash;
 #[cfg(feature = "accounts")]
 pub use password::hasher::Hasher;
+#[cfg(feature = "accounts")]
+pub use password::legacy;
+#[cfg(feature = "accounts")]
+pub use password::stored::StoredPassword;
 #[cfg(feature = "accounts")]
 pub use password::{Password, PasswordPolicy, personal_words};
 #[cfg(feature = "accounts")]

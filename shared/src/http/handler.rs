@@ -173,6 +173,7 @@ fn write_line(status: u16, problem: Option<&Problem>, duration_ms: f64, log: Req
         store_faults,
         kms_ms,
         kms_faults,
+        pool_ms,
         // Of the functions `mailer` and `publisher`, which answer no requests.
         mails_sent: _,
         mails_rejected: _,
@@ -212,6 +213,7 @@ fn write_line(status: u16, problem: Option<&Problem>, duration_ms: f64, log: Req
                 store_faults,
                 kms_ms,
                 kms_faults,
+                pool_ms,
                 $message
             )
         };

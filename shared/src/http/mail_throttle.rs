@@ -11,8 +11,8 @@ use crate::domain::mail::{Mail, MailPolicy};
 use crate::domain::throttle::{AttemptKey, Place};
 use crate::observe::audit::AuditEvent;
 use crate::platform::config::{ConfigError, Env};
-use crate::store::Store;
 use crate::store::mails::TooManyMails;
+use crate::store::{Store, StoreError};
 
 /// The limit on how many mails are asked for in an hour: of each kind to one address, whether it has
 /// an account or not, and of all kinds by one source.
@@ -48,10 +48,9 @@ impl MailThrottle {
         request: &Request,
         millis: u64,
     ) -> Result<Origin, Problem> {
-        let now = millis / 1000;
         let origin = self.client_address.origin(request, millis);
-        let key = AttemptKey::new(email, Place::Address, &origin.source());
-        let by = match store.count_mail(mail, &key, &self.policy, now).await? {
+        let now = origin.now();
+        let by = match self.counts(store, (mail, email), &origin).await? {
             Ok(()) => return Ok(origin),
             Err(TooManyMails::OfSource) => "source",
             Err(TooManyMails::ToAddress) => "address",
@@ -64,5 +63,23 @@ impl MailThrottle {
         refused.log();
         stored?;
         Err(Problem::TooManyAttempts { seconds })
+    }
+
+    /// As [`MailThrottle::count`], for a mail that a request asks for without knowing it: the inner
+    /// error says what has too many, and nothing tells of it.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if DynamoDB does not answer.
+    pub async fn counts(
+        &self,
+        store: &Store,
+        (mail, email): (Mail, &Email),
+        origin: &Origin,
+    ) -> Result<Result<(), TooManyMails>, StoreError> {
+        let key = AttemptKey::new(email, Place::Address, &origin.source());
+        store
+            .count_mail(mail, &key, &self.policy, origin.now())
+            .await
     }
 }

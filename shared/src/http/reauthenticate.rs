@@ -7,6 +7,7 @@ use crate::domain::event::{Event, Origin};
 use crate::domain::id::SessionId;
 use crate::domain::password::Password;
 use crate::domain::password::hasher::Hasher;
+use crate::domain::password::legacy::Secrets;
 use crate::observe::audit::AuditEvent;
 use crate::store::Store;
 
@@ -48,12 +49,14 @@ impl Reauthentication<'_> {
             credential.user_id == account.id && credential.password_epoch == account.password_epoch
         });
         let stored = credential.ok_or(Problem::WrongPassword)?.password;
+        // A login has replaced an imported password.
+        let no_secrets = Secrets::default();
         let (matches, reserved) = tokio::join!(
-            self.hasher.verify(self.password, &stored),
+            self.hasher.verify(self.password, &stored, &no_secrets),
             admitted.reserve(account.login())
         );
         let reserved = reserved?;
-        if !matches? {
+        if !matches?.matches {
             let refused = AuditEvent::PasswordRefused.of(account.id);
             let refused = refused.session(self.session_id);
             let event = Event::new(refused, account.id, self.origin);

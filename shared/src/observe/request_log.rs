@@ -57,6 +57,9 @@ pub struct RequestLog {
     pub kms_ms: Option<f64>,
     /// The number of requests that KMS did not carry out, retries included.
     pub kms_faults: Option<u64>,
+    /// The duration of the longest request to the user pool that people come from, retries included.
+    /// Not a metric.
+    pub pool_ms: Option<f64>,
     /// The number of mails that were passed to SES.
     pub mails_sent: Option<u64>,
     /// The number of mails that SES refused for good.

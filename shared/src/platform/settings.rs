@@ -54,6 +54,9 @@ settings! {
     ARGON2_MEMORY_KIB, "Argon2MemoryKib", 7168..=65536, 19456;
     /// The passes of one password hash over its memory.
     ARGON2_ITERATIONS, "Argon2Iterations", 1..=10, 2;
+    /// How long the costliest imported password takes to verify, in milliseconds: what `latchkey
+    /// users import` says. Each refused login then takes about as long.
+    IMPORTED_HASH_MILLIS, "ImportedHashMillis", 0..=2500, 0;
     /// The attempts at an address from one source before there are waits.
     LOGIN_ATTEMPTS, "LoginAttempts", 3..=20, 5;
     /// The attempts at an address from all sources before there are waits. NIST SP 800-63B-4

@@ -18,6 +18,7 @@ use super::write::{carried_out, incomplete, reasons, refused_by_condition, retry
 use super::{Store, StoreError, unavailable};
 use crate::domain::account::{Account, ProfileChange, Status};
 use crate::domain::event::Event;
+use crate::domain::external_id::ExternalId;
 use crate::domain::id::{Role, UserId};
 use crate::domain::locale::Locale;
 use crate::domain::name::Name;
@@ -90,7 +91,7 @@ impl Store {
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
         let credential = Credential {
             user_id: account.id,
-            password: password.clone(),
+            password: password.clone().into(),
             password_epoch: account.password_epoch,
         };
         let credential = write_credential(&account.email, &credential);
@@ -257,6 +258,10 @@ pub(super) fn write_account(account: &Account) -> Attributes {
         .optional_text("locale", account.locale.as_ref().map(Locale::as_str))
         .number("date_joined", account.date_joined)
         .optional_number("last_login", account.last_login)
+        .optional_text(
+            "external_id",
+            account.external_id.as_ref().map(ExternalId::as_str),
+        )
         .texts("roles", account.roles.iter().cloned().map(String::from))
         .optional_text("claims", account.claims.to_json().as_deref())
         .text(DIRECTORY, shard_of(account.id))
@@ -284,6 +289,7 @@ fn parse_account(id: UserId, attributes: &Attributes) -> Result<Account, StoreEr
     };
     Ok(Account {
         id,
+        external_id: item.optional_text("external_id")?,
         email: item.email("email", "email_typed")?,
         email_verified: item.truth("email_verified")?,
         first_name: item.text("first_name", Name::stored)?,

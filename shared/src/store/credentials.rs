@@ -15,6 +15,7 @@ use crate::domain::email::Email;
 use crate::domain::event::Event;
 use crate::domain::id::UserId;
 use crate::domain::password::hash::PasswordHash;
+use crate::domain::password::stored::StoredPassword;
 use crate::domain::session::Session;
 
 /// The credential with which an address logs in.
@@ -22,8 +23,8 @@ use crate::domain::session::Session;
 pub struct Credential {
     /// The account that owns it.
     pub user_id: UserId,
-    /// The hash of the password.
-    pub password: PasswordHash,
+    /// The password.
+    pub password: StoredPassword,
     /// The number of passwords that the account has had; the account stores the same number.
     pub password_epoch: u64,
 }
@@ -41,17 +42,17 @@ pub enum OwnerWrite {
 }
 
 impl Store {
-    /// Replaces the hash `old` with `new`, another hash of the password that was just verified.
-    /// Changes nothing if the stored hash is no longer `old`.
+    /// Replaces the stored password `old` with `new`, another hash of the password that was just
+    /// verified. Changes nothing if the stored one is no longer `old`.
     ///
     /// # Errors
     ///
     /// Returns an error if DynamoDB does not answer.
-    pub async fn replace_hash(
+    pub async fn replace_stored(
         &self,
         email: &Email,
-        old: &PasswordHash,
-        new: &PasswordHash,
+        old: &StoredPassword,
+        new: &StoredPassword,
     ) -> Result<(), StoreError> {
         let request = self
             .client
@@ -60,8 +61,8 @@ impl Store {
             .set_key(Some(Key::credential(&email.fingerprint()).attributes()))
             .update_expression("SET password = :new")
             .condition_expression("password = :old")
-            .expression_attribute_values(":new", item::text(new.to_phc()))
-            .expression_attribute_values(":old", item::text(old.to_phc()));
+            .expression_attribute_values(":new", item::text(new.to_text()))
+            .expression_attribute_values(":old", item::text(old.to_text()));
         let answer = retry_conflicts(|| request.clone().send()).await;
         carried_out(answer, "replace the password's hash").map(drop)
     }
@@ -186,7 +187,7 @@ fn renewal(next: &Session, epoch_before: AttributeValue) -> UpdateBuilder {
 pub(super) fn write_credential(email: &Email, credential: &Credential) -> Attributes {
     Writer::new(Key::credential(&email.fingerprint()))
         .text("user_id", credential.user_id.to_string())
-        .text("password", credential.password.to_phc())
+        .text("password", credential.password.to_text())
         .number("password_epoch", credential.password_epoch)
         .finish()
 }
@@ -198,7 +199,7 @@ pub(super) fn read_credential(attributes: &Attributes) -> Result<Credential, Sto
     };
     Ok(Credential {
         user_id: item.parsed("user_id")?,
-        password: item.text("password", PasswordHash::from_phc)?,
+        password: item.text("password", StoredPassword::from_text)?,
         password_epoch: item.number("password_epoch")?,
     })
 }

@@ -212,7 +212,7 @@ impl Store {
             .condition_expression(
                 "password = :hash AND user_id = :user AND password_epoch = :before",
             )
-            .expression_attribute_values(":hash", item::text(credential.password.to_phc()))
+            .expression_attribute_values(":hash", item::text(credential.password.to_text()))
             .expression_attribute_values(":user", item::text(account.id.to_string()))
             .expression_attribute_values(":before", before.clone())
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)

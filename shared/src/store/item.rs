@@ -25,7 +25,7 @@ pub(super) const SK: &str = "sk";
 /// The sort key of an account.
 pub(super) const ACCOUNT: &str = "ACCOUNT";
 /// The sort key of a credential.
-const CREDENTIAL: &str = "CREDENTIAL";
+pub(super) const CREDENTIAL: &str = "CREDENTIAL";
 /// The sort key of the attempts at an address.
 const ATTEMPTS: &str = "ATTEMPTS";
 /// The prefix of the sort key of the mails that were asked for in a window.
@@ -36,7 +36,7 @@ const SESSION_ATTEMPTS: &str = "THROTTLE#";
 pub(super) const SESSION: &str = "SESSION#";
 
 /// The prefix of a link's sort key. It lies behind the sessions, so lists of these do not read it.
-const LINK: &str = "TOKEN#";
+pub(super) const LINK: &str = "TOKEN#";
 /// The sort key of a pending registration.
 const REGISTRATION: &str = "REGISTRATION";
 
@@ -174,6 +174,11 @@ impl Key {
     /// Returns the account that a partition belongs to.
     pub(super) fn owner_of_partition(pk: &str) -> Option<UserId> {
         pk.strip_prefix(Self::OWNER)?.parse().ok()
+    }
+
+    /// Returns the partition key.
+    pub(super) fn partition_key(&self) -> &str {
+        &self.pk
     }
 
     /// Returns the two attributes of the key.

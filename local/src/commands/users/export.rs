@@ -7,21 +7,27 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use serde::Serialize;
 use shared::domain::account::OperatorView;
-use shared::domain::{PasswordHash, Status};
+use shared::domain::password::stored::Absent;
+use shared::domain::{Status, StoredPassword};
 
 use super::super::target::Target;
 use super::super::{Failure, terminal};
 
-/// Writes all accounts, one JSON object a line (NDJSON), in no order.
+/// Writes all accounts, one JSON object a line (NDJSON), in no order. `latchkey users import --from
+/// latchkey` takes them back.
 #[derive(clap::Args)]
 pub(super) struct Export {
     /// Write into this new file, which only you can read, in place of standard output.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Write the hashes of the passwords too. Whoever has them can guess at the passwords.
+    /// Write the hashes of the passwords too. Whoever has them can guess at the passwords. Without them,
+    /// accounts that are imported have none, and their owners get a link to set one.
     #[arg(long)]
     with_hashes: bool,
 }
+
+/// The name of what `password_hash` is.
+const FORMAT: &str = "latchkey";
 
 /// The number of accounts whose hashes are read at once: the limit of `BatchGetItem`.
 const BATCH: usize = 100;
@@ -33,6 +39,8 @@ struct Exported<'a> {
     account: OperatorView<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     password_hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password_format: Option<&'static str>,
 }
 
 /// Writes all accounts.
@@ -74,12 +82,17 @@ async fn write(target: &Target, with_hashes: bool, mut out: impl Write) -> Resul
         }
         let mut hashes = HashMap::new();
         if with_hashes {
-            hashes.extend(target.store.password_hashes(&accounts).await?);
+            hashes.extend(target.store.stored_passwords(&accounts).await?);
         }
         for account in &accounts {
+            // An account without a password is imported as one.
+            let password = hashes.get(&account.id);
+            let password =
+                password.filter(|it| !matches!(it, StoredPassword::Absent(Absent::Untold)));
             let exported = Exported {
                 account: account.operator_view(),
-                password_hash: hashes.get(&account.id).map(PasswordHash::to_phc),
+                password_hash: password.map(StoredPassword::to_text),
+                password_format: password.map(|_| FORMAT),
             };
             serde_json::to_writer(&mut out, &exported)?;
             writeln!(out)?;

@@ -4,6 +4,8 @@ mod change;
 mod create;
 mod delete;
 mod export;
+mod import;
+mod imported;
 mod list;
 mod password;
 mod reindex;
@@ -12,6 +14,7 @@ mod show;
 mod token_size;
 
 use std::io::Write as _;
+use std::pin::pin;
 
 use clap::Subcommand;
 use shared::domain::{Account, Role, Status, UserId};
@@ -55,6 +58,10 @@ enum Command {
     Delete(delete::Delete),
     /// Writes all accounts, one JSON object a line.
     Export(export::Export),
+    /// Imports the users of another system with their passwords.
+    Import(import::Import),
+    /// Shows how many accounts still have the password that they were imported with.
+    Imported(imported::Imported),
     /// Brings accounts of earlier versions into the directory, which `list` and `find` read.
     Reindex(reindex::Reindex),
 }
@@ -94,26 +101,43 @@ struct Format {
     json: bool,
 }
 
-/// Does what `users` asks for.
-pub(super) async fn run(users: Users) -> Result<(), Failure> {
-    let target = users.target.open().await?;
+/// Does what `users` asks for, until `end` comes.
+pub(super) async fn run(users: Users, end: impl Future<Output = ()>) -> Result<(), Failure> {
+    let mut end = pin!(end);
+    let target = tokio::select! {
+        target = users.target.open() => target?,
+        () = end.as_mut() => return Err(Failure::Interrupted),
+    };
     let done = match users.command {
-        Command::Create(asked) => create::run(&target, asked).await,
-        Command::Show(asked) => show::run(&target, asked).await,
-        Command::Find(asked) => list::find(&target, asked).await,
-        Command::List(asked) => list::list(&target, asked).await,
-        Command::Disable(asked) => change::disable(&target, asked).await,
-        Command::Enable(asked) => change::enable(&target, asked).await,
-        Command::Roles(asked) => change::roles(&target, asked).await,
-        Command::Claims(asked) => change::claims(&target, asked).await,
-        Command::Password(asked) => password::run(&target, asked).await,
-        Command::SignOut(asked) => change::sign_out(&target, asked).await,
-        Command::Delete(asked) => delete::run(&target, asked).await,
-        Command::Export(asked) => export::run(&target, asked).await,
-        Command::Reindex(asked) => reindex::run(&target, asked).await,
+        // It completes what it has begun.
+        Command::Import(asked) => import::run(&target, asked, end).await,
+        command => tokio::select! {
+            done = work(&target, command) => done,
+            () = end => return Err(Failure::Interrupted),
+        },
     };
     target.close().await;
     done
+}
+
+async fn work(target: &Target, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Create(asked) => create::run(target, asked).await,
+        Command::Show(asked) => show::run(target, asked).await,
+        Command::Find(asked) => list::find(target, asked).await,
+        Command::List(asked) => list::list(target, asked).await,
+        Command::Disable(asked) => change::disable(target, asked).await,
+        Command::Enable(asked) => change::enable(target, asked).await,
+        Command::Roles(asked) => change::roles(target, asked).await,
+        Command::Claims(asked) => change::claims(target, asked).await,
+        Command::Password(asked) => password::run(target, asked).await,
+        Command::SignOut(asked) => change::sign_out(target, asked).await,
+        Command::Delete(asked) => delete::run(target, asked).await,
+        Command::Export(asked) => export::run(target, asked).await,
+        Command::Import(asked) => import::run(target, asked, std::future::pending()).await,
+        Command::Imported(asked) => imported::run(target, asked).await,
+        Command::Reindex(asked) => reindex::run(target, asked).await,
+    }
 }
 
 /// Writes what was done to `account`: a sentence, or the account in JSON.

@@ -10,6 +10,7 @@ use local::Local;
 use tokio::net::TcpListener;
 use tokio::task::block_in_place;
 
+use super::import::{DJANGO, line};
 use super::{latchkey, run};
 use crate::support::app::{EVENT_TABLE, PASSWORD, folder, options, text};
 
@@ -108,6 +109,39 @@ async fn answer(
          <Outputs>{outputs}</Outputs></member></Stacks>"
     );
     (StatusCode::OK, answer("DescribeStacks", result))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_that_does_not_level_costly_passwords_gets_none() {
+    let local = Local::start(options()).await.unwrap();
+    let aws = Aws::start().await;
+    let file = folder("aws-import-file").join("users.ndjson");
+    let mut costly = line("ada@example.com");
+    // It takes as many rounds as it says.
+    costly["password_hash"] = DJANGO.replace("$1000$", "$1000000$").into();
+    std::fs::write(&file, format!("{costly}\n")).unwrap();
+    let file = file.display().to_string();
+    let import = [
+        "users", "import", "--from", "latchkey", &file, "--stack", "latchkey",
+    ];
+    let ran = |more: &[&str]| {
+        let command = aws.with_credentials(&local, &[&import[..], more].concat());
+        block_in_place(|| run(command, ""))
+    };
+    let refused = ran(&["--yes"]).expect(2);
+    assert!(
+        refused.stderr.contains("ImportedHashMillis="),
+        "{}",
+        refused.stderr
+    );
+    let dry = ran(&["--dry-run"]).expect(0);
+    assert!(dry.stdout.contains("ImportedHashMillis"), "{}", dry.stdout);
+    let level = ["--parameter", "ImportedHashMillis=2500"];
+    let unsure = ran(&level).expect(2);
+    let question = "Import 1 records into the stack latchkey in eu-west-1?";
+    assert!(unsure.stderr.contains(question), "{}", unsure.stderr);
+    ran(&[&level[..], &["--yes"]].concat()).expect(0);
+    local.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

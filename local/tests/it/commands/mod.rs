@@ -2,6 +2,7 @@
 
 mod aws;
 mod events;
+mod import;
 mod lists;
 mod reference;
 mod serving;

@@ -20,12 +20,13 @@ use crate::support::press::Press;
 use crate::support::private::without_private;
 
 /// The status of each outcome that is not a problem.
-const SUCCESSES: [(&str, u16); 18] = [
+const SUCCESSES: [(&str, u16); 19] = [
     ("accepted", 202),
     ("changed", 200),
     ("created", 201),
     ("deleted", 204),
     ("ended", 204),
+    ("exported", 200),
     ("listed", 200),
     ("logged-in", 200),
     ("logged-out", 204),

@@ -15,6 +15,7 @@ use shared::platform::clock::Clock;
 use shared::platform::config::Env;
 use shared::platform::settings;
 use testkit::cloudformation::CloudFormation;
+use testkit::cognito::{CLIENT_ID, POOL_ID};
 use testkit::kms::Kms;
 
 use super::items::quoted;
@@ -39,9 +40,9 @@ const PUBLIC: [&str; 13] = [
 ];
 
 /// The variables that functions read only in AWS: a role's credentials have a token, there is neither
-/// KMS nor a proxy nor a configuration set of SES locally, and the endpoint of DynamoDB is set by
-/// its own variable.
-const IN_AWS: [&str; 7] = [
+/// KMS nor a proxy nor a configuration set of SES nor a user pool of Cognito locally, and the endpoint
+/// of DynamoDB is set by its own variable.
+const IN_AWS: [&str; 8] = [
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_KMS",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
@@ -49,11 +50,14 @@ const IN_AWS: [&str; 7] = [
     "CONFIGURATION_SET",
     "PROXY_SECRET_HASH",
     "SIGNING_KID",
+    "USER_POOL",
 ];
 
 /// Returns the template with every optional variable set.
 fn template() -> Template {
     crate::support::app::template([
+        ("CognitoClientId", CLIENT_ID),
+        ("CognitoUserPoolId", POOL_ID),
         ("Issuer", "https://auth.example.com"),
         ("MailFrom", local::MAIL_FROM),
         ("ProxySecretHash", &"0".repeat(64)),
@@ -271,6 +275,7 @@ fn global_variables_are_parameters_and_name_neither_keys_nor_table() {
         "SIGNING_KEY",
         "SIGNING_KID",
         "TABLE_NAME",
+        "USER_POOL",
     ];
     let alone = BTreeSet::from(alone.map(str::to_owned));
     let mut own = BTreeSet::new();
@@ -315,6 +320,7 @@ fn cargo_lambda_watch_has_the_template_s_defaults() {
         "PROXY_SECRET_HASH",
         "SIGNING_KEY",
         "SIGNING_KID",
+        "USER_POOL",
     ];
     let mut compared = 0;
     for (function, variables) in template().environments() {

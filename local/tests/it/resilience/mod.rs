@@ -4,6 +4,7 @@ mod dynamodb;
 mod email_changes;
 mod events;
 mod every_request;
+mod imports;
 mod keys;
 mod links;
 mod mail;

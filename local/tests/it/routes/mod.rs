@@ -1,9 +1,11 @@
+mod absent;
 mod activity;
 mod admin;
 mod authorizer;
 mod conditional;
 mod discovery;
 mod email_change;
+mod export;
 mod forgot;
 mod gateway;
 mod link_passwords;

@@ -23,6 +23,7 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
 
     ada.get("/activity").send().await.expect(200);
     ada.get("/profile").send().await.expect(200);
+    ada.get("/profile/export").send().await.expect(200);
     ada.patch("/profile", json!({"first_name": "Augusta"}))
         .send()
         .await

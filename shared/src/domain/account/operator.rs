@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{Account, Status, rfc3339};
 use crate::domain::custom_claims::CustomClaims;
 use crate::domain::event::{Event, Origin};
+use crate::domain::external_id::ExternalId;
 use crate::domain::field_error::Violation;
 use crate::domain::id::{Role, UserId};
 use crate::domain::locale::Locale;
@@ -122,6 +123,7 @@ impl AccountChange {
 #[derive(Debug, Serialize)]
 pub struct OperatorView<'a> {
     id: UserId,
+    external_id: Option<&'a str>,
     email: &'a str,
     email_verified: bool,
     status: &'static str,
@@ -149,6 +151,7 @@ impl Account {
     pub fn operator_view(&self) -> OperatorView<'_> {
         OperatorView {
             id: self.id,
+            external_id: self.external_id.as_ref().map(ExternalId::as_str),
             email: self.email.as_str(),
             email_verified: self.email_verified,
             status: self.status.name(),

@@ -7,6 +7,7 @@ use argon2::{Algorithm, Params, Version};
 
 use super::hash_memory::MOST_KIB;
 use super::hasher::Hasher;
+use super::legacy::Work;
 use crate::platform::settings::ARGON2_ITERATIONS;
 
 /// The stored form of a password: an Argon2id hash as a PHC string. It cannot be printed by
@@ -43,19 +44,41 @@ impl PasswordHash {
     /// # Errors
     ///
     /// Returns an error if the text is not a PHC string of Argon2id version 19, has no salt or
-    /// hash, or has other parameters than memory, passes and lanes.
+    /// hash, has other parameters than memory, passes and lanes, or costs more than [`Work::MOST`].
     pub fn imported(text: &str) -> Result<Self, UnusableHash> {
         let hash = phc::PasswordHash::new(text).map_err(|_| UnusableHash)?;
         let stored = Self(hash);
         let (params, _, _) = stored.parts()?;
         let ours = stored.0.algorithm == Algorithm::Argon2id.ident()
             && stored.0.version == Some(Version::V0x13.into())
+            && params.p_cost() <= Self::MOST_LANES
             && params.keyid().is_empty()
             && params.data().is_empty();
-        match ours {
-            true => Ok(stored),
-            false => Err(UnusableHash),
+        let bearable = Work::of_argon2(params.m_cost(), params.t_cost()).bounded();
+        if ours && bearable.is_ok() {
+            Ok(stored)
+        } else {
+            Err(UnusableHash)
         }
+    }
+
+    /// The limit on the lanes of imported hashes. The lanes are computed one after the other.
+    const MOST_LANES: u32 = 64;
+
+    /// Returns whether the hash is at least as strong as one of the equivalent sets of OWASP's
+    /// Password Storage Cheat Sheet.
+    pub fn is_strong(&self) -> bool {
+        let strong = |params: Params| {
+            Hasher::is_strong(u64::from(params.m_cost()), u64::from(params.t_cost()))
+        };
+        self.parts().is_ok_and(|(params, _, _)| strong(params))
+    }
+
+    /// Returns the estimated work of verifying it.
+    pub fn work(&self) -> Work {
+        self.parts().map_or(Work::NONE, |(params, _, _)| {
+            Work::of_argon2(params.m_cost(), params.t_cost())
+        })
     }
 
     /// Returns the PHC string to store.

@@ -9,11 +9,16 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use tokio::sync::Semaphore;
 use tokio::task;
 
+use secrecy::ExposeSecret as _;
+use secrecy::zeroize::Zeroizing;
+
 use super::Password;
+use super::legacy::{Digest, LegacyError};
+use super::verification::floor;
 use crate::observe::request_log::{longest, record};
 use crate::platform::config::{ConfigError, Env};
 use crate::platform::random;
-use crate::platform::settings::{ARGON2_ITERATIONS, ARGON2_MEMORY_KIB};
+use crate::platform::settings::{ARGON2_ITERATIONS, ARGON2_MEMORY_KIB, IMPORTED_HASH_MILLIS};
 
 use super::hash::{PasswordHash, UnusableHash};
 use super::hash_memory::{MEMORY, MOST_KIB, touch};
@@ -30,6 +35,9 @@ pub enum HashError {
     /// The stored hash cannot be used.
     #[error("the stored hash")]
     Stored(#[from] UnusableHash),
+    /// What another system made of the password cannot be computed.
+    #[error("the imported password")]
+    Imported(#[from] LegacyError),
     /// The hashing thread has ended.
     #[error("the hashing task failed")]
     Task(#[source] task::JoinError),
@@ -45,9 +53,11 @@ pub enum HashError {
 /// the same time. At most as many run at once as there are processors.
 #[derive(Clone)]
 pub struct Hasher {
-    params: Params,
-    written_params: ParamsString,
-    permits: Arc<Semaphore>,
+    pub(super) params: Params,
+    pub(super) written_params: ParamsString,
+    /// The number of hashes that a refusal costs beside the ordinary one: see [`Hasher::level`].
+    pub(super) floor: u64,
+    pub(super) permits: Arc<Semaphore>,
     /// The memory of hashes that run while another hash uses [`MEMORY`].
     spare: Arc<Mutex<Vec<Vec<Block>>>>,
 }
@@ -57,7 +67,7 @@ impl Hasher {
     /// The equivalent sets of OWASP's Password Storage Cheat Sheet: memory in KiB, and passes.
     const LEAST: [(u64, u64); 5] = [(47104, 1), (19456, 2), (12288, 3), (9216, 4), (7168, 5)];
 
-    /// Reads [`ARGON2_MEMORY_KIB`] and [`ARGON2_ITERATIONS`]. `p` is 1, since a Lambda function has
+    /// Reads [`ARGON2_MEMORY_KIB`], [`ARGON2_ITERATIONS`] and [`IMPORTED_HASH_MILLIS`]. `p` is 1, since a Lambda function has
     /// about one processor.
     ///
     /// # Errors
@@ -78,8 +88,7 @@ impl Hasher {
                  12288 and 3, 9216 and 4, or 7168 and 5"
             ))
         };
-        let strong = |(memory, passes)| memory_kib >= memory && iterations >= passes;
-        if !env.has_weak_hashes() && !Self::LEAST.into_iter().any(strong) {
+        if !env.has_weak_hashes() && !Self::is_strong(memory_kib, iterations) {
             return Err(refused());
         }
         let [memory, passes] = [memory_kib, iterations].map(u32::try_from);
@@ -91,11 +100,18 @@ impl Hasher {
         let written_params = ParamsString::try_from(&params).map_err(|_| refused())?;
         let processors = thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
+            floor: floor(env.setting(&IMPORTED_HASH_MILLIS)?, &params),
             params,
             written_params,
             permits: Arc::new(Semaphore::new(processors)),
             spare: Arc::default(),
         })
+    }
+
+    /// Returns whether hashes with this memory, in KiB, and these passes are strong enough.
+    pub(super) fn is_strong(memory_kib: u64, passes: u64) -> bool {
+        let mut least = Self::LEAST.into_iter();
+        least.any(|(memory, least)| memory_kib >= memory && passes >= least)
     }
 
     /// Starts to touch the memory of the first hash, on two threads, and returns at once.
@@ -118,24 +134,22 @@ impl Hasher {
     ///
     /// Returns an error if the hashing itself fails.
     pub async fn hash(&self, password: &Password) -> Result<PasswordHash, HashError> {
-        let salt = Salt::new(&random::octets::<16>())?;
-        let hash = self.derive(&self.params, password, salt).await?;
-        Ok(self.assemble(salt, hash))
+        self.hash_octets(password.octets()).await
     }
 
-    /// Returns whether `stored` is a hash of `password`.
+    /// Hashes what another system made of a password, with a fresh salt.
     ///
     /// # Errors
     ///
     /// Returns an error if the hashing itself fails.
-    pub async fn verify(
-        &self,
-        password: &Password,
-        stored: &PasswordHash,
-    ) -> Result<bool, HashError> {
-        let (params, salt, hash) = stored.parts()?;
-        // The comparison of two `Output`s takes constant time.
-        Ok(self.derive(&params, password, salt).await? == hash)
+    pub async fn wrap(&self, digest: &Digest) -> Result<PasswordHash, HashError> {
+        self.hash_octets(digest.expose_secret()).await
+    }
+
+    pub(super) async fn hash_octets(&self, octets: &[u8]) -> Result<PasswordHash, HashError> {
+        let salt = Salt::new(&random::octets::<16>())?;
+        let hash = self.derive(&self.params, octets, salt).await?;
+        Ok(self.assemble(salt, hash))
     }
 
     /// Returns a hash that no password matches and that takes as long to verify as any other, for
@@ -149,12 +163,6 @@ impl Hasher {
         Ok(self.assemble(Salt::new(&random::octets::<16>())?, hash))
     }
 
-    /// Returns whether `stored` was made with other parameters than the configured ones. If so,
-    /// replace it while the password is at hand.
-    pub fn is_obsolete(&self, stored: &PasswordHash) -> bool {
-        stored.0.params != self.written_params
-    }
-
     fn assemble(&self, salt: Salt, hash: Output) -> PasswordHash {
         PasswordHash(phc::PasswordHash {
             algorithm: Algorithm::Argon2id.ident(),
@@ -165,10 +173,10 @@ impl Hasher {
         })
     }
 
-    async fn derive(
+    pub(super) async fn derive(
         &self,
         params: &Params,
-        password: &Password,
+        secret: &[u8],
         salt: Salt,
     ) -> Result<Output, HashError> {
         let permit = Arc::clone(&self.permits).acquire_owned().await;
@@ -177,7 +185,7 @@ impl Hasher {
         let blocks = params.block_count();
         let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
         let spare = Arc::clone(&self.spare);
-        let password = password.clone();
+        let secret = Zeroizing::new(secret.to_vec());
         let work = move || {
             let mut octets = [0; Output::MAX_LENGTH];
             let octets = octets
@@ -185,13 +193,15 @@ impl Hasher {
                 .ok_or(argon2::Error::OutputTooLong)?;
             let mut fill = |memory: &mut [Block]| {
                 let began = Instant::now();
-                argon2.hash_password_into_with_memory(password.octets(), &salt, octets, memory)?;
+                argon2.hash_password_into_with_memory(&secret, &salt, octets, memory)?;
                 Ok::<_, argon2::Error>(began.elapsed())
             };
-            let took = if let Ok(mut memory) = MEMORY.try_lock() {
-                fill(&mut memory[..blocks])?
+            let mut shared = MEMORY.try_lock();
+            let shared = shared.as_mut().ok();
+            let took = if let Some(memory) = shared.and_then(|all| all.get_mut(..blocks)) {
+                fill(memory)?
             } else {
-                // Another hash or `touch` is using it.
+                // Another hash or `touch` is using it, or the hash was imported and needs more.
                 let free = || spare.lock().unwrap_or_else(PoisonError::into_inner);
                 let mut memory = free().pop().unwrap_or_default();
                 if memory.len() < blocks {
@@ -211,185 +221,4 @@ impl Hasher {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn hasher(memory_kib: &str) -> Hasher {
-        let lookup = |name: &str| match name {
-            "ARGON2_MEMORY_KIB" => Some(memory_kib.to_owned()),
-            "ARGON2_ITERATIONS" => Some("5".to_owned()),
-            _ => None,
-        };
-        Hasher::from_env(&Env::new(&lookup)).unwrap()
-    }
-
-    fn block_on<T>(future: impl Future<Output = T>) -> T {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
-        runtime.block_on(future)
-    }
-
-    fn password(text: &str) -> Password {
-        Password::presented(text).unwrap()
-    }
-
-    #[test]
-    fn a_password_matches_its_own_hash_and_no_other() {
-        block_on(async {
-            let hasher = hasher("7168");
-            let stored = hasher
-                .hash(&password("correct horse battery"))
-                .await
-                .unwrap();
-            assert!(
-                stored
-                    .to_phc()
-                    .starts_with("$argon2id$v=19$m=7168,t=5,p=1$")
-            );
-            let read = PasswordHash::from_phc(&stored.to_phc()).unwrap();
-            assert!(
-                hasher
-                    .verify(&password("correct horse battery"), &read)
-                    .await
-                    .unwrap()
-            );
-            for wrong in [
-                "",
-                "Correct horse battery",
-                "correct horse battery ",
-                "correct\0horse",
-            ] {
-                assert!(
-                    !hasher.verify(&password(wrong), &read).await.unwrap(),
-                    "{wrong:?}"
-                );
-            }
-            let unmatchable = hasher.unmatchable().unwrap();
-            assert!(!hasher.verify(&password(""), &unmatchable).await.unwrap());
-        });
-    }
-
-    #[test]
-    fn octets_after_a_nul_count() {
-        block_on(async {
-            let hasher = hasher("7168");
-            let stored = hasher.hash(&password("nul\0one")).await.unwrap();
-            assert!(!hasher.verify(&password("nul\0two"), &stored).await.unwrap());
-        });
-    }
-
-    #[test]
-    fn two_ways_to_write_a_letter_are_one_password() {
-        block_on(async {
-            let hasher = hasher("7168");
-            let stored = hasher.hash(&password("Ang\u{e9}lique")).await.unwrap();
-            assert!(
-                hasher
-                    .verify(&password("Ange\u{301}lique"), &stored)
-                    .await
-                    .unwrap()
-            );
-        });
-    }
-
-    #[test]
-    fn two_hashes_of_one_password_differ() {
-        block_on(async {
-            let hasher = hasher("7168");
-            let one = hasher.hash(&password("the same password")).await.unwrap();
-            let two = hasher.hash(&password("the same password")).await.unwrap();
-            assert_ne!(one.to_phc(), two.to_phc());
-        });
-    }
-
-    #[test]
-    fn the_memory_of_hashes_at_the_same_time_is_reused_and_grows_for_costlier_ones() {
-        let small = hasher("7168");
-        // The lock simulates another hash at work.
-        let busy = MEMORY.lock();
-        block_on(async {
-            let stored = hasher("8192")
-                .hash(&password("from another time"))
-                .await
-                .unwrap();
-            for _ in 0..3 {
-                small.hash(&password("again and again")).await.unwrap();
-                assert!(
-                    small
-                        .verify(&password("from another time"), &stored)
-                        .await
-                        .unwrap()
-                );
-            }
-        });
-        drop(busy);
-        let spare = small.spare.lock().unwrap();
-        assert_eq!(spare.iter().map(Vec::len).collect::<Vec<_>>(), [8192]);
-    }
-
-    #[test]
-    fn parameters_weaker_than_owasp_s_stop_the_start() {
-        let from = |memory: &'static str, passes: &'static str| {
-            let lookup = |name: &str| match name {
-                "ARGON2_MEMORY_KIB" => Some(memory.to_owned()),
-                _ => Some(passes.to_owned()),
-            };
-            Hasher::from_env(&Env::new(&lookup)).map(|_| ())
-        };
-        for (memory, passes) in [
-            ("19456", "2"),
-            ("65536", "1"),
-            ("7168", "5"),
-            ("10000", "4"),
-        ] {
-            assert!(from(memory, passes).is_ok(), "{memory} {passes}");
-        }
-        for (memory, passes) in [("7168", "4"), ("19455", "2"), ("47103", "1")] {
-            let sentence = from(memory, passes).unwrap_err().to_string();
-            assert!(sentence.starts_with("ARGON2_MEMORY_KIB is"), "{sentence}");
-        }
-    }
-
-    #[test]
-    fn a_hash_of_other_parameters_is_obsolete() {
-        block_on(async {
-            let (now, before) = (hasher("8192"), hasher("7168"));
-            let stored = before.hash(&password("still valid")).await.unwrap();
-            assert!(now.is_obsolete(&stored));
-            assert!(!before.is_obsolete(&stored));
-        });
-    }
-
-    #[test]
-    fn neither_a_password_nor_its_hash_shows_in_debug_output() {
-        let hash = hasher("7168").unmatchable().unwrap();
-        assert_eq!(
-            format!("{:?} {hash:?}", password("secret")),
-            "Password PasswordHash"
-        );
-    }
-
-    #[test]
-    fn a_hash_of_another_kind_or_of_hostile_cost_is_unusable() {
-        let salt_and_hash = "c29tZXNhbHRzb21lc2FsdA$\
-                             MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI";
-        let phc = |head: &str| PasswordHash::from_phc(&format!("{head}${salt_and_hash}"));
-        assert!(phc("$argon2id$v=19$m=19456,t=2,p=1").is_ok());
-        for head in [
-            "$argon2i$v=19$m=19456,t=2,p=1",
-            "$argon2id$v=16$m=19456,t=2,p=1",
-            "$argon2id$v=19$m=4194304,t=2,p=1",
-            "$argon2id$v=19$m=19456,t=1000,p=1",
-            "$argon2id$v=19$m=19456,t=2,p=8",
-            "plain",
-        ] {
-            assert_eq!(phc(head), Err(UnusableHash), "{head}");
-        }
-        assert_eq!(
-            PasswordHash::from_phc("$argon2id$v=19$m=19456,t=2,p=1"),
-            Err(UnusableHash)
-        );
-        assert_eq!(PasswordHash::from_phc(""), Err(UnusableHash));
-    }
-}
+mod tests;

@@ -5,6 +5,8 @@ mod hash_memory;
 pub mod hasher;
 pub mod legacy;
 mod policy;
+pub mod stored;
+pub mod verification;
 
 #[cfg(test)]
 mod tests;
@@ -21,7 +23,11 @@ use crate::domain::field_error::Violation;
 /// A password as typed, in Unicode normalisation form C (NIST SP 800-63B-4 section 3.1.1.2),
 /// neither trimmed nor folded. It cannot be printed, and is wiped when dropped.
 #[derive(Clone)]
-pub struct Password(SecretString);
+pub struct Password {
+    normal: SecretString,
+    /// The text before it was normalised, if that has changed it. Other systems hashed it so.
+    typed: Option<SecretString>,
+}
 
 impl Password {
     /// The length of the longest password, in code points. Longer ones are refused before any other
@@ -46,12 +52,21 @@ impl Password {
         if normal.chars().count() > most {
             return Err(too_long());
         }
-        Ok(Self(normal.into()))
+        let typed = (normal != text).then(|| text.to_owned().into());
+        Ok(Self {
+            normal: normal.into(),
+            typed,
+        })
     }
 
     /// Returns the octets to hash.
     pub(super) fn octets(&self) -> &[u8] {
-        self.0.expose_secret().as_bytes()
+        self.normal.expose_secret().as_bytes()
+    }
+
+    /// Returns the text as typed, before it was normalised, for what other systems do with it.
+    pub fn expose_typed(&self) -> &str {
+        self.typed.as_ref().unwrap_or(&self.normal).expose_secret()
     }
 }
 

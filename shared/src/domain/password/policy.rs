@@ -53,14 +53,14 @@ impl PasswordPolicy {
     /// Returns an error if the password is too short, too long, or too easy to guess.
     pub fn choose(&self, text: &str, personal_words: &[String]) -> Result<Password, Violation> {
         let password = Password::presented(text)?;
-        if password.0.expose_secret().chars().count() < self.min_length {
+        if password.normal.expose_secret().chars().count() < self.min_length {
             let least = self.min_length;
             return Err(Violation::new(
                 "too-short",
                 format!("has fewer than {least} characters"),
             ));
         }
-        if beside(password.0.expose_secret(), personal_words)
+        if beside(password.normal.expose_secret(), personal_words)
             .is_some_and(|rest| rest < Self::LEAST_BESIDE)
         {
             return Err(Violation::new(
@@ -68,7 +68,7 @@ impl PasswordPolicy {
                 "is easy to guess: it is made of your own address or name",
             ));
         }
-        let entropy = estimate(password.0.expose_secret(), personal_words);
+        let entropy = estimate(password.normal.expose_secret(), personal_words);
         if entropy.guesses() < Self::LEAST_GUESSES {
             let warning = entropy.feedback().and_then(Feedback::warning);
             return Err(Violation::new("too-guessable", guessable(warning)));

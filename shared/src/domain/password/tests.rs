@@ -103,7 +103,7 @@ proptest! {
         prop_assert_eq!(presented.is_ok(), text.chars().count().max(normal) <= 128);
         match POLICY.choose(&text, &[word]) {
             Ok(password) => {
-                let chosen = password.0.expose_secret();
+                let chosen = password.normal.expose_secret();
                 prop_assert!(chosen.chars().count() >= 15);
                 // The chosen password is the one that is compared, in either normalisation form.
                 let again = Password::presented(chosen).unwrap();

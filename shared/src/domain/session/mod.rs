@@ -3,6 +3,7 @@
 mod device;
 mod refresh_token;
 mod repeats;
+mod view;
 
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use crate::platform::settings::{
 pub use device::Device;
 pub use refresh_token::RefreshToken;
 pub use repeats::{Count, NetworkName, Repeat, Repeats};
+pub use view::SessionView;
 
 /// The limits of sessions.
 #[derive(Debug, Clone, Copy)]

@@ -2,6 +2,7 @@
 
 use super::{Problem, TokenRejection};
 use crate::domain::password::hasher::HashError;
+use crate::domain::password::legacy::LegacyError;
 use crate::store::StoreError;
 use crate::tokens::issuer::IssueError;
 use crate::tokens::signer::SignError;
@@ -30,7 +31,13 @@ impl From<StoreError> for Problem {
 
 impl From<HashError> for Problem {
     fn from(error: HashError) -> Self {
-        Self::Internal(Box::new(error))
+        match error {
+            // A fault of the deployment, which an operator repairs.
+            HashError::Imported(LegacyError::NoSecret(_) | LegacyError::UnusableSecret(_, _)) => {
+                Self::Unavailable(Box::new(error))
+            }
+            _ => Self::Internal(Box::new(error)),
+        }
     }
 }
 

@@ -99,12 +99,17 @@ impl LegacyScheme {
     ///
     /// Returns an error if it is more than this product computes.
     pub fn work(&self) -> Result<Work, TooCostly> {
-        let once = self.derivation.work();
+        let once = self.work_of_one();
         let all = match self.or_slashed {
             true => once.twice(),
             false => once,
         };
         all.bounded()
+    }
+
+    /// Returns the work of one digest. There may be two of them.
+    pub(super) fn work_of_one(&self) -> Work {
+        self.derivation.work()
     }
 
     /// Returns the names of the secrets that it needs.

@@ -24,6 +24,26 @@ impl Work {
         kib: 128 * 1024,
     };
 
+    /// No work.
+    pub const NONE: Self = Self { nanos: 0, kib: 0 };
+
+    /// Returns the work of Argon2 with `kib` KiB of memory and `passes` passes.
+    pub fn of_argon2(kib: u32, passes: u32) -> Self {
+        let blocks = u64::from(kib).saturating_mul(u64::from(passes));
+        Self {
+            nanos: blocks.saturating_mul(410),
+            kib: u64::from(kib),
+        }
+    }
+
+    /// Returns the work of doing both, one after the other.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            nanos: self.nanos.saturating_add(other.nanos),
+            kib: self.kib.max(other.kib),
+        }
+    }
+
     /// Returns the work of `count` operations of `nanos` nanoseconds each, without memory. It
     /// saturates.
     pub const fn of(count: u64, nanos: u64) -> Self {
