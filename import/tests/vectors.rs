@@ -126,11 +126,7 @@ fn site_and_secrets(secret: Option<&String>) -> (Site, Secrets) {
 fn time(parsed: &OldPassword) -> Duration {
     match parsed {
         OldPassword::Digest { scheme, .. } => scheme.work().unwrap().time(),
-        OldPassword::Argon2id { hash, .. } => {
-            let phc = argon2::password_hash::phc::PasswordHash::new(&hash.to_phc()).unwrap();
-            let params = argon2::Params::try_from(&phc).unwrap();
-            Duration::from_nanos(u64::from(params.m_cost()) * u64::from(params.t_cost()) * 450)
-        }
+        OldPassword::Argon2id { hash, .. } => hash.work().time(),
         OldPassword::Unusable | OldPassword::Stored(_) => Duration::ZERO,
     }
 }
