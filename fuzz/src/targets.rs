@@ -118,7 +118,7 @@ pub fn parse_stored_password(data: &[u8]) {
             match forms::parse(format.name, &stored, &site) {
                 Ok(OldPassword::Digest { scheme, .. }) => try_scheme(&scheme),
                 Ok(OldPassword::Argon2id { .. } | OldPassword::Unusable) => {}
-                Err(error) => assert!(!error.detail.is_empty()),
+                Err(error) => assert!(!error.to_string().is_empty()),
             }
         }
     }
