@@ -117,7 +117,9 @@ pub fn parse_stored_password(data: &[u8]) {
         for format in forms::formats() {
             match forms::parse(format.name, &stored, &site) {
                 Ok(OldPassword::Digest { scheme, .. }) => try_scheme(&scheme),
-                Ok(OldPassword::Argon2id { .. } | OldPassword::Stored(_) | OldPassword::Unusable) => {}
+                Ok(
+                    OldPassword::Argon2id { .. } | OldPassword::Stored(_) | OldPassword::Unusable,
+                ) => {}
                 Err(error) => assert!(!error.detail.is_empty()),
             }
         }
