@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
+use shared::platform::json;
 
 use super::{Accounts, Ran, run};
 use crate::support::app::{PASSWORD, root};
@@ -354,7 +355,7 @@ fn ctrl_c_ends_an_import_with_what_it_has_begun() {
     assert!(kill.args(["-s", "INT", &pid]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
-    let done: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let done: Value = json::parse(&output.stdout).unwrap();
     let imported = done["imported"].as_u64().unwrap();
     assert!((1..1250).contains(&imported), "{done}");
     assert_eq!(done["left"], 1250 - imported);

@@ -49,10 +49,20 @@ async fn fifty_accounts_take_one_request() {
     let (store, proxy) = filled(&[]).await;
     let accounts = accounts(120);
     assert_eq!(hindrances(&store, &accounts).await, vec![None; 120]);
-    assert_eq!(proxy.seen(), ["BatchGetItem"; 3]);
+    let looked_up = ["BatchGetItem 100", "BatchGetItem 100", "BatchGetItem 40"];
+    assert_eq!(proxy.seen(), looked_up);
     let outcomes = store.import(&accounts).await.unwrap();
     assert_eq!(count(&outcomes, Imported::Done), 120);
-    assert_eq!(proxy.seen(), ["TransactWriteItems"; 3]);
+    let written = [
+        "TransactWriteItems 100",
+        "TransactWriteItems 250",
+        "TransactWriteItems 250",
+    ];
+    assert_eq!(
+        proxy.seen(),
+        written,
+        "two units an item, and one for the directory"
+    );
     let there = hindrances(&store, &accounts).await;
     assert_eq!(there, vec![Some(Imported::There); 120]);
 }
