@@ -409,3 +409,47 @@ fn an_export_that_breaks_off_is_imported_as_far_as_it_goes_only_after_it_is_whol
     );
     assert_eq!(unknown.code, Some(2));
 }
+
+#[test]
+fn what_an_export_with_hashes_writes_is_imported_whole_elsewhere() {
+    let (old, new) = (Accounts::new("moved-from"), Accounts::new("moved-to"));
+    old.create("Ada@example.com", &["--superuser", "--role", "editor"]);
+    let file = old.data_dir.join("users.ndjson");
+    let grace = json!({
+        "id": "17", "email": "grace@example.com", "first_name": "Grace", "last_name": "Hopper",
+        "email_verified": true, "locale": "de-CH", "date_joined": "2020-01-02T03:04:05Z",
+        "claims": {"urn:example:plan": "gold"}, "password_format": "django",
+        "password_hash": "md5$salt$2338b2cbd799d580b6a70349f87de5ea",
+    });
+    let alan = json!({"email": "alan@example.com", "status": "disabled"});
+    let joan = json!({
+        "email": "joan@example.com", "password_format": "django", "password_hash": "!",
+    });
+    let lines = [&grace, &alan, &joan].map(|user| format!("{user}\n"));
+    std::fs::write(&file, lines.concat()).unwrap();
+    import(&old, "latchkey", file.to_str().unwrap(), &[]).expect(0);
+
+    let exported = |accounts: &Accounts| {
+        let export = accounts.run(&["users", "export", "--with-hashes"]);
+        let mut lines: Vec<_> = export.expect(0).stdout.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    let lines = exported(&old);
+    assert_eq!(lines.len(), 4);
+    let whole = old.data_dir.join("whole.ndjson");
+    std::fs::write(&whole, lines.join("\n")).unwrap();
+    new.create("someone@example.com", &[]);
+    import(&new, "latchkey", whole.to_str().unwrap(), &[]).expect(0);
+    let mut after = exported(&new);
+    after.retain(|line| !line.contains("someone@example.com"));
+    assert_eq!(after, lines);
+    let server = new.serve(&[]);
+    for email in ["ada@example.com", "grace@example.com"] {
+        assert_eq!(server.login(email, PASSWORD).0, 200, "{email}");
+        assert_eq!(server.login(email, "not the password").0, 401, "{email}");
+    }
+    for email in ["alan@example.com", "joan@example.com"] {
+        assert_eq!(server.login(email, "!").0, 401, "{email}");
+    }
+}
