@@ -117,8 +117,10 @@ pub fn parse_stored_password(data: &[u8]) {
         for format in forms::formats() {
             match forms::parse(format.name, &stored, &site) {
                 Ok(OldPassword::Digest { scheme, .. }) => try_scheme(&scheme),
-                Ok(OldPassword::Argon2id { .. } | OldPassword::Unusable) => {}
-                Err(error) => assert!(!error.0.is_empty()),
+                Ok(
+                    OldPassword::Argon2id { .. } | OldPassword::Stored(_) | OldPassword::Unusable,
+                ) => {}
+                Err(error) => assert!(!error.detail.is_empty()),
             }
         }
     }
