@@ -163,7 +163,7 @@ pub(super) async fn claims(target: &Target, asked: Claims) -> Result<(), Failure
 /// Ends all sessions of an account.
 pub(super) async fn sign_out(target: &Target, asked: One) -> Result<(), Failure> {
     let account = target.account(&asked.account.account).await?;
-    let actor = target.actor().await?;
+    let actor = target.actor();
     let ended = AuditEvent::SessionsEnded
         .of(account.id)
         .by(EndedBy::Operator);
@@ -171,8 +171,8 @@ pub(super) async fn sign_out(target: &Target, asked: One) -> Result<(), Failure>
     let done = target.store.sign_out(None, &account, &events).await?;
     let account = outcome(&account, done)?;
     target.store.remove_ended_sessions(account.id, None).await;
-    let sentence = format!("Ended all sessions of {}.", named(&account));
-    report(asked.format, &account, &sentence)
+    let sentence = format!("Ended all sessions of {}", named(&account));
+    report(target, asked.format, &account, &sentence)
 }
 
 /// What is said of a change.
@@ -194,14 +194,14 @@ async fn apply(
 ) -> Result<(), Failure> {
     let change = change.differing_from(read);
     if change.is_empty() {
-        let sentence = format!("{} {}.", named(read), sentences.already);
-        return report(format, read, &sentence);
+        let sentence = format!("{} {}", named(read), sentences.already);
+        return report(target, format, read, &sentence);
     }
-    token_size::check(target, &change.applied_to(read))?;
+    token_size::check_change(target, &change, read)?;
     if change.removes_administrator() {
         confirm_last_administrator(target, read, sure).await?;
     }
-    let actor = target.actor().await?;
+    let actor = target.actor();
     let events = change.events(read.id, &actor, &target.origin());
     // The question was about the account as it was read.
     let done = target.store.administer(None, read, &change, true, &events);
@@ -209,8 +209,8 @@ async fn apply(
     if change.ends_sessions() {
         target.store.remove_ended_sessions(account.id, None).await;
     }
-    let sentence = format!("{} {}.", sentences.done, named(&account));
-    report(format, &account, &sentence)
+    let sentence = format!("{} {}", sentences.done, named(&account));
+    report(target, format, &account, &sentence)
 }
 
 /// Returns the account after what was done to it.

@@ -23,7 +23,7 @@ pub(super) struct Password {
 pub(super) async fn run(target: &Target, asked: Password) -> Result<(), Failure> {
     let account = target.account(&asked.account.account).await?;
     let hash = asked.password.hash(target, &account).await?;
-    let actor = target.actor().await?;
+    let actor = target.actor();
     let reset = AuditEvent::PasswordReset.of(account.id);
     let ended = AuditEvent::SessionsEnded.of(account.id);
     let ended = ended.by(EndedBy::PasswordReset);
