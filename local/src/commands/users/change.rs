@@ -168,7 +168,10 @@ pub(super) async fn sign_out(target: &Target, asked: One) -> Result<(), Failure>
         .of(account.id)
         .by(EndedBy::Operator);
     let events = [target.event(ended, account.id, &actor)];
-    let done = target.store.sign_out(None, &account, &events).await?;
+    let done = target
+        .store
+        .sign_out(None, &account, false, &events)
+        .await?;
     let account = outcome(&account, done)?;
     target.store.remove_ended_sessions(account.id, None).await;
     let sentence = format!("Ended all sessions of {}", named(&account));

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::task::block_in_place;
 
 use super::import::{DJANGO, line};
-use super::{latchkey, run};
+use super::{Ran, latchkey, run};
 use crate::support::app::{EVENT_TABLE, PASSWORD, folder, options, text};
 
 /// What commands say of the place of the tables.
@@ -61,6 +61,14 @@ impl Aws {
             .env("AWS_SECRET_ACCESS_KEY", "secret");
         command
     }
+}
+
+/// Runs a command of `users` on the tables of `local`, as an operator does in AWS.
+pub async fn on_tables(local: &Local, arguments: &[&str], input: &str) -> Ran {
+    let aws = Aws::start().await;
+    let tables = ["--table", "latchkey", "--event-table", EVENT_TABLE];
+    let users = [&["users"], arguments, &tables].concat();
+    block_in_place(|| run(aws.with_credentials(local, &users), input))
 }
 
 async fn answer(
@@ -177,14 +185,6 @@ async fn a_stack_tells_its_tables_and_its_policy_and_events_name_who_did_it() {
     let events = ["events", "--stack", "latchkey", "--json"];
     let events = block_in_place(|| run(aws.with_credentials(&local, &events), "")).expect(0);
     assert_eq!(text(&events.lines()[0], "actor"), ARN);
-    let follow = ["events", "--stack", "latchkey", "--follow"];
-    let refused = block_in_place(|| run(aws.with_credentials(&local, &follow), "")).expect(2);
-    assert!(refused.stderr.contains("give --user"), "{}", refused.stderr);
-    local.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn tables_are_named_too_and_credentials_come_from_a_profile() {
     // What is done without a question says where, too.
     let disable = ["users", "disable", "ada@example.com", "--stack", "latchkey"];
     let done = block_in_place(|| run(aws.with_credentials(&local, &disable), "")).expect(0);
@@ -197,6 +197,14 @@ async fn tables_are_named_too_and_credentials_come_from_a_profile() {
     let delete = ["users", "delete", "ada@example.com", "--stack", "latchkey"];
     let unsure = block_in_place(|| run(aws.with_credentials(&local, &delete), "")).expect(2);
     assert!(unsure.stderr.contains(PLACE), "{}", unsure.stderr);
+    let follow = ["events", "--stack", "latchkey", "--follow"];
+    let refused = block_in_place(|| run(aws.with_credentials(&local, &follow), "")).expect(2);
+    assert!(refused.stderr.contains("give --user"), "{}", refused.stderr);
+    local.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_are_named_too_and_credentials_come_from_a_profile() {
     let local = Local::start(options()).await.unwrap();
     let aws = Aws::start().await;
     let files = folder("commands-profile");
@@ -214,6 +222,11 @@ async fn tables_are_named_too_and_credentials_come_from_a_profile() {
             "ops",
         ];
         let mut command = aws.command(&local, &[arguments, &tables].concat());
+        // A profile that is named is meant, whatever the variables say.
+        command
+            .env("AWS_ACCESS_KEY_ID", "AKIAOFVARIABLES")
+            .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .env("AWS_PROFILE", "other");
         // The shell of the process.
         command
             .env("AWS_CONFIG_FILE", &config)
@@ -222,11 +235,6 @@ async fn tables_are_named_too_and_credentials_come_from_a_profile() {
     };
     let create = [
         "users",
-        // A profile that is named is meant, whatever the variables say.
-        command
-            .env("AWS_ACCESS_KEY_ID", "AKIAOFVARIABLES")
-            .env("AWS_SECRET_ACCESS_KEY", "secret")
-            .env("AWS_PROFILE", "other");
         "create",
         "--email",
         "ada@example.com",
@@ -243,6 +251,10 @@ async fn tables_are_named_too_and_credentials_come_from_a_profile() {
     assert_eq!(list.lines().len(), 1);
     let authorizations = aws.authorizations.lock().unwrap().concat();
     assert!(authorizations.contains("AKIAOFPROCESS"), "{authorizations}");
+    assert!(
+        !authorizations.contains("AKIAOFVARIABLES"),
+        "{authorizations}"
+    );
     local.stop().await;
 }
 
@@ -251,10 +263,6 @@ async fn what_aws_does_not_have_is_one_sentence() {
     let local = Local::start(options()).await.unwrap();
     let aws = Aws::start().await;
     let list = ["users", "list", "--stack", "other"];
-    assert!(
-        !authorizations.contains("AKIAOFVARIABLES"),
-        "{authorizations}"
-    );
     let missing = block_in_place(|| run(aws.with_credentials(&local, &list), "")).expect(2);
     assert_eq!(
         missing.stderr,

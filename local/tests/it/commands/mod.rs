@@ -1,6 +1,6 @@
 //! The commands of operators, as processes.
 
-mod aws;
+pub mod aws;
 mod events;
 mod import;
 mod lists;
