@@ -8,6 +8,7 @@ use shared::observe::audit::EndedBy;
 use shared::store::Administered;
 
 use super::super::Failure;
+use super::super::listing::json_shown;
 use super::super::target::Target;
 use super::create::role;
 use super::{Format, Named, One, Sure, confirm_last_administrator, named, report, token_size};
@@ -144,8 +145,11 @@ pub(super) async fn claims(target: &Target, asked: Claims) -> Result<(), Failure
     let account = target.account(&asked.account.account).await?;
     let Some(claims) = asked.set else {
         let mut out = std::io::stdout().lock();
-        serde_json::to_writer_pretty(&mut out, &account.claims)?;
-        writeln!(out)?;
+        let json = serde_json::to_string_pretty(&account.claims)?;
+        match asked.format.json {
+            true => writeln!(out, "{json}")?,
+            false => writeln!(out, "{}", json_shown(&json))?,
+        }
         return Ok(());
     };
     let change = AccountChange {

@@ -287,6 +287,16 @@ fn claims_are_shown_and_replaced() {
     let set = claims(&["--set", gold, "--json"]).expect(0).json();
     assert_eq!(set["claims"], json!({"https://example.com/plan": "gold"}));
     assert_eq!(claims(&[]).expect(0).json(), set["claims"]);
+    // A terminal obeys nothing of them.
+    let hostile = "{\"https://example.com/plan\":\"a\u{9b}2J\u{202e}b\"}";
+    claims(&["--set", hostile]).expect(0);
+    let shown = claims(&[]).expect(0);
+    assert!(
+        shown.stdout.contains("a\\u009b2J\\u202eb"),
+        "{}",
+        shown.stdout
+    );
+    assert_eq!(shown.json(), claims(&["--json"]).expect(0).json());
     for wrong in [r#"{"plan":"gold"}"#, "[]", "{", r#"{"sub":"ada"}"#] {
         let refused = claims(&["--set", wrong]);
         assert_eq!(refused.code, Some(2), "{refused:?}");
