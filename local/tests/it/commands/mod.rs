@@ -4,6 +4,8 @@ pub mod aws;
 mod events;
 mod import;
 mod lists;
+#[cfg(unix)]
+mod passwords;
 mod reference;
 mod serving;
 #[cfg(unix)]
