@@ -159,7 +159,7 @@ impl TargetFlags {
         here: &Here,
         given: BTreeMap<String, String>,
     ) -> Result<Target, Failure> {
-        if let Some(serving) = serving::find(data_dir).await {
+        if let Some(serving) = serving::find(data_dir).await? {
             let client = local_client(&serving.dynamodb_url)?;
             let place = format!("the running latchkey, in {}", data_dir.display());
             return Target::new(client, place, serving.environment, None, None);

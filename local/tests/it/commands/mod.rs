@@ -189,6 +189,15 @@ impl Server {
         self.ask("POST", "/login", None, &credentials)
     }
 
+    /// Sends it a signal.
+    #[cfg(unix)]
+    pub fn signal(&self, name: &str) {
+        let mut kill = Command::new("kill");
+        let pid = self.child.id().to_string();
+        let sent = kill.args(["-s", name, &pid]).status().unwrap();
+        assert!(sent.success());
+    }
+
     /// Ends it as a signal does, and returns its exit code.
     #[cfg(unix)]
     pub fn end(mut self) -> Option<i32> {
