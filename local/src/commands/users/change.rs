@@ -11,7 +11,9 @@ use super::super::Failure;
 use super::super::listing::json_shown;
 use super::super::target::Target;
 use super::create::role;
-use super::{Format, Named, One, Sure, confirm_last_administrator, named, report, token_size};
+use super::{
+    Disable, Format, Named, One, Sure, confirm_last_administrator, named, report, token_size,
+};
 
 /// Shows or changes the roles of an account. Its access tokens have them from the next login or
 /// refresh on.
@@ -51,12 +53,18 @@ pub(super) struct Claims {
 }
 
 /// Disables an account.
-pub(super) async fn disable(target: &Target, asked: One) -> Result<(), Failure> {
+pub(super) async fn disable(target: &Target, asked: Disable) -> Result<(), Failure> {
     let sentences = Sentences {
         done: "Disabled, and ended all sessions of,",
         already: "is disabled already",
     };
-    set_status(target, asked, Status::Disabled, &sentences).await
+    let Disable {
+        account,
+        sure,
+        format,
+    } = asked;
+    let one = One { account, format };
+    set_status(target, one, Status::Disabled, &sure, &sentences).await
 }
 
 /// Enables an account.
@@ -65,13 +73,16 @@ pub(super) async fn enable(target: &Target, asked: One) -> Result<(), Failure> {
         done: "Enabled",
         already: "is active already",
     };
-    set_status(target, asked, Status::Active, &sentences).await
+    // It asks nothing.
+    let sure = Sure { yes: true };
+    set_status(target, asked, Status::Active, &sure, &sentences).await
 }
 
 async fn set_status(
     target: &Target,
     asked: One,
     status: Status,
+    sure: &Sure,
     sentences: &Sentences,
 ) -> Result<(), Failure> {
     let account = target.account(&asked.account.account).await?;
@@ -79,15 +90,7 @@ async fn set_status(
         status: Some(status),
         ..AccountChange::default()
     };
-    apply(
-        target,
-        &account,
-        change,
-        &asked.sure,
-        asked.format,
-        sentences,
-    )
-    .await
+    apply(target, &account, change, sure, asked.format, sentences).await
 }
 
 /// Shows or changes roles.

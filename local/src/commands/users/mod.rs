@@ -43,7 +43,7 @@ enum Command {
     /// Lists all accounts.
     List(list::List),
     /// Disables an account and ends its sessions.
-    Disable(One),
+    Disable(Disable),
     /// Enables a disabled account.
     Enable(One),
     /// Shows or changes the roles of an account.
@@ -70,6 +70,15 @@ enum Command {
 #[derive(clap::Args)]
 struct One {
     #[command(flatten)]
+    #[command(flatten)]
+    account: Named,
+    #[command(flatten)]
+    format: Format,
+}
+
+/// One account, and whether to ask.
+#[derive(clap::Args)]
+struct Disable {
     account: Named,
     #[command(flatten)]
     sure: Sure,
