@@ -8,6 +8,7 @@ mod import;
 mod imported;
 mod list;
 mod password;
+mod progress;
 mod reindex;
 mod secrets;
 mod show;
@@ -70,7 +71,6 @@ enum Command {
 #[derive(clap::Args)]
 struct One {
     #[command(flatten)]
-    #[command(flatten)]
     account: Named,
     #[command(flatten)]
     format: Format,
@@ -79,6 +79,7 @@ struct One {
 /// One account, and whether to ask.
 #[derive(clap::Args)]
 struct Disable {
+    #[command(flatten)]
     account: Named,
     #[command(flatten)]
     sure: Sure,
@@ -216,7 +217,7 @@ async fn confirm_last_administrator(
             target.place()
         ),
         None => format!(
-            "{} is an administrator, and without a directory nobody can tell whether there is \
+            "{} is an administrator of {}, and without a directory nobody can tell whether there is \
              another. Go on?",
             named(account),
             target.place()
