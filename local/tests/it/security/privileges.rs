@@ -170,6 +170,22 @@ fn forgot_may_read_nothing_and_write_no_item_but_counters_of_mails_and_events() 
 }
 
 #[test]
+fn activity_reads_what_lies_under_accounts_and_writes_nothing() {
+    let template = crate::support::app::template([]);
+    let policies = &template.resources()["Activity"]["Properties"]["Policies"];
+    let read = json!({
+        "Effect": "Allow", "Action": "dynamodb:BatchGetItem",
+        "Resource": {"Fn::GetAtt": "Table.Arn"},
+        "Condition": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "USER#*"}},
+    });
+    let list = json!({
+        "Effect": "Allow", "Action": "dynamodb:Query",
+        "Resource": {"Fn::GetAtt": "EventTable.Arn"},
+    });
+    assert_eq!(*policies, json!([{ "Statement": [read, list] }]));
+}
+
+#[test]
 fn register_may_read_no_item_but_the_one_that_is_never_there() {
     let template = crate::support::app::template([]);
     let policies = &template.resources()["Register"]["Properties"]["Policies"];
