@@ -1,6 +1,12 @@
 //! The forms of frameworks that the vectors do not have. The digests were computed by Python's
 //! hashlib, unless a comment says otherwise.
 
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends if something is not as it should be"
+)]
+
 use import::forms::{self, FormError, OldPassword, Site};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -200,7 +206,7 @@ fn a_signer_key_in_the_text_is_taken_from_the_secrets_alone() {
         let here = site();
         assert!(matches(format, &stored, (&here, key), "user1password"));
         let refused = parse(format, &stored, &Site::default()).unwrap_err();
-        assert!(refused.0.contains("password_secret"), "{refused}");
+        assert!(refused.detail.contains("password_secret"), "{refused}");
         let parsed = format!("{:?}", parse(format, &stored, &here));
         assert!(!parsed.contains("jxspr8Ki0RYycVU8"), "{parsed}");
     }
@@ -274,7 +280,10 @@ fn what_asks_for_too_much_is_refused_with_the_numbers() {
         ),
     ] {
         let refused = parse(format, &stored, &Site::default()).unwrap_err();
-        assert!(refused.0.contains("the limits are"), "{format}: {refused}");
+        assert!(
+            refused.detail.contains("the limits are"),
+            "{format}: {refused}"
+        );
     }
 }
 
@@ -309,10 +318,10 @@ fn altered_bits_at_the_end_of_a_digest_are_an_error() {
 fn a_form_that_needs_a_secret_says_which() {
     let bcrypt = "$2b$12$xrzTXCsLaQMubZIAth/AJedI/o0V.Ho3QEtYd79v.0Sd8KhoIKM7O";
     let error = parse("flask-security", &json!(bcrypt), &Site::default()).unwrap_err();
-    assert!(error.0.contains("SECURITY_PASSWORD_SALT"), "{error}");
+    assert!(error.detail.contains("SECURITY_PASSWORD_SALT"), "{error}");
     let firebase = json!({
         "passwordHash": "AAAA", "salt": "AAAA", "saltSeparator": "Bw==", "rounds": 8, "memCost": 14,
     });
     let error = parse("firebase", &firebase, &Site::default()).unwrap_err();
-    assert!(error.0.contains("base64_signer_key"), "{error}");
+    assert!(error.detail.contains("base64_signer_key"), "{error}");
 }

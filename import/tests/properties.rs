@@ -1,5 +1,10 @@
 //! What must hold for every stored password, whoever wrote it.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends if something is not as it should be"
+)]
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use import::forms::{self, OldPassword, Site};

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{Line, Row};
+use super::line::{Line, Row};
 
 /// Returns how a line is imported, if it is of one of these systems.
 pub fn row(line: &Line) -> Option<Row> {

@@ -4,7 +4,7 @@
 use import::forms;
 use serde_json::Value;
 
-use crate::{Line, Row};
+use super::line::{Line, Row};
 
 /// Returns how a line is imported, if it is of one of these systems.
 pub fn row(line: &Line) -> Option<Row> {

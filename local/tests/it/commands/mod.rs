@@ -4,6 +4,7 @@ mod aws;
 mod events;
 mod import;
 mod lists;
+mod old_passwords;
 mod reference;
 mod serving;
 #[cfg(unix)]

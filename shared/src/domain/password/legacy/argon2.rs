@@ -71,11 +71,7 @@ impl LegacyArgon2 {
 
 impl Derive for LegacyArgon2 {
     fn work(&self) -> Work {
-        let blocks = u64::from(self.m).saturating_mul(u64::from(self.t));
-        Work {
-            kib: u64::from(self.m),
-            ..Work::of(blocks, 450)
-        }
+        Work::of_argon2(self.m, self.t)
     }
 
     fn secret(&self) -> Option<&SecretName> {

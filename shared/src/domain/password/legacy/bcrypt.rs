@@ -50,7 +50,7 @@ impl Bcrypt {
 
 impl Derive for Bcrypt {
     fn work(&self) -> Work {
-        Work::of(1_u64.checked_shl(self.cost).unwrap_or(u64::MAX), 60_000)
+        Work::of(1_u64.checked_shl(self.cost).unwrap_or(u64::MAX), 75_000)
     }
 
     fn digest(&self, password: &[u8], _: &Secrets) -> Result<Option<Digest>, LegacyError> {

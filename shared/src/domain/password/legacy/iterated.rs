@@ -54,7 +54,10 @@ impl Derive for Iterated {
         // The octets may take several blocks, and an HMAC takes four.
         let salted = if self.salted { 8 } else { 1 };
         let blocks = if self.key.is_some() { 4 } else { salted };
-        Work::of(u64::from(self.rounds), blocks * self.algorithm.nanos())
+        Work::of(
+            u64::from(self.rounds),
+            blocks * self.algorithm.nanos() + 100,
+        )
     }
 
     fn digest(&self, password: &[u8], _: &Secrets) -> Result<Option<Digest>, LegacyError> {

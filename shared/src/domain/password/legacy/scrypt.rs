@@ -25,14 +25,18 @@ pub struct Scrypt {
 }
 
 impl Scrypt {
-    /// Returns the work for these parameters: 128 octets of memory for each of `N` blocks of `r`.
+    /// Returns the work for these parameters: `N` blocks of `r` times 128 octets, and `p` more. The
+    /// parallel parts are computed one after the other, in the same memory.
     pub(super) fn work_of(ln: u8, r: u32, p: u32) -> Work {
+        /// What `p` may add without counting, in KiB.
+        const SMALL: u64 = 1024;
         let n = 1_u64.checked_shl(u32::from(ln)).unwrap_or(u64::MAX);
         let blocks = n.saturating_mul(u64::from(r));
-        let time = Work::of(blocks.saturating_mul(u64::from(p)), 320);
-        // Parallel parts are computed one after the other, in the same memory.
-        let kib = (blocks / 8).saturating_add(u64::from(r).saturating_mul(u64::from(p)) / 8);
-        Work { kib, ..time }
+        let more = u64::from(r).saturating_mul(u64::from(p)) / 8;
+        Work {
+            kib: (blocks / 8).saturating_add(more.saturating_sub(SMALL)),
+            ..Work::of(blocks.saturating_mul(u64::from(p)), 340)
+        }
     }
 
     /// Returns `length` octets.
