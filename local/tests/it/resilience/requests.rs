@@ -94,9 +94,9 @@ async fn each_call_costs_the_requests_of_the_design() {
             .0
     };
     assert_eq!(profile("GET", json!({})).await, 200);
-    assert_eq!(faulty.seen(), ["GetItem 1"]);
+    assert_eq!(faulty.seen(), ["BatchGetItem 2"], "session and account");
     assert_eq!(profile("PATCH", json!({"first_name": "A"})).await, 200);
-    assert_eq!(faulty.seen(), ["UpdateItem 1"]);
+    assert_eq!(faulty.seen(), ["BatchGetItem 2", "UpdateItem 1"]);
 
     // The authorizer makes no request.
     let asked = json!({"identitySource": [format!("Bearer {token}")]});
@@ -148,9 +148,37 @@ async fn sessions_cost_the_requests_of_the_design() {
         200
     );
     assert_eq!(faulty.seen(), ["Query 1"]);
+    let activity = event("GET", "/activity", &Value::Null, token);
+    let (status, _) = call(&faulty.functions, "activity", activity).await;
+    assert_eq!(
+        (status, faulty.seen()),
+        (200, vec!["BatchGetItem 2".into(), "Query 1".into()])
+    );
     let body = json!({ "refresh_token": tokens["refresh_token"] });
     assert_eq!(session(event("POST", "/logout", &body, None)).await.0, 204);
     assert_eq!(faulty.seen(), ["TransactWriteItems 4"], "session and event");
+    // The account is gone from the first page of a long list.
+    let ada = faulty.app.login(&ada.email, PASSWORD).await.expect(200);
+    let token = text(&ada.json(), "access_token");
+    let token = Some(token.as_str());
+    faulty.app.copy_session(120).await;
+    let _ = faulty.seen();
+    let list = event("GET", "/sessions", &Value::Null, token);
+    assert_eq!(session(list).await.0, 200);
+    let mut seen = faulty.seen();
+    assert_eq!(seen.remove(0), "BatchGetItem 2");
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    let mut end = event("DELETE", "/sessions", &Value::Null, token);
+    end["rawQueryString"] = json!("others=true");
+    end["queryStringParameters"] = json!({"others": "true"});
+    assert_eq!(session(end).await.0, 204);
+    let _ = faulty.seen();
+    let end = event("DELETE", "/sessions", &Value::Null, token);
+    assert_eq!(session(end).await.0, 204);
+    assert_eq!(
+        faulty.seen(),
+        ["BatchGetItem 2", "Query 1", "TransactWriteItems 4"]
+    );
 }
 
 #[tokio::test]

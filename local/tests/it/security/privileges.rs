@@ -63,8 +63,12 @@ async fn every_function_may_do_what_it_does_and_nothing_else() {
     app.refresh(&reused).await.expect(200);
     app.refresh(&text(&next, "refresh_token")).await.expect(200);
     app.refresh(&reused).await.expect(401);
+    // Another session ends with the one that asks.
     app.login("eve@example.com", PASSWORD).await.expect(200);
-    eve.delete("/sessions").send().await.expect(204);
+    let tokens = app.login("eve@example.com", PASSWORD).await.expect(200);
+    let end = app.call(Method::DELETE, "/sessions");
+    let end = end.bearer(&text(&tokens.json(), "access_token"));
+    end.send().await.expect(204);
     app.login("eve@example.com", PASSWORD).await.expect(200);
     let delete = eve.call(Method::DELETE, "/profile");
     delete
@@ -166,6 +170,22 @@ fn forgot_may_read_nothing_and_write_no_item_but_counters_of_mails_and_events() 
         "Resource": {"Fn::GetAtt": "EventTable.Arn"},
     });
     assert_eq!(*policies, json!([{ "Statement": [count, tell] }]));
+}
+
+#[test]
+fn activity_reads_what_lies_under_accounts_and_writes_nothing() {
+    let template = crate::support::app::template([]);
+    let policies = &template.resources()["Activity"]["Properties"]["Policies"];
+    let read = json!({
+        "Effect": "Allow", "Action": "dynamodb:BatchGetItem",
+        "Resource": {"Fn::GetAtt": "Table.Arn"},
+        "Condition": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "USER#*"}},
+    });
+    let list = json!({
+        "Effect": "Allow", "Action": "dynamodb:Query",
+        "Resource": {"Fn::GetAtt": "EventTable.Arn"},
+    });
+    assert_eq!(*policies, json!([{ "Statement": [read, list] }]));
 }
 
 #[test]
