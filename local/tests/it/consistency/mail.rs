@@ -90,6 +90,19 @@ fn ses_follows_no_link_and_tells_only_of_mails_that_come_back() {
 }
 
 #[test]
+fn links_to_a_domain_that_is_switched_off_are_not_deployed() {
+    let document = template_document();
+    let rule = &document.value()["Rules"]["LinksNeedAHostThatAnswers"];
+    let disabled = json!({"Fn::Equals": [{"Ref": "DisableExecuteApiEndpoint"}, "true"]});
+    assert_eq!(rule["RuleCondition"], disabled);
+    let is_empty = |name: &str| json!({"Fn::Equals": [{"Ref": name}, ""]});
+    let assertion = json!({
+        "Fn::Or": [is_empty("MailFrom"), {"Fn::Not": [is_empty("LinkBase")]}],
+    });
+    assert_eq!(rule["Assertions"][0]["Assert"], assertion);
+}
+
+#[test]
 fn links_lead_to_the_api_s_own_pages_unless_a_parameter_says_otherwise() {
     let document = template_document();
     let mailer = &document.value()["Resources"]["Mailer"]["Properties"];
