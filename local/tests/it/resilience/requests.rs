@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use mailer::Mailer;
 use serde_json::{Value, json};
 use shared::domain::Purpose;
+use testkit::ses::Fault;
 
 use crate::support::app::{App, PASSWORD, event, text};
 use crate::support::faulty_store::{FaultyStore, ask, call};
+use crate::support::post::Post;
 
 #[tokio::test]
 async fn each_call_costs_the_requests_of_the_design() {
@@ -280,4 +283,25 @@ async fn links_cost_the_requests_of_the_design() {
         "TransactWriteItems 12", // link, credential, account, attempts at the address; two events
     ];
     assert_eq!(faulty.seen(), expected);
+}
+
+#[tokio::test]
+async fn no_mail_takes_more_requests_than_the_mailer_has_the_time_for() {
+    let post = Post::start().await;
+    let ada = post.app.register("ada@example.com").await.expect(201);
+    let id = text(&ada.json(), "id");
+    let link = post.ask_for_change(&id, "ada@example.com", "eve@example.com", 1);
+    let link = link.await.to_string();
+    let record = post.record(&format!("USER#{id}"), "email_change", &[("link", &link)]);
+    // The link has as many secrets as it keeps: the next one is stored in another way.
+    for _ in 0..8 {
+        post.ses.inject(&[Fault::Throttled, Fault::Throttled]);
+        assert!(!post.is_done(&record).await);
+    }
+    post.proxy.requests();
+    post.ses
+        .inject(&[Fault::Passes, Fault::Throttled, Fault::Throttled]);
+    assert!(!post.is_done(&record).await);
+    let requests = u32::try_from(post.proxy.requests().len());
+    assert_eq!(requests, Ok(Mailer::STORE_REQUESTS));
 }
