@@ -22,9 +22,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use import::forms::{self, OldPassword, Site};
-use line::Line;
+use line::{Line, Row};
 use secrecy::ExposeSecret as _;
-use serde_json::Value;
 use shared::domain::password::legacy::{Derivation, LegacyScheme, SecretName, Secrets, Step};
 
 /// What import and login say.

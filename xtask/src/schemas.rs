@@ -145,8 +145,7 @@ fn facts(event: AuditEvent) -> Option<(&'static str, Session, &'static [&'static
         Event::AccountDisabled => ("An account was disabled: nobody can log in.", Never, &[]),
         Event::AccountEnabled => ("A disabled account was enabled.", Never, &[]),
         Event::ProfileChanged => (
-            "An operator changed names, the locale or the proof of an address. Changes by the owner \
-             are not published.",
+            "An operator changed names or the locale. Changes by the owner are not published.",
             Never,
             &[],
         ),
@@ -157,7 +156,11 @@ fn facts(event: AuditEvent) -> Option<(&'static str, Session, &'static [&'static
         ),
         Event::ClaimsChanged => ("The claims of an account were changed.", Never, &[]),
         Event::PasswordChanged => ("The owner changed the password.", Always, &[]),
-        Event::PasswordReset => ("The password was set with a link from a mail.", Never, &[]),
+        Event::PasswordReset => (
+            "The password was set with a link from a mail, or by an operator.",
+            Never,
+            &["invitation"],
+        ),
         Event::EmailChangeRequested => (
             "The owner asked for a link that moves the account to a new address.",
             Always,
@@ -178,6 +181,8 @@ fn facts(event: AuditEvent) -> Option<(&'static str, Session, &'static [&'static
                 "password_reset",
                 "email_change",
                 "deletion",
+                "disabling",
+                "operator",
             ],
         ),
         Event::PasswordRefused => (

@@ -31,7 +31,7 @@ impl Admin {
     ///
     /// Returns 404 if there is no such account or it is being deleted, 409 if it is the sender's own
     /// and they would be no administrator any more, 412 if a precondition does not hold, and 422 if
-    /// the tokens of the account would be too long.
+    /// new roles or claims make the tokens of the account too long.
     pub(super) async fn change(
         &self,
         actor: &Account,
@@ -62,7 +62,9 @@ impl Admin {
             if change.is_empty() {
                 return answer(&read);
             }
-            self.check_size(&change.applied_to(&read), request)?;
+            if !self.token_size.takes(&change, &read, domain_name(request)) {
+                return Err(too_long(&change.applied_to(&read)));
+            }
             let events = change.events(read.id, actor.id, &origin);
             let changed = self
                 .store
@@ -93,12 +95,7 @@ impl Admin {
         if self.token_size.fits(account, domain_name(request)) {
             return Ok(());
         }
-        let member = match account.claims.is_empty() {
-            true => "roles",
-            false => "claims",
-        };
-        let detail = "makes the access tokens of the account longer than they may be";
-        Err(of(member, Violation::new("too-long", detail)))
+        Err(too_long(account))
     }
 }
 
@@ -121,6 +118,16 @@ impl Patch {
             locale: self.locale.clone(),
         })
     }
+}
+
+/// Returns the problem of an account whose tokens would be too long.
+fn too_long(account: &Account) -> Problem {
+    let member = match account.claims.is_empty() {
+        true => "roles",
+        false => "claims",
+    };
+    let detail = "makes the access tokens of the account longer than they may be";
+    of(member, Violation::new("too-long", detail))
 }
 
 /// Returns the problem of one member.

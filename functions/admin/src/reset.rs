@@ -2,10 +2,10 @@
 
 use lambda_http::{Body, Request, Response};
 use shared::domain::{Account, Event, Mail};
-use shared::http::{Problem, accepted};
+use shared::http::{Preconditions, Problem, accepted};
 use shared::observe::AuditEvent;
 
-use super::Admin;
+use super::{Admin, tag};
 
 impl Admin {
     /// Asks for the mail that `POST /password/forgot` asks for too, and counts it in the same way.
@@ -13,8 +13,8 @@ impl Admin {
     ///
     /// # Errors
     ///
-    /// Returns 404 if there is no such account or the deployment sends no mail, and 429 if too many
-    /// mails were asked for.
+    /// Returns 404 if there is no such account or the deployment sends no mail, 412 if a precondition
+    /// does not hold, and 429 if too many mails were asked for.
     pub(super) async fn reset(
         &self,
         actor: &Account,
@@ -25,6 +25,7 @@ impl Admin {
             return Err(Problem::NotFound);
         }
         let account = self.find(id).await?;
+        Preconditions::of(request).check(&tag(&account)?)?;
         let mail = Mail::PasswordReset;
         let counted = self.mails.count(
             &self.store,

@@ -25,6 +25,7 @@ mod wording;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use shared::aws::OPERATION_TIMEOUT;
 use shared::aws::batch::Invocation;
 use shared::domain::MailPolicy;
 use shared::observe::after_response::after_response;
@@ -64,8 +65,20 @@ pub enum MailerError {
 }
 
 impl Mailer {
-    /// The longest time that the work on one record takes.
-    pub const RESERVE: Duration = Duration::from_secs(30);
+    /// The most requests to DynamoDB that one record causes, one after the other. A change of address
+    /// does: it reads the account, the link and the owner of the new address, stores a secret in one
+    /// of two ways, counts the notice, and notes that the first letter was sent.
+    pub const STORE_REQUESTS: u32 = 7;
+
+    /// The most letters that one record leads to.
+    pub const LETTERS: u32 = 2;
+
+    /// The longest time that the work on one record takes: its requests and its letters, each as late
+    /// as it may be, and five seconds for conflicts, which DynamoDB tells at once, and for writing.
+    pub const RESERVE: Duration = OPERATION_TIMEOUT
+        .saturating_mul(Self::STORE_REQUESTS)
+        .saturating_add(Sender::OPERATION_TIMEOUT.saturating_mul(Self::LETTERS))
+        .saturating_add(Duration::from_secs(5));
 
     /// The time limit for warming up before the first event.
     const WARM_UP_LIMIT: Duration = Duration::from_secs(2);

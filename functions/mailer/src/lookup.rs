@@ -173,6 +173,10 @@ impl Mailer {
         }
         if self.store.owner(&address).await?.is_some() {
             let owner = self.owner_of(&request.subject).await?;
+            // A note, which anybody causes who knows the address.
+            if !owner.is_reachable {
+                return Err(Skip::Unreachable.into());
+            }
             return Ok(Draft {
                 letter: Letter::AlreadyRegistered,
                 to: owner.email,
@@ -213,23 +217,10 @@ impl Mailer {
         }
         let from = link.from.clone().unwrap_or_else(|| owner.email.clone());
         let mut drafts = Vec::new();
-        if !link.told {
-            let taken = self.store.owner(&link.email.fingerprint()).await?;
-            let locale = match taken {
-                // The letter is for somebody else, and in their language.
-                Some(other) => self.store.recipient(other).await?.and_then(|it| it.locale),
-                None => owner.locale.clone(),
-            };
-            drafts.push(Draft {
-                letter: match taken {
-                    Some(_) => Letter::EmailChangeTaken,
-                    None => Letter::EmailChange,
-                },
-                to: link.email.clone(),
-                user_id: owner.user_id,
-                locale,
-                link: Some(link).filter(|_| taken.is_none()),
-            });
+        if !link.told
+            && let Some(draft) = self.to_new_address(&owner, link).await?
+        {
+            drafts.push(draft);
         }
         if owner.is_reachable {
             drafts.push(Draft {
@@ -240,7 +231,34 @@ impl Mailer {
                 link: None,
             });
         }
+        if drafts.is_empty() {
+            return Err(Skip::Unreachable.into());
+        }
         Ok(drafts)
+    }
+
+    /// Returns the letter to the new address: the link, or a note to the owner of the account that the
+    /// address has, unless mails to it come back.
+    async fn to_new_address(&self, owner: &Recipient, link: Link) -> Result<Option<Draft>, Stop> {
+        let to = link.email.clone();
+        let (letter, locale, link) = match self.store.owner(&to.fingerprint()).await? {
+            // The letter is for somebody else, and in their language.
+            Some(other) => match self.store.recipient(other).await? {
+                Some(other) if !other.is_reachable => return Ok(None),
+                other => {
+                    let locale = other.and_then(|other| other.locale);
+                    (Letter::EmailChangeTaken, locale, None)
+                }
+            },
+            None => (Letter::EmailChange, owner.locale.clone(), Some(link)),
+        };
+        Ok(Some(Draft {
+            letter,
+            to,
+            user_id: owner.user_id,
+            locale,
+            link,
+        }))
     }
 
     async fn notice(&self, letter: Letter, request: &MailRequest) -> Result<Vec<Draft>, Stop> {

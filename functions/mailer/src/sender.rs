@@ -60,10 +60,11 @@ pub enum Unsent {
 }
 
 impl Sender {
-    /// The timeouts of one request and of all its tries. Together with the requests to DynamoDB, two
-    /// letters take less than `Mailer::RESERVE`.
+    /// The timeout of one request.
     const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
-    const OPERATION_TIMEOUT: Duration = Duration::from_secs(8);
+
+    /// The timeout of all tries of a request. `Mailer::RESERVE` contains it for each letter.
+    pub(crate) const OPERATION_TIMEOUT: Duration = Duration::from_secs(8);
 
     /// Reads `MAIL_FROM` and `APP_NAME`, `CONFIGURATION_SET`, and `AWS_ENDPOINT_URL_SESV2` if SES is
     /// not AWS's own. Returns `None` if `MAIL_FROM` is not set.

@@ -10,8 +10,8 @@ use lambda_http::{Body, Request, Response};
 use shared::domain::session::SessionPolicy;
 use shared::domain::{Account, Event, Hasher, Locale, Mail, Name, Password, ProfileChange, Status};
 use shared::http::{
-    Authenticator, Fields, Handler, Identity, MailThrottle, Media, Preconditions, Problem,
-    Reauthentication, Throttle, TokenRejection, active, etag, json, no_content,
+    Authenticator, Fields, Handler, Identity, LiveSession, MailThrottle, Media, Preconditions,
+    Problem, Reauthentication, Throttle, TokenRejection, etag, json, no_content,
 };
 use shared::observe::{AuditEvent, EndedBy};
 use shared::platform::{Clock, ConfigError, Env};
@@ -53,8 +53,11 @@ impl Profile {
         })
     }
 
+    /// Returns the account of whoever has a live session.
     async fn show(&self, owner: &Identity) -> Result<Account, Problem> {
-        Ok(active(self.store.account(owner.user_id).await?)?)
+        let now = self.clock.now();
+        let live = LiveSession::read(&self.store, owner, &self.sessions, now).await?;
+        Ok(live.account)
     }
 
     /// Makes a change if the preconditions hold for the profile that it changes: it is made only to
@@ -65,11 +68,9 @@ impl Profile {
         change: &ProfileChange,
         preconditions: &Preconditions,
     ) -> Result<Account, Problem> {
-        let read = if change.is_empty() || !preconditions.hold_for_any() {
-            Some(self.show(owner).await?)
-        } else {
-            None
-        };
+        let account = self.show(owner).await?;
+        let needs_it = change.is_empty() || !preconditions.hold_for_any();
+        let read = needs_it.then_some(account);
         if let Some(read) = &read
             && let Err(unmet) = preconditions.check(&tag(read)?)
         {

@@ -2,28 +2,39 @@
 
 use lambda_http::{Body, Request, RequestExt as _, Response};
 use shared::domain::{Event, FieldError, Violation};
-use shared::http::{Problem, no_content};
+use shared::http::{LiveSession, Problem, no_content};
 use shared::observe::{AuditEvent, EndedBy};
 
 use crate::Sessions;
 
 impl Sessions {
+    /// Ends the sessions if that of the request is live: a token that has outlived its session must
+    /// not end those that the owner has begun since.
     pub(crate) async fn end_all(&self, request: &Request) -> Result<Response<Body>, Problem> {
         let owner = self.authenticator.identify(request)?;
+        let now = self.clock.now();
         let spared = others(request)?.then_some(owner.session_id);
         let ended = AuditEvent::SessionsEnded.of(owner.user_id);
         let ended = match spared {
             Some(session) => ended.session(session),
             None => ended,
         };
+        LiveSession::read(&self.store, &owner, &self.policy, now).await?;
         let origin = self.origin(request);
-        let event = Event::new(ended.by(EndedBy::Owner), owner.user_id, &origin);
-        self.store.end_sessions(owner.user_id, spared).await?;
-        // It is stored after the end, which takes several requests. If this fails, the client repeats
-        // the call, and this one with it.
-        let stored = self.store.record([&event]).await;
-        event.log();
-        stored?;
+        let events = [Event::new(ended.by(EndedBy::Owner), owner.user_id, &origin)];
+        let (user, own) = (owner.user_id, owner.session_id);
+        self.store.end_sessions(user, Some(own)).await?;
+        // Its own session, without which a client cannot repeat the call, ends last, and in one write
+        // with the event of the end of all. If a request fails, the client repeats the call.
+        let is_told = match spared {
+            Some(_) => false,
+            None => self.store.end_session(user, own, now, &events).await?,
+        };
+        if !is_told {
+            let [event] = &events;
+            self.store.record([event]).await?;
+        }
+        events.into_iter().for_each(Event::log);
         Ok(no_content())
     }
 }

@@ -10,7 +10,9 @@ use lambda_http::http::Method;
 use lambda_http::{Body, Request, RequestExt as _, Response};
 use shared::domain::session::{RefreshToken, SessionPolicy};
 use shared::domain::{Event, Origin, SessionId, UserId};
-use shared::http::{Authenticator, ClientAddress, Fields, Handler, Media, Problem, no_content};
+use shared::http::{
+    Authenticator, ClientAddress, Fields, Handler, LiveSession, Media, Problem, no_content,
+};
 use shared::observe::{AuditEvent, EndedBy};
 use shared::platform::{Clock, ConfigError, Env};
 use shared::store::{Store, StoreError};
@@ -93,6 +95,7 @@ impl Handler for Sessions {
                 // A text that is not an identifier names no session.
                 let id = SessionId::given(id).map_err(|_| Problem::NotFound)?;
                 let origin = self.origin(&request);
+                LiveSession::read(&self.store, &owner, &self.policy, origin.now()).await?;
                 if self.end(owner.user_id, id, EndedBy::Owner, &origin).await? {
                     Ok(no_content())
                 } else {

@@ -29,6 +29,9 @@ const COLUMNS: &[&str] = &[
 /// How long what an event tells of may last before its row is written, in milliseconds.
 const LATE: u64 = 30_000;
 
+/// The number of events that are put in order at a time. More need another look at the table.
+const HELD: usize = 50_000;
+
 /// Shows what happened, earliest first: the security events.
 #[derive(clap::Args)]
 pub(super) struct Events {
@@ -87,7 +90,7 @@ pub(super) async fn run(asked: Events) -> Result<(), Failure> {
                 .to_owned(),
         ));
     }
-    let subjects = subjects(&target, user.as_ref()).await?;
+    let watched = Watched::of(&target, user.as_ref()).await?;
     let now = Clock::System.millis();
     let since = match (since, &user) {
         (Some(age), _) => now.saturating_sub(age),
@@ -96,14 +99,14 @@ pub(super) async fn run(asked: Events) -> Result<(), Failure> {
         (None, None) => now.saturating_sub(24 * 60 * 60 * 1000),
     };
     let mut listing = Listing::new(BufWriter::new(stdout()), format, COLUMNS);
-    let done = show(&target, &subjects, since, follow, &mut listing).await;
+    let done = show(&target, watched, since, follow, &mut listing).await;
     target.close().await;
     done
 }
 
 async fn show(
     target: &Target,
-    subjects: &[Option<Subject>],
+    mut watched: Watched,
     mut since: u64,
     follow: bool,
     listing: &mut Listing<BufWriter<Stdout>>,
@@ -114,26 +117,19 @@ async fn show(
     let mut seen: BTreeMap<String, u64> = BTreeMap::new();
     loop {
         let looked_at = Clock::System.millis();
-        let mut found = BTreeMap::new();
-        for subject in subjects {
-            let mut after = None;
-            loop {
-                let page = target
-                    .events
-                    .logged(subject.as_ref(), since, after.as_ref());
-                let page = page.await?;
-                let events = page.events.into_iter();
-                found.extend(events.map(|event| (event.event.id.to_string(), event)));
-                after = page.next;
-                if after.is_none() {
-                    break;
+        let (mut from, mut last) = (since, None::<String>);
+        loop {
+            let found = watched.earliest(target, from, last.as_deref()).await?;
+            for (id, event) in found.events {
+                from = event.event.id.millis();
+                let is_new = !follow || seen.insert(id.clone(), from).is_none();
+                if is_new && event.event.expires_at > looked_at / 1000 {
+                    row(listing, &event)?;
                 }
+                last = Some(id);
             }
-        }
-        for (id, event) in found {
-            let millis = event.event.id.millis();
-            if seen.insert(id, millis).is_none() && event.event.expires_at > looked_at / 1000 {
-                row(listing, &event)?;
+            if !found.are_more {
+                break;
             }
         }
         listing.flush()?;
@@ -143,6 +139,124 @@ async fn show(
         since = since.max(looked_at.saturating_sub(LATE));
         seen.retain(|_, millis| *millis >= since);
         sleep(EVERY).await;
+        watched.refresh(target).await?;
+    }
+}
+
+/// What to read.
+struct Watched {
+    /// The account, whose address may change.
+    account: Option<UserId>,
+    /// Everything, or an account and the addresses that it has had since.
+    subjects: Vec<Option<Subject>>,
+}
+
+impl Watched {
+    /// Finds what to read: everything, or an account and its address.
+    async fn of(target: &Target, user: Option<&Who>) -> Result<Self, Failure> {
+        let Some(user) = user else {
+            return Ok(Self {
+                account: None,
+                subjects: vec![None],
+            });
+        };
+        let (account, subjects) = match (target.account(user).await, user) {
+            (Ok(account), _) => (
+                Some(account.id),
+                vec![Subject::User(account.id), Subject::address(&account.email)],
+            ),
+            // The account may be deleted, and its events are there.
+            (Err(Failure::Missing(_)), Who::Id(id)) => (Some(*id), vec![Subject::User(*id)]),
+            (Err(Failure::Missing(_)), Who::Email(email)) => (None, vec![Subject::address(email)]),
+            (Err(failure), _) => return Err(failure),
+        };
+        Ok(Self {
+            account,
+            subjects: subjects.into_iter().map(Some).collect(),
+        })
+    }
+
+    /// Adds the address of the account if it is another one by now.
+    async fn refresh(&mut self, target: &Target) -> Result<(), Failure> {
+        let Some(id) = self.account else {
+            return Ok(());
+        };
+        let account = target.store.account(id).await?;
+        let address = account.map(|account| Subject::address(&account.email));
+        if address.is_some() && !self.subjects.contains(&address) {
+            self.subjects.push(address);
+        }
+        Ok(())
+    }
+
+    /// Returns the earliest events from `since` on, in milliseconds, that come after the event `last`.
+    async fn earliest(
+        &self,
+        target: &Target,
+        since: u64,
+        last: Option<&str>,
+    ) -> Result<Earliest<LoggedEvent>, Failure> {
+        let mut found = Earliest::new(HELD);
+        for subject in &self.subjects {
+            let mut after = None;
+            loop {
+                let page = target
+                    .events
+                    .logged(subject.as_ref(), since, after.as_ref())
+                    .await?;
+                let mut is_full = false;
+                for event in page.events {
+                    let id = event.event.id.to_string();
+                    if last.is_none_or(|last| *id > *last) {
+                        is_full = !found.add(id, event);
+                    }
+                }
+                after = page.next;
+                // Those of one subject come in order.
+                if after.is_none() || (is_full && subject.is_some()) {
+                    break;
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The earliest of many events, by their identifiers, which are in the order of their times.
+struct Earliest<T> {
+    most: usize,
+    events: BTreeMap<String, T>,
+    /// Whether there were more than the most.
+    are_more: bool,
+}
+
+impl<T> Earliest<T> {
+    fn new(most: usize) -> Self {
+        Self {
+            most,
+            events: BTreeMap::new(),
+            are_more: false,
+        }
+    }
+
+    /// Adds an event. Returns whether it is among the earliest so far.
+    fn add(&mut self, id: String, event: T) -> bool {
+        let full = self.events.len() >= self.most;
+        if full
+            && self
+                .events
+                .last_key_value()
+                .is_some_and(|(last, _)| *last < id)
+        {
+            self.are_more = true;
+            return false;
+        }
+        self.events.insert(id, event);
+        if self.events.len() > self.most {
+            self.events.pop_last();
+            self.are_more = true;
+        }
+        true
     }
 }
 
@@ -191,23 +305,6 @@ fn row(listing: &mut Listing<BufWriter<Stdout>>, logged: &LoggedEvent) -> Result
     listing.row(cells, &view)
 }
 
-/// Returns what to read: everything, or an account and its address.
-async fn subjects(target: &Target, user: Option<&Who>) -> Result<Vec<Option<Subject>>, Failure> {
-    let Some(user) = user else {
-        return Ok(vec![None]);
-    };
-    match (target.account(user).await, user) {
-        (Ok(account), _) => Ok(vec![
-            Some(Subject::User(account.id)),
-            Some(Subject::address(&account.email)),
-        ]),
-        // The account may be deleted, and its events are there.
-        (Err(Failure::Missing(_)), Who::Id(id)) => Ok(vec![Some(Subject::User(*id))]),
-        (Err(Failure::Missing(_)), Who::Email(email)) => Ok(vec![Some(Subject::address(email))]),
-        (Err(failure), _) => Err(failure),
-    }
-}
-
 /// Returns a time with milliseconds, as RFC 3339 writes it.
 fn time(millis: u64) -> String {
     let seconds = rfc3339(millis / 1000);
@@ -239,6 +336,28 @@ mod tests {
         for text in ["", "d", "7", "-1d", "1w", "1.5h", "99999999999999999d"] {
             assert!(age(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn more_events_than_are_held_come_in_order_in_several_looks() {
+        let ids = ["05", "01", "09", "02", "08", "03", "07", "04", "06"];
+        let mut looks = Vec::new();
+        let mut last: Option<String> = None;
+        loop {
+            let mut found = Earliest::new(4);
+            for id in ids {
+                if last.as_deref().is_none_or(|last| id > last) {
+                    found.add(id.to_owned(), ());
+                }
+            }
+            assert!(found.events.len() <= 4);
+            last = found.events.last_key_value().map(|(id, ())| id.clone());
+            looks.push(found.events.into_keys().collect::<Vec<_>>().join(" "));
+            if !found.are_more {
+                break;
+            }
+        }
+        assert_eq!(looks, ["01 02 03 04", "05 06 07 08", "09"]);
     }
 
     #[test]

@@ -14,8 +14,8 @@ pub(super) struct Format {
     /// Write one JSON object a line.
     #[arg(long)]
     json: bool,
-    /// Write CSV (RFC 4180). A cell that a spreadsheet would take for a formula begins with an
-    /// apostrophe.
+    /// Write CSV (RFC 4180). What a spreadsheet would take for a formula, at the beginning of a cell or
+    /// behind a semicolon in it, gets an apostrophe in front.
     #[arg(long, conflicts_with = "json")]
     csv: bool,
 }
@@ -131,14 +131,41 @@ pub(super) fn shown(text: &str) -> String {
     shown
 }
 
+/// Returns JSON as [`shown`] returns a text, with escapes of JSON in place of those of Rust.
+pub(super) fn json_shown(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for c in json.chars() {
+        match is_unprintable(c) && c != '\n' {
+            true => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    shown.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+            false => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// The characters with which a formula begins, and those that spreadsheets take for them or leave out.
+const FORMULA: [char; 11] = [
+    '=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
+];
+
 /// Returns a cell of CSV (RFC 4180). One that a spreadsheet would take for a formula begins with an
-/// apostrophe ("CSV Injection", OWASP).
+/// apostrophe ("CSV Injection", OWASP). Where the comma is for decimals, spreadsheets divide lines at
+/// semicolons, also within quotes that are not at the beginning: what is behind one may be a cell.
 fn csv_cell(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
-    let text = match is_formula {
-        true => format!("'{text}"),
-        false => text.to_owned(),
-    };
+    let mut cell = String::with_capacity(text.len());
+    for (n, part) in text.split(';').enumerate() {
+        let quoted = n > 0 && part.starts_with('"');
+        cell.push_str(if n > 0 { ";" } else { "" });
+        if part.starts_with(FORMULA) || quoted {
+            cell.push('\'');
+        }
+        cell.push_str(part);
+    }
+    let text = cell;
     match text.contains([',', '"', '\r', '\n', '\'']) || text.starts_with(' ') {
         true => format!("\"{}\"", text.replace('"', "\"\"")),
         false => text,
@@ -207,6 +234,8 @@ a\\u{1b}[2J  x
                 ["@x", "say \"hi\""],
                 ["\tx", "plain"],
                 ["O'Brien", "a\u{202e}b"],
+                ["x;=1+1", "x;\"=1+1\";b; c"],
+                ["\u{ff1d}1", "Mozilla/5.0 (X11; Linux)"],
             ],
         );
         let expected = "name,roles\r\n\
@@ -214,9 +243,23 @@ a\\u{1b}[2J  x
                         \"'-x\",\"'+x\"\r\n\
                         \"'@x\",\"say \"\"hi\"\"\"\r\n\
                         \\u{9}x,plain\r\n\
-                        \"O'Brien\",a\\u{202e}b\r\n";
+                        \"O'Brien\",a\\u{202e}b\r\n\
+                        \"x;'=1+1\",\"x;'\"\"=1+1\"\";b; c\"\r\n\
+                        \"'\u{ff1d}1\",Mozilla/5.0 (X11; Linux)\r\n";
         assert_eq!(text, expected);
         assert_eq!(written(CSV, &[]), "name,roles\r\n");
+    }
+
+    #[test]
+    fn json_for_people_is_the_same_json_without_what_a_terminal_obeys() {
+        let json = "{\n  \"a\": \"\u{9b}2J\u{202e}x\u{e0001}\"\n}";
+        let escaped = json_shown(json);
+        assert_eq!(
+            escaped,
+            "{\n  \"a\": \"\\u009b2J\\u202ex\\udb40\\udc01\"\n}"
+        );
+        let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(value(&escaped), value(json));
     }
 
     #[test]

@@ -2,18 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use shared::platform::json;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::Failure;
 use crate::{Local, dynamodb, signing_key};
 
 /// The function whose environment the commands have.
 pub(super) const FUNCTION: &str = "admin";
+
+/// How long the process may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a process that serves a data folder says of itself.
 #[derive(Serialize, Deserialize)]
@@ -43,11 +49,13 @@ pub(super) async fn publish(
     local: &Local,
     is_ephemeral: bool,
 ) -> anyhow::Result<Option<Published>> {
-    if is_ephemeral
-        && let Some(other) = find(data_dir).await
-        && !other.is_ephemeral
-    {
-        return Ok(None);
+    if is_ephemeral {
+        match find(data_dir).await {
+            Ok(Some(other)) if !other.is_ephemeral => return Ok(None),
+            // It may have accounts that are stored.
+            Err(_) => return Ok(None),
+            Ok(_) => {}
+        }
     }
     let environment = local.environment.get(FUNCTION).cloned();
     let serving = Serving {
@@ -77,14 +85,41 @@ fn read(path: &Path) -> Option<Serving> {
 
 /// Returns the process that serves the folder, if there is one. A file that a process left behind
 /// is removed.
-pub(super) async fn find(data_dir: &Path) -> Option<Serving> {
+///
+/// # Errors
+///
+/// Returns one sentence if the process may still be there, but does not answer as it should: another
+/// one that opens the same accounts would do harm.
+pub(super) async fn find(data_dir: &Path) -> Result<Option<Serving>, Failure> {
     let path = path(data_dir);
-    let serving = read(&path)?;
-    if is_running(serving.pid) && answers(&serving.dynamodb_url).await.is_ok() {
-        return Some(serving);
+    let Some(serving) = read(&path) else {
+        return Ok(None);
+    };
+    if !is_running(serving.pid) || nobody_listens(&serving.dynamodb_url).await {
+        let _ = fs::remove_file(&path);
+        return Ok(None);
     }
-    let _ = fs::remove_file(&path);
-    None
+    match answers(&serving.dynamodb_url).await {
+        Ok(()) => Ok(Some(serving)),
+        Err(error) => Err(Failure::Fault(error.context(format!(
+            "the process {}, which serves these accounts, does not answer: wait or end it; if it is \
+             no latchkey, remove \"{}\"",
+            serving.pid,
+            path.display()
+        )))),
+    }
+}
+
+/// Returns whether the machine says that no process listens at the URL, whatever has the number of
+/// the one that did.
+async fn nobody_listens(url: &str) -> bool {
+    let authority = url.strip_prefix("http://").unwrap_or(url);
+    let connected = timeout(
+        PATIENCE,
+        TcpStream::connect(authority.trim_end_matches('/')),
+    )
+    .await;
+    connected.is_ok_and(|it| it.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused))
 }
 
 /// Returns whether a process exists. Its number may be that of another process by now.
@@ -103,10 +138,9 @@ fn is_running(_: u32) -> bool {
 
 /// Checks that a DynamoDB with Latchkey's table answers.
 async fn answers(url: &str) -> anyhow::Result<()> {
-    const PATIENCE: Duration = Duration::from_secs(3);
     let client = dynamodb::client(url)?;
     let asked = client.describe_table().table_name(dynamodb::TABLE).send();
     let answer = timeout(PATIENCE, asked).await;
-    answer.context("it does not answer")??;
+    answer.with_context(|| format!("no answer within {} seconds", PATIENCE.as_secs()))??;
     Ok(())
 }

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use aws_config::default_provider::region::DefaultRegionChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -21,7 +24,16 @@ const CONNECT: Duration = Duration::from_secs(5);
 const ATTEMPT: Duration = Duration::from_secs(15);
 
 /// An account of AWS and a region.
-pub(super) struct Aws(SdkConfig);
+pub(super) struct Aws {
+    config: SdkConfig,
+    caller: Caller,
+}
+
+/// Whoever has the credentials.
+struct Caller {
+    arn: String,
+    account: String,
+}
 
 /// A stack, as it was deployed.
 pub(super) struct Stack {
@@ -32,78 +44,74 @@ pub(super) struct Stack {
 }
 
 impl Aws {
-    /// Finds the region and where credentials come from: flags, variables, files, SSO, roles.
+    /// Finds the region and where credentials come from: flags, variables, files, SSO, roles. With
+    /// `profile` they come from there, whatever the variables say. Asks AWS whose they are.
     ///
     /// # Errors
     ///
-    /// Returns one sentence if no region is set.
+    /// Returns one sentence if no region is set, if there are no credentials, or if AWS refuses them
+    /// or does not answer.
     pub(super) async fn find(region: Option<&str>, profile: Option<&str>) -> Result<Self, Failure> {
         let client = HttpsClient::connecting_within(&process_env(), CONNECT);
-        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT);
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(client.map_err(anyhow::Error::from)?)
-            .timeout_config(timeouts.build())
-            .retry_config(RetryConfig::standard());
-        if let Some(profile) = profile {
-            loader = loader.profile_name(profile);
-        }
-        if let Some(region) = region {
-            loader = loader.region(Region::new(region.to_owned()));
-        }
-        let config = loader.load().await;
-        if config.region().is_none() {
+        let client = client.map_err(anyhow::Error::from)?;
+        let region = match region {
+            Some(region) => Some(Region::new(region.to_owned())),
+            None => region_of(profile).await,
+        };
+        let Some(region) = region else {
             return Err(Failure::Refused(
                 "no region is set: give --region, or set AWS_REGION or the profile's region"
                     .to_owned(),
             ));
-        }
-        let aws = Self(config);
-        aws.check_credentials().await?;
-        Ok(aws)
-    }
-
-    /// Checks that there are credentials, whose lack the SDK would tell with each request, in a page.
-    async fn check_credentials(&self) -> Result<(), Failure> {
-        let missing = || {
-            let sentence =
-                "there are no credentials of AWS: log in as for the AWS CLI, or give --profile";
-            Failure::Refused(sentence.to_owned())
         };
-        let provider = self.0.credentials_provider().ok_or_else(missing)?;
-        match provider.provide_credentials().await {
-            Ok(_) => Ok(()),
-            Err(CredentialsError::CredentialsNotLoaded(_)) => Err(missing()),
-            Err(error) => {
-                let error = anyhow::Error::new(error);
-                Err(error
-                    .context("the credentials of AWS cannot be used")
-                    .into())
-            }
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT);
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(client.clone())
+            .region(region.clone())
+            .timeout_config(timeouts.build())
+            .retry_config(RetryConfig::standard());
+        if let Some(profile) = profile {
+            // The default chain would ask the variables first, and change the accounts of another
+            // stack than the one that somebody has named.
+            let provider = ProviderConfig::default()
+                .with_http_client(client)
+                .with_behavior_version(Some(BehaviorVersion::latest()))
+                .with_region(Some(region));
+            let provider = ProfileFileCredentialsProvider::builder()
+                .configure(&provider)
+                .profile_name(profile);
+            loader = loader
+                .profile_name(profile)
+                .credentials_provider(provider.build());
         }
+        let config = loader.load().await;
+        check_credentials(&config).await?;
+        let caller = caller(&config).await?;
+        Ok(Self { config, caller })
     }
 
     /// Returns the region.
     pub(super) fn region(&self) -> &str {
-        self.0.region().map_or("", AsRef::as_ref)
+        self.config.region().map_or("", AsRef::as_ref)
+    }
+
+    /// Returns the region and the account, in words.
+    pub(super) fn place(&self) -> String {
+        format!(
+            "{} of the AWS account {}",
+            self.region(),
+            self.caller.account
+        )
     }
 
     /// Returns a client of DynamoDB.
     pub(super) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
-        aws_sdk_dynamodb::Client::new(&self.0)
+        aws_sdk_dynamodb::Client::new(&self.config)
     }
 
     /// Returns the ARN of whoever has the credentials.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if there are no credentials, or STS does not answer.
-    pub(super) async fn caller(&self) -> anyhow::Result<String> {
-        let asked = aws_sdk_sts::Client::new(&self.0).get_caller_identity();
-        let answer = asked.send().await.map_err(cause);
-        let answer = answer.context("AWS does not say whose credentials these are")?;
-        answer
-            .arn
-            .context("AWS does not say whose credentials these are")
+    pub(super) fn caller(&self) -> &str {
+        &self.caller.arn
     }
 
     /// Returns a stack by its name.
@@ -112,10 +120,10 @@ impl Aws {
     ///
     /// Returns an error if there is no such stack, or CloudFormation does not answer.
     pub(super) async fn stack(&self, name: &str) -> Result<Stack, Failure> {
-        let asked = aws_sdk_cloudformation::Client::new(&self.0)
+        let asked = aws_sdk_cloudformation::Client::new(&self.config)
             .describe_stacks()
             .stack_name(name);
-        let region = self.region();
+        let region = self.place();
         let answer = match asked.send().await {
             Ok(answer) => answer,
             // CloudFormation has no code of its own for it.
@@ -146,6 +154,46 @@ impl Aws {
                 .collect(),
         })
     }
+}
+
+/// Returns the region that variables or files say.
+async fn region_of(profile: Option<&str>) -> Option<Region> {
+    let mut chain = DefaultRegionChain::builder();
+    if let Some(profile) = profile {
+        chain = chain.profile_name(profile);
+    }
+    chain.build().region().await
+}
+
+/// Checks that there are credentials, whose lack the SDK would tell with each request, in a page.
+async fn check_credentials(config: &SdkConfig) -> Result<(), Failure> {
+    let missing = || {
+        let sentence =
+            "there are no credentials of AWS: log in as for the AWS CLI, or give --profile";
+        Failure::Refused(sentence.to_owned())
+    };
+    let provider = config.credentials_provider().ok_or_else(missing)?;
+    match provider.provide_credentials().await {
+        Ok(_) => Ok(()),
+        Err(CredentialsError::CredentialsNotLoaded(_)) => Err(missing()),
+        Err(error) => {
+            let error = anyhow::Error::new(error);
+            Err(error
+                .context("the credentials of AWS cannot be used")
+                .into())
+        }
+    }
+}
+
+/// Asks AWS whose credentials these are.
+async fn caller(config: &SdkConfig) -> anyhow::Result<Caller> {
+    const UNTOLD: &str = "AWS does not say whose credentials these are";
+    let asked = aws_sdk_sts::Client::new(config).get_caller_identity();
+    let answer = asked.send().await.map_err(cause).context(UNTOLD)?;
+    Ok(Caller {
+        arn: answer.arn.context(UNTOLD)?,
+        account: answer.account.context(UNTOLD)?,
+    })
 }
 
 /// Returns the cause of a failed request, without the SDK's words around it.

@@ -68,6 +68,8 @@ pub(super) struct Target {
     pub(super) is_local: bool,
     /// The folder of the data, if the tables are on this machine.
     pub(super) data_dir: Option<PathBuf>,
+    /// Whether a key of Ed25519 may sign the tokens, whose tokens may say less than those of others.
+    pub(super) may_have_ed25519: bool,
     /// The tables, in words.
     place: String,
     /// The environment of the function whose settings the command has.
@@ -115,11 +117,11 @@ impl TargetFlags {
             (Some(stack), ..) => Some(of_stack(&self, &here, stack, given.clone()).await?),
             (None, Some(table), Some(events)) => {
                 let aws = Aws::find(self.region.as_deref(), self.profile.as_deref()).await?;
-                let place = format!("the table {table} in {}", aws.region());
+                let place = format!("the table {table} in {}", aws.place());
                 let mut variables = variables(&here, &given)?;
                 variables.insert("TABLE_NAME".to_owned(), table.clone());
                 variables.insert("EVENT_TABLE".to_owned(), events.clone());
-                Some((aws, place, variables))
+                Some((aws, place, variables, true))
             }
             (None, None, None) => None,
             (None, Some(_), None) => {
@@ -130,9 +132,13 @@ impl TargetFlags {
             (None, None, Some(_)) => return Err(refused("give --table with --event-table")),
         };
         match aws {
-            Some((aws, place, variables)) => {
+            Some((aws, place, variables, may_have_ed25519)) => {
                 let client = aws.dynamodb();
-                Target::new(client, place, variables, Some(aws), None)
+                let target = Target::new(client, place, variables, Some(aws), None)?;
+                Ok(Target {
+                    may_have_ed25519,
+                    ..target
+                })
             }
             None if self.region.is_some() || self.profile.is_some() => Err(refused(
                 "--region and --profile are for AWS: give --stack, or --table and --event-table",
@@ -153,7 +159,7 @@ impl TargetFlags {
         here: &Here,
         given: BTreeMap<String, String>,
     ) -> Result<Target, Failure> {
-        if let Some(serving) = serving::find(data_dir).await {
+        if let Some(serving) = serving::find(data_dir).await? {
             let client = local_client(&serving.dynamodb_url)?;
             let place = format!("the running latchkey, in {}", data_dir.display());
             return Target::new(client, place, serving.environment, None, None);
@@ -194,12 +200,14 @@ fn local_client(url: &str) -> anyhow::Result<Client> {
     Ok(Client::from_conf(config.build()))
 }
 
+/// Returns the stack `name`, in AWS, in words, with the variables of the function, and whether one
+/// of its keys may be of Ed25519.
 async fn of_stack(
     flags: &TargetFlags,
     here: &Here,
     name: &str,
     given: BTreeMap<String, String>,
-) -> Result<(Aws, String, BTreeMap<String, String>), Failure> {
+) -> Result<(Aws, String, BTreeMap<String, String>, bool), Failure> {
     let aws = Aws::find(flags.region.as_deref(), flags.profile.as_deref()).await?;
     let mut stack = aws.stack(name).await?;
     // The stack may be of another version than this program.
@@ -219,8 +227,12 @@ async fn of_stack(
         })?;
         variables.insert(variable.to_owned(), table.clone());
     }
-    let place = format!("the stack {name} in {}", aws.region());
-    Ok((aws, place, variables))
+    let place = format!("the stack {name} in {}", aws.place());
+    let kinds = ["KeyA", "KeyB"].map(|key| stack.parameters.get(key));
+    let may_have_ed25519 = kinds
+        .iter()
+        .any(|kind| kind.is_none_or(|kind| kind.contains("Ed25519")));
+    Ok((aws, place, variables, may_have_ed25519))
 }
 
 /// Returns the variables of the function whose settings the commands have.
@@ -255,6 +267,7 @@ impl Target {
             events,
             is_local: aws.is_none(),
             data_dir: None,
+            may_have_ed25519: true,
             place,
             variables,
             aws,
@@ -265,6 +278,14 @@ impl Target {
     /// Returns the tables, in words.
     pub(super) fn place(&self) -> &str {
         &self.place
+    }
+
+    /// Returns what is behind a sentence that tells what was done: which tables in AWS it was done in.
+    pub(super) fn suffix(&self) -> String {
+        match self.is_local {
+            true => String::new(),
+            false => format!(", in {}", self.place),
+        }
     }
 
     /// Reads a setting of the deployment.
@@ -290,21 +311,14 @@ impl Target {
     }
 
     /// Returns who works on the tables: the ARN of an identity of AWS, or a user of this machine.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if AWS does not answer.
-    pub(super) async fn actor(&self) -> anyhow::Result<String> {
+    pub(super) fn actor(&self) -> String {
         match &self.aws {
-            Some(aws) => aws.caller().await,
+            Some(aws) => aws.caller().to_owned(),
             None => {
                 let env = process_env();
                 let names = ["USER", "LOGNAME", "USERNAME"];
                 let name = names.iter().find_map(|name| env.optional(name));
-                Ok(format!(
-                    "local:{}",
-                    shown(name.as_deref().unwrap_or("unknown"))
-                ))
+                format!("local:{}", shown(name.as_deref().unwrap_or("unknown")))
             }
         }
     }

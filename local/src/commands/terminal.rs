@@ -1,7 +1,7 @@
 //! Questions to people: whoever answers sits at the terminal of standard input, and reads standard
 //! error, so that standard output is for what was asked for.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Read, Write as _};
 use std::thread;
 
 use tokio::sync::oneshot;
@@ -19,12 +19,32 @@ pub(super) fn tell(line: &str) -> io::Result<()> {
 /// Asks a question of one line, and returns the answer without the end of its line.
 pub(super) async fn ask(question: &str) -> io::Result<String> {
     write!(io::stderr(), "{question} ")?;
-    line(|| {
+    let text = on_a_thread(|| {
         let mut text = String::new();
         io::stdin().lock().read_line(&mut text)?;
         Ok(text)
-    })
-    .await
+    });
+    Ok(text.await?.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// Reads the first line of `input`, of at most `most` octets, and nothing after it. Returns it without
+/// its end.
+pub(super) async fn first_line(
+    input: impl Read + Send + 'static,
+    most: u64,
+) -> io::Result<Vec<u8>> {
+    let line = on_a_thread(move || {
+        let mut line = Vec::new();
+        BufReader::new(input.take(most)).read_until(b'\n', &mut line)?;
+        Ok(line)
+    });
+    let mut line = line.await?;
+    for end in [b'\n', b'\r'] {
+        if line.last() == Some(&end) {
+            line.pop();
+        }
+    }
+    Ok(line)
 }
 
 /// Asks for a secret, which the terminal does not show.
@@ -37,16 +57,17 @@ pub(super) async fn ask_secretly(question: &str) -> io::Result<String> {
     #[cfg(not(unix))]
     {
         write!(io::stderr(), "{question} ")?;
-        line(rpassword::read_password).await
+        on_a_thread(rpassword::read_password).await
     }
 }
 
-/// Reads a line on a thread of its own, which a program that ends does not wait for.
-async fn line(read: impl FnOnce() -> io::Result<String> + Send + 'static) -> io::Result<String> {
+/// Reads on a thread of its own, which a program that ends does not wait for.
+async fn on_a_thread<T: Send + 'static>(
+    read: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
     let (sender, receiver) = oneshot::channel();
     thread::spawn(move || sender.send(read()));
-    let read = receiver.await.map_err(io::Error::other)?;
-    read.map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+    receiver.await.map_err(io::Error::other)?
 }
 
 /// Keeps the terminal from showing what is typed, until it is dropped: also if Ctrl-C ends the

@@ -82,7 +82,7 @@ async fn take(ses: &Ses, request: Request) -> Result<Arc<Mail>, Refusal> {
         Some(Fault::Reject) => refused(
             StatusCode::BAD_REQUEST,
             "MessageRejected",
-            "Email address is not verified.",
+            "Message contained a virus.",
         ),
         Some(Fault::Paused) => refused(
             StatusCode::BAD_REQUEST,

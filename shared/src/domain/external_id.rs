@@ -22,14 +22,14 @@ impl ExternalId {
     pub fn parse(text: &str) -> Result<Self, Violation> {
         let most = Self::MAX_LENGTH;
         if text.is_empty() {
-            Err(Violation::new("required", "is empty"))
+            Err(Violation::new("blank", "is empty"))
         } else if text.chars().count() > most {
             Err(Violation::new(
                 "too-long",
                 format!("has more than {most} characters"),
             ))
         } else if text.chars().any(char::is_control) {
-            Err(Violation::new("invalid", "has control characters"))
+            Err(Violation::new("control-character", "has control characters"))
         } else {
             Ok(Self(text.to_owned()))
         }

@@ -55,6 +55,7 @@ pub struct MailRequest {
 #[derive(Debug, Clone, Copy)]
 pub struct MailPolicy {
     /// The number of mails of each kind to one address in a window, and of notices of each kind.
+    /// Mails may be up to twice as many, if others than the first sources ask for them.
     pub of_address: u64,
     /// The number of mails that one source asks for in a window.
     pub of_source: u64,

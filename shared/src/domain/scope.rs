@@ -51,11 +51,11 @@ pub struct RoleScopes(Vec<(Role, Vec<Scope>)>);
 
 impl RoleScopes {
     /// Reads `ROLE_SCOPES`, such as `admin=users:read users:write;editor=notes:write`. Without it no
-    /// role brings a scope.
+    /// role brings a scope. A role that is named twice brings the scopes of both.
     ///
     /// # Errors
     ///
-    /// Returns an error if it does not have this form, or names a role twice.
+    /// Returns an error if it does not have this form.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         let Some(text) = env.optional("ROLE_SCOPES") else {
             return Ok(Self::default());
@@ -74,10 +74,8 @@ impl RoleScopes {
         for part in text.split(';') {
             let (role, scopes) = part.split_once('=')?;
             let role: Role = role.parse().ok()?;
-            if roles.iter().any(|(named, _)| *named == role) {
-                return None;
-            }
             let scopes: Result<Vec<_>, _> = scopes.split(' ').map(str::parse).collect();
+            // `of` finds them all.
             roles.push((role, scopes.ok()?));
         }
         Some(Self(roles))
@@ -127,6 +125,9 @@ mod tests {
         let all: Vec<_> = scopes.all().iter().map(Scope::to_string).collect();
         assert_eq!(all, ["notes:write", "users:read", "users:write"]);
         assert_eq!(RoleScopes::default().all(), []);
+        let twice = RoleScopes::parse("admin=b;editor=c;admin=a b").unwrap();
+        let of_admin = twice.of(&["admin".parse().unwrap()]);
+        assert_eq!(joined(&of_admin), "a b");
     }
 
     #[test]
@@ -138,7 +139,8 @@ mod tests {
             "Admin=a",
             "admin=a;",
             "admin=a  b",
-            "admin=a;admin=b",
+            "admin=a;editor",
+            "admin=a;Editor=b",
             "admin=a\"b",
             "admin=a\\b",
             "=a",

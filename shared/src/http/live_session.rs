@@ -1,4 +1,7 @@
 //! The session of a request, as it is now: a token tells what was so when it was issued.
+//!
+//! A token outlives its session by some minutes. What an account's owner must not let anybody do any
+//! more after ending a session or setting a new password asks here.
 
 use super::authenticate::{Identity, active};
 use super::problem::{Problem, TokenRejection};
@@ -31,8 +34,27 @@ impl LiveSession {
         policy: &SessionPolicy,
         now: u64,
     ) -> Result<Self, Problem> {
-        let read = store.session_and_account(caller.user_id, caller.session_id);
-        let (session, account) = read.await?;
+        let read = || store.session_and_account(caller.user_id, caller.session_id);
+        let mut items = read().await?;
+        if let (Some(session), Some(account)) = (&items.0, &items.1)
+            && session.password_epoch != account.password_epoch
+        {
+            // A change of the password, which the session outlives, may lie between the two.
+            items = read().await?;
+        }
+        Ok(Self::of(items, policy, now)?)
+    }
+
+    /// Returns the session of a token and its account, as they were read.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the account is not active or the session has ended.
+    pub fn of(
+        (session, account): (Option<Session>, Option<Account>),
+        policy: &SessionPolicy,
+        now: u64,
+    ) -> Result<Self, TokenRejection> {
         let account = active(account)?;
         let session = session.filter(|session| {
             session.is_live(policy, now) && session.password_epoch == account.password_epoch

@@ -5,10 +5,11 @@
 
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{
-    ConditionCheck, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    ConditionCheck, Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 
 use super::accounts::{ACTIVE, DELETING, read_account};
+use super::bond::Bond;
 use super::item::{self, Key};
 use super::unchanged::Unchanged;
 use super::write::{incomplete, reasons, refuses};
@@ -31,7 +32,7 @@ pub enum Administered {
 }
 
 /// What is done to an account: the account after it, and the actions, of which the first updates the
-/// account.
+/// account, and the second, if it has a condition, its credential.
 type Act = (Account, Vec<TransactWriteItem>);
 
 const CHANGE: &str = "change the account";
@@ -60,8 +61,11 @@ impl Store {
         unchanged: bool,
         events: &[Event],
     ) -> Result<Administered, StoreError> {
-        let act = |found: &Account| {
-            let next = change.applied_to(found);
+        let act = |found: &Account, bond: Bond| {
+            let mut next = change.applied_to(found);
+            if change.ends_sessions() {
+                next.password_epoch = bond.next_epoch(found);
+            }
             let mut sets = vec!["version = :version"];
             let mut update = unchanged_since(found)
                 .expression_attribute_values(":version", item::number(next.version));
@@ -115,7 +119,7 @@ impl Store {
             let expression = format!("SET {}{removes}", sets.join(", "));
             let update = update.update_expression(expression);
             let mut actions = vec![self.update(update, CHANGE)?];
-            if change.ends_sessions() {
+            if change.ends_sessions() && bond == Bond::Whole {
                 actions.push(self.next_epoch(found, &next, CHANGE)?);
             }
             Ok((next, actions))
@@ -126,7 +130,8 @@ impl Store {
     }
 
     /// Ends all sessions of an account and voids its links, because its epoch changes; the items of
-    /// the sessions may be removed later. `events` tell of it.
+    /// the sessions may be removed later. With `unchanged`, this is done only if operators would see
+    /// the account as in `read`. `events` tell of it.
     ///
     /// # Errors
     ///
@@ -136,24 +141,26 @@ impl Store {
         &self,
         actor: Option<&Account>,
         read: &Account,
+        unchanged: bool,
         events: &[Event],
     ) -> Result<Administered, StoreError> {
-        let act = |found: &Account| {
+        let act = |found: &Account, bond: Bond| {
             let next = Account {
-                password_epoch: found.password_epoch.saturating_add(1),
+                password_epoch: bond.next_epoch(found),
                 ..found.clone()
             };
             let update = unchanged_since(found)
                 .update_expression("SET password_epoch = :epoch")
                 .expression_attribute_values(":epoch", item::number(next.password_epoch));
-            let actions = vec![
-                self.update(update, SIGN_OUT)?,
-                self.next_epoch(found, &next, SIGN_OUT)?,
-            ];
+            let mut actions = vec![self.update(update, SIGN_OUT)?];
+            if bond == Bond::Whole {
+                actions.push(self.next_epoch(found, &next, SIGN_OUT)?);
+            }
             Ok((next, actions))
         };
         // Another epoch may be that of a new password, which spares a session: it is done again.
-        self.operate((actor, read), false, events, SIGN_OUT, act, |_, _| false)
+        let was_done = |_: &Account, _: &Account| false;
+        self.operate((actor, read), unchanged, events, SIGN_OUT, act, was_done)
             .await
     }
 
@@ -176,7 +183,7 @@ impl Store {
         now: u64,
         events: &[Event],
     ) -> Result<Administered, StoreError> {
-        let act = |found: &Account| {
+        let act = |found: &Account, bond: Bond| {
             let next = Account {
                 status: Status::Deleting,
                 ..found.clone()
@@ -186,9 +193,16 @@ impl Store {
                 .update_expression("SET #status = :deleting, expires_at = :end REMOVE directory")
                 .expression_attribute_values(":deleting", item::text(DELETING))
                 .expression_attribute_values(":end", item::number(now + Self::DELETION_SECONDS));
-            let credential = self.delete_credential(found, DELETE)?;
-            let attempts = self.forget_attempts(&address, DELETE)?;
-            let actions = vec![self.update(update, DELETE)?, credential, attempts];
+            let mut actions = vec![self.update(update, DELETE)?];
+            match bond {
+                Bond::Whole => actions.push(self.delete_credential(found, DELETE)?),
+                Bond::Torn(_) => actions.push(self.delete_own_credential(found)?),
+                Bond::Missing | Bond::Lost => {}
+            }
+            // They are another account's with the address.
+            if bond != Bond::Lost {
+                actions.push(self.forget_attempts(&address, DELETE)?);
+            }
             Ok((next, actions))
         };
         let was_done = |_: &Account, found: &Account| found.status == Status::Deleting;
@@ -200,13 +214,16 @@ impl Store {
     /// has changed since it was read, does it to the account as it is by then, or, with `unchanged`,
     /// not at all. `was_done` tells from the accounts before and after whether an earlier try
     /// succeeded whose answer was lost.
+    ///
+    /// The credential is expected to be the account's. If it is not, `act` is done without it: an
+    /// operator can stop an account in whatever state it is.
     async fn operate(
         &self,
         (actor, read): (Option<&Account>, &Account),
         unchanged: bool,
         events: &[Event],
         operation: &'static str,
-        act: impl Fn(&Account) -> Result<Act, StoreError>,
+        act: impl Fn(&Account, Bond) -> Result<Act, StoreError>,
         was_done: impl Fn(&Account, &Account) -> bool,
     ) -> Result<Administered, StoreError> {
         // A transaction has one action for each item.
@@ -214,7 +231,7 @@ impl Store {
             Some(actor) if actor.id == read.id => (Some(actor), None),
             actor => (None, actor),
         };
-        let mut current = read.clone();
+        let (mut current, mut bond) = (read.clone(), Bond::Whole);
         for _ in 0..Self::TRIES_TO_ADMINISTER {
             if current.status == Status::Deleting {
                 return Ok(match was_done(&current, &current) {
@@ -227,7 +244,7 @@ impl Store {
             {
                 return Ok(Administered::ActorGone);
             }
-            let (next, mut actions) = act(&current)?;
+            let (next, mut actions) = act(&current, bond)?;
             let acts = actions.len();
             actions.extend(self.still_administrator(actor, operation)?);
             actions.extend(self.event_actions(events)?);
@@ -244,15 +261,25 @@ impl Store {
                 };
                 let found = read_account(read.id, found)?;
                 if was_done(&current, &found) {
+                    // It may be the work of another operator who wanted the same at once. Rows that
+                    // are there already are written as they are.
+                    self.record(events).await?;
                     return Ok(Administered::Done(Box::new(found)));
                 }
-                current = found;
+                (current, bond) = (found, Bond::Whole);
             }
             if reasons.iter().skip(acts).any(refuses) {
                 return Ok(Administered::ActorGone);
             }
             if !refuses(account) {
-                return Err(unavailable(operation)(fault));
+                let credential = reasons.get(1).filter(|reason| refuses(reason));
+                match credential.filter(|_| bond == Bond::Whole) {
+                    Some(refused) => bond = Bond::of(&current, refused),
+                    // It has changed between two tries.
+                    None if credential.is_some() => bond = Bond::Whole,
+                    None => return Err(unavailable(operation)(fault)),
+                }
+                continue;
             }
             if unchanged && current.status != Status::Deleting {
                 return Ok(Administered::Stale);
@@ -302,8 +329,23 @@ impl Store {
             .condition_expression("password_epoch = :before AND user_id = :user")
             .expression_attribute_values(":before", item::number(found.password_epoch))
             .expression_attribute_values(":after", item::number(next.password_epoch))
-            .expression_attribute_values(":user", item::text(found.id.to_string()));
+            .expression_attribute_values(":user", item::text(found.id.to_string()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         self.update(update, operation)
+    }
+
+    /// Returns the action that deletes the credential of an account, whatever its epoch.
+    fn delete_own_credential(&self, found: &Account) -> Result<TransactWriteItem, StoreError> {
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .set_key(Some(
+                Key::credential(&found.email.fingerprint()).attributes(),
+            ))
+            .condition_expression("user_id = :user")
+            .expression_attribute_values(":user", item::text(found.id.to_string()))
+            .build()
+            .map_err(incomplete(DELETE))?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
     fn update(

@@ -81,6 +81,7 @@ impl Store {
             .condition_expression("password_epoch = :epoch AND user_id = :user")
             .expression_attribute_values(":epoch", item::number(account.password_epoch))
             .expression_attribute_values(":user", item::text(account.id.to_string()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .map_err(incomplete(operation))?;
         Ok(TransactWriteItem::builder().delete(delete).build())

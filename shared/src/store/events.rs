@@ -33,14 +33,15 @@ pub struct EventReader {
     pub(super) table: String,
 }
 
-/// Which events are stored. Those that ask for a mail always are.
+/// Which events are stored. Those that ask for a mail always are, and so are those that an operator
+/// caused: the command line writes no log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Recorded {
     All,
     /// All but logins.
     Security,
-    /// Those that ask for a mail.
-    MailOnly,
+    /// None but those.
+    Least,
 }
 
 /// A page of an account's events.
@@ -61,7 +62,7 @@ impl EventTable {
         let recorded = match env.optional("EVENTS").as_deref() {
             None | Some("all") => Recorded::All,
             Some("security") => Recorded::Security,
-            Some("none") => Recorded::MailOnly,
+            Some("none") => Recorded::Least,
             Some(other) => {
                 return Err(ConfigError::new(format!(
                     "EVENTS is \"{other}\"; set it to all, security or none"
@@ -80,9 +81,10 @@ impl EventTable {
         match self.recorded {
             _ if event.kind().kept() == Kept::InLogOnly => false,
             _ if self.has_mail && event.mail.is_some() => true,
+            _ if event.entry().operator().is_some() => true,
             Recorded::All => true,
             Recorded::Security => event.kind() != AuditEvent::LoggedIn,
-            Recorded::MailOnly => false,
+            Recorded::Least => false,
         }
     }
 

@@ -21,6 +21,9 @@ pub enum TooManyMails {
     ToAddress,
 }
 
+/// The number of letters of a source's name that the counter of an address holds.
+const SOURCE_LENGTH: usize = 16;
+
 const COUNT_MAIL: &str = "count the mail";
 const COUNT_NOTICE: &str = "count the notice";
 
@@ -29,8 +32,10 @@ impl Store {
     /// may be no more, returns what has too many as the inner error; the mail then counts nowhere.
     ///
     /// The source is counted first: one that may ask for no more reaches no address. An address has
-    /// a count for each mail: whoever uses up the links that set a password has sent them to the
-    /// owner, and whoever asks for other mails keeps none of these from the owner.
+    /// a count for each mail: whoever asks for mails of one kind keeps none of another from the
+    /// owner. Beyond the count of the address, up to as many mails again are there for sources that
+    /// have not asked for one in this window, one for each: a single source that uses the count up
+    /// does not keep the owner from registering.
     ///
     /// # Errors
     ///
@@ -51,7 +56,7 @@ impl Store {
         {
             return Ok(Err(TooManyMails::OfSource));
         }
-        if !self.one_more(to_address, policy.of_address, end).await? {
+        if !self.one_more_from(key, to_address, policy, end).await? {
             self.one_less(of_source).await?;
             return Ok(Err(TooManyMails::ToAddress));
         }
@@ -113,6 +118,36 @@ impl Store {
             .expression_attribute_values(":end", item::number(end))
             .expression_attribute_values(":one", item::number(1))
             .expression_attribute_values(":most", item::number(most));
+        Ok(carried_out(request.send().await, COUNT_MAIL)?.is_some())
+    }
+
+    /// Increments the counter of an address, and notes the source. Returns whether the counter was
+    /// less than the most, or less than twice that if the source has not been noted yet.
+    async fn one_more_from(
+        &self,
+        source: &AttemptKey,
+        address: Key,
+        policy: &MailPolicy,
+        end: u64,
+    ) -> Result<bool, StoreError> {
+        // A part of the name keeps the item small. If two are alike, one of them is refused earlier.
+        let source: String = source.source().chars().take(SOURCE_LENGTH).collect();
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(address.attributes()))
+            .update_expression("SET expires_at = :end ADD made :one, sources :set")
+            .condition_expression(
+                "attribute_not_exists(made) OR made < :most \
+                 OR (made < :twice AND NOT contains(sources, :source))",
+            )
+            .expression_attribute_values(":end", item::number(end))
+            .expression_attribute_values(":one", item::number(1))
+            .expression_attribute_values(":most", item::number(policy.of_address))
+            .expression_attribute_values(":twice", item::number(policy.of_address * 2))
+            .expression_attribute_values(":source", item::text(source.as_str()))
+            .expression_attribute_values(":set", AttributeValue::Ss(vec![source]));
         Ok(carried_out(request.send().await, COUNT_MAIL)?.is_some())
     }
 

@@ -7,6 +7,7 @@ pub mod account_scan;
 pub mod accounts;
 pub mod administration;
 pub mod attempts;
+mod bond;
 pub mod credentials;
 pub mod deletion;
 pub mod directory;
@@ -54,6 +55,7 @@ pub use credentials::{Credential, OwnerWrite};
 pub use directory::{Directory, Listed, Position};
 pub use events::{EventPage, EventReader};
 pub use invitations::Invited;
+pub use new_passwords::PasswordSet;
 
 /// The tables and the client that accesses them.
 #[derive(Clone)]

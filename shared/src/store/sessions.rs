@@ -35,7 +35,7 @@ enum Deletion {
 /// A page of an account's sessions.
 #[derive(Debug)]
 pub struct SessionPage {
-    /// The account itself, if it exists.
+    /// The account itself, if it is in this page: it follows the last session.
     pub account: Option<Account>,
     /// The sessions, latest first. Ended ones that are not removed yet are among them.
     pub sessions: Vec<Session>,
@@ -214,8 +214,7 @@ impl Store {
     }
 
     /// Returns a page of at most `most` of an account's sessions, those after `after`, and the
-    /// account. This takes one request for the last page, since the account follows its sessions,
-    /// and two for any other.
+    /// account if the page reaches it.
     ///
     /// # Errors
     ///
@@ -282,9 +281,6 @@ impl Store {
                 | ItemKind::Unknown => None,
             },
         };
-        if page.account.is_none() {
-            page.account = self.account(user).await?;
-        }
         Ok(page)
     }
 

@@ -11,7 +11,7 @@ use super::jwk::{MAX_KID_LENGTH, Named, name};
 use super::jwks::{KeySet, named, unusable};
 use super::signer::Signer;
 use super::verifier::Verifier;
-use crate::domain::account::Account;
+use crate::domain::account::{Account, AccountChange};
 use crate::domain::id::SessionId;
 use crate::domain::scope::RoleScopes;
 use crate::platform::config::{ConfigError, Env};
@@ -42,6 +42,8 @@ impl TokenSize {
     const LONGEST_DOMAIN: usize = 253;
     /// The length of the longest signature: that of an RSA key of 8192 bits, in octets.
     const LONGEST_SIGNATURE: usize = 1024;
+    /// The length of the longest signature of KMS: that of an RSA key of 4096 bits, in octets.
+    const LONGEST_OF_KMS: usize = 512;
 
     /// Reads the same settings as [`IssuerAndAudience::from_env`] and [`RoleScopes::from_env`], and
     /// the keys of `JWKS` as [`KeySet::from_env`] does. Without `JWKS`, the keys are supposed to be
@@ -51,12 +53,24 @@ impl TokenSize {
     ///
     /// Returns an error if one of them is unusable.
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
+        Self::supposing((Algorithm::EdDSA, Self::LONGEST_SIGNATURE), env)
+    }
+
+    /// Does the same for the keys that a stack has, of which none is of Ed25519.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a setting is unusable.
+    pub fn without_ed25519(env: &Env<'_>) -> Result<Self, ConfigError> {
+        Self::supposing((Algorithm::RS256, Self::LONGEST_OF_KMS), env)
+    }
+
+    fn supposing(
+        (algorithm, signature): (Algorithm, usize),
+        env: &Env<'_>,
+    ) -> Result<Self, ConfigError> {
         let frames = match env.optional("JWKS") {
-            None => vec![Frame::of(
-                Algorithm::EdDSA,
-                &"k".repeat(MAX_KID_LENGTH),
-                Self::LONGEST_SIGNATURE,
-            )],
+            None => vec![Frame::of(algorithm, &"k".repeat(MAX_KID_LENGTH), signature)],
             Some(_) => {
                 let keys = named(&KeySet::document(env)?).map_err(unusable)?;
                 keys.iter().map(Frame::of_key).collect()
@@ -69,10 +83,30 @@ impl TokenSize {
         })
     }
 
+    /// Returns whether a change of the account that was `read` may be made: whether its tokens fit
+    /// afterwards or are at least shorter than before, or the change is not about what they say.
+    pub fn takes(&self, change: &AccountChange, read: &Account, domain_name: Option<&str>) -> bool {
+        if change.roles.is_none() && change.claims.is_none() {
+            return true;
+        }
+        let next = change.applied_to(read);
+        let claims = self.claims(&next, domain_name);
+        self.hold(claims) || claims < self.claims(read, domain_name)
+    }
+
     /// Returns whether each access token of `account` would be issued and accepted, whichever of the
     /// keys signs it. `domain_name` is that which logins reach; without it and without a configured
     /// issuer, it is supposed to be as long as can be.
     pub fn fits(&self, account: &Account, domain_name: Option<&str>) -> bool {
+        self.hold(self.claims(account, domain_name))
+    }
+
+    fn hold(&self, claims: usize) -> bool {
+        self.frames.iter().all(|frame| frame.holds(claims))
+    }
+
+    /// Returns the length of the claims of an account's tokens, in base64url.
+    fn claims(&self, account: &Account, domain_name: Option<&str>) -> usize {
         let issuer = self.expected.issuer.at(domain_name);
         let longest = || Cow::from(format!("https://{}", "d".repeat(Self::LONGEST_DOMAIN)));
         let issue = Issue {
@@ -90,8 +124,7 @@ impl TokenSize {
         };
         let claims = issue.claims(&account, self.role_scopes.of(&account.roles));
         // Claims always serialize.
-        let claims = serde_json::to_vec(&claims).map_or(usize::MAX, |json| base64url(json.len()));
-        self.frames.iter().all(|frame| frame.holds(claims))
+        serde_json::to_vec(&claims).map_or(usize::MAX, |json| base64url(json.len()))
     }
 }
 

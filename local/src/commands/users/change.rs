@@ -8,9 +8,12 @@ use shared::observe::audit::EndedBy;
 use shared::store::Administered;
 
 use super::super::Failure;
+use super::super::listing::json_shown;
 use super::super::target::Target;
 use super::create::role;
-use super::{Format, Named, One, Sure, confirm_last_administrator, named, report, token_size};
+use super::{
+    Disable, Format, Named, One, Sure, confirm_last_administrator, named, report, token_size,
+};
 
 /// Shows or changes the roles of an account. Its access tokens have them from the next login or
 /// refresh on.
@@ -50,12 +53,18 @@ pub(super) struct Claims {
 }
 
 /// Disables an account.
-pub(super) async fn disable(target: &Target, asked: One) -> Result<(), Failure> {
+pub(super) async fn disable(target: &Target, asked: Disable) -> Result<(), Failure> {
     let sentences = Sentences {
         done: "Disabled, and ended all sessions of,",
         already: "is disabled already",
     };
-    set_status(target, asked, Status::Disabled, &sentences).await
+    let Disable {
+        account,
+        sure,
+        format,
+    } = asked;
+    let one = One { account, format };
+    set_status(target, one, Status::Disabled, &sure, &sentences).await
 }
 
 /// Enables an account.
@@ -64,13 +73,16 @@ pub(super) async fn enable(target: &Target, asked: One) -> Result<(), Failure> {
         done: "Enabled",
         already: "is active already",
     };
-    set_status(target, asked, Status::Active, &sentences).await
+    // It asks nothing.
+    let sure = Sure { yes: true };
+    set_status(target, asked, Status::Active, &sure, &sentences).await
 }
 
 async fn set_status(
     target: &Target,
     asked: One,
     status: Status,
+    sure: &Sure,
     sentences: &Sentences,
 ) -> Result<(), Failure> {
     let account = target.account(&asked.account.account).await?;
@@ -78,15 +90,7 @@ async fn set_status(
         status: Some(status),
         ..AccountChange::default()
     };
-    apply(
-        target,
-        &account,
-        change,
-        &asked.sure,
-        asked.format,
-        sentences,
-    )
-    .await
+    apply(target, &account, change, sure, asked.format, sentences).await
 }
 
 /// Shows or changes roles.
@@ -144,8 +148,11 @@ pub(super) async fn claims(target: &Target, asked: Claims) -> Result<(), Failure
     let account = target.account(&asked.account.account).await?;
     let Some(claims) = asked.set else {
         let mut out = std::io::stdout().lock();
-        serde_json::to_writer_pretty(&mut out, &account.claims)?;
-        writeln!(out)?;
+        let json = serde_json::to_string_pretty(&account.claims)?;
+        match asked.format.json {
+            true => writeln!(out, "{json}")?,
+            false => writeln!(out, "{}", json_shown(&json))?,
+        }
         return Ok(());
     };
     let change = AccountChange {
@@ -163,16 +170,19 @@ pub(super) async fn claims(target: &Target, asked: Claims) -> Result<(), Failure
 /// Ends all sessions of an account.
 pub(super) async fn sign_out(target: &Target, asked: One) -> Result<(), Failure> {
     let account = target.account(&asked.account.account).await?;
-    let actor = target.actor().await?;
+    let actor = target.actor();
     let ended = AuditEvent::SessionsEnded
         .of(account.id)
         .by(EndedBy::Operator);
     let events = [target.event(ended, account.id, &actor)];
-    let done = target.store.sign_out(None, &account, &events).await?;
+    let done = target
+        .store
+        .sign_out(None, &account, false, &events)
+        .await?;
     let account = outcome(&account, done)?;
     target.store.remove_ended_sessions(account.id, None).await;
-    let sentence = format!("Ended all sessions of {}.", named(&account));
-    report(asked.format, &account, &sentence)
+    let sentence = format!("Ended all sessions of {}", named(&account));
+    report(target, asked.format, &account, &sentence)
 }
 
 /// What is said of a change.
@@ -194,14 +204,14 @@ async fn apply(
 ) -> Result<(), Failure> {
     let change = change.differing_from(read);
     if change.is_empty() {
-        let sentence = format!("{} {}.", named(read), sentences.already);
-        return report(format, read, &sentence);
+        let sentence = format!("{} {}", named(read), sentences.already);
+        return report(target, format, read, &sentence);
     }
-    token_size::check(target, &change.applied_to(read))?;
+    token_size::check_change(target, &change, read)?;
     if change.removes_administrator() {
         confirm_last_administrator(target, read, sure).await?;
     }
-    let actor = target.actor().await?;
+    let actor = target.actor();
     let events = change.events(read.id, &actor, &target.origin());
     // The question was about the account as it was read.
     let done = target.store.administer(None, read, &change, true, &events);
@@ -209,8 +219,8 @@ async fn apply(
     if change.ends_sessions() {
         target.store.remove_ended_sessions(account.id, None).await;
     }
-    let sentence = format!("{} {}.", sentences.done, named(&account));
-    report(format, &account, &sentence)
+    let sentence = format!("{} {}", sentences.done, named(&account));
+    report(target, format, &account, &sentence)
 }
 
 /// Returns the account after what was done to it.

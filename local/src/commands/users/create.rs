@@ -8,7 +8,7 @@ use shared::store::Invited;
 
 use super::super::Failure;
 use super::super::target::Target;
-use super::{Format, named, report, secrets, token_size};
+use super::{Format, named, say, secrets, token_size};
 
 /// Makes an account, such as the first administrator's, and asks for its password. The address
 /// counts as proven.
@@ -58,7 +58,7 @@ pub(super) async fn run(target: &Target, asked: Create) -> Result<(), Failure> {
         return Err(taken());
     }
     let hash = asked.password.hash(target, &account).await?;
-    let actor = target.actor().await?;
+    let actor = target.actor();
     let origin = target.origin();
     let key = AttemptKey::new(&account.email, Place::Address, &origin.source());
     let invited = AuditEvent::AccountInvited.of(account.id);
@@ -70,14 +70,12 @@ pub(super) async fn run(target: &Target, asked: Create) -> Result<(), Failure> {
     match made.await? {
         Invited::Done => {
             let named = named(&account);
-            let sentence = match account.is_administrator() {
-                true => format!(
-                    "Made the account {named}, an administrator, in {}.",
-                    target.place()
-                ),
-                false => format!("Made the account {named} in {}.", target.place()),
+            let what = match account.is_administrator() {
+                true => ", an administrator,",
+                false => "",
             };
-            report(asked.format, &account, &sentence)
+            let sentence = format!("Made the account {named}{what} in {}.", target.place());
+            say(asked.format, &account, &sentence)
         }
         Invited::EmailTaken => Err(taken()),
         // Nobody's rights are checked here.

@@ -46,7 +46,7 @@ pub(super) async fn run(target: &Target, asked: Delete) -> Result<(), Failure> {
     confirm(&asked.sure, &question).await?;
     // A deletion that was interrupted goes on.
     if account.status != Status::Deleting {
-        let actor = target.actor().await?;
+        let actor = target.actor();
         let deleted = AuditEvent::AccountDeleted.of(account.id);
         let ended = AuditEvent::SessionsEnded
             .of(account.id)
@@ -66,5 +66,6 @@ pub(super) async fn run(target: &Target, asked: Delete) -> Result<(), Failure> {
         let id = account.id;
         format!("{named} is no more, but not all of it is removed: `users delete {id}` goes on")
     })?;
-    Ok(writeln!(std::io::stdout(), "Deleted {named}.")?)
+    let suffix = target.suffix();
+    Ok(writeln!(std::io::stdout(), "Deleted {named}{suffix}.")?)
 }

@@ -12,6 +12,7 @@ use shared::domain::{Status, StoredPassword};
 
 use super::super::target::Target;
 use super::super::{Failure, terminal};
+use super::progress::Progress;
 
 /// Writes all accounts, one JSON object a line (NDJSON), in no order. `latchkey users import --from
 /// latchkey` takes them back.
@@ -66,6 +67,7 @@ pub(super) async fn run(target: &Target, asked: Export) -> Result<(), Failure> {
 async fn write(target: &Target, with_hashes: bool, mut out: impl Write) -> Result<usize, Failure> {
     let (mut count, mut unreadable) = (0, 0);
     let mut scan = target.store.scan_accounts(0, 1);
+    let mut progress = Progress::new("Writing", None);
     loop {
         let mut accounts = Vec::with_capacity(BATCH);
         while accounts.len() < BATCH
@@ -98,11 +100,13 @@ async fn write(target: &Target, with_hashes: bool, mut out: impl Write) -> Resul
             writeln!(out)?;
         }
         count += accounts.len();
+        progress.add(accounts.len() as u64);
         if accounts.len() < BATCH {
             break;
         }
     }
     out.flush()?;
+    progress.finish();
     match unreadable {
         0 => Ok(count),
         _ => Err(Failure::Fault(anyhow!(

@@ -8,6 +8,7 @@ mod import;
 mod imported;
 mod list;
 mod password;
+mod progress;
 mod reindex;
 mod secrets;
 mod show;
@@ -43,7 +44,7 @@ enum Command {
     /// Lists all accounts.
     List(list::List),
     /// Disables an account and ends its sessions.
-    Disable(One),
+    Disable(Disable),
     /// Enables a disabled account.
     Enable(One),
     /// Shows or changes the roles of an account.
@@ -69,6 +70,15 @@ enum Command {
 /// One account.
 #[derive(clap::Args)]
 struct One {
+    #[command(flatten)]
+    account: Named,
+    #[command(flatten)]
+    format: Format,
+}
+
+/// One account, and whether to ask.
+#[derive(clap::Args)]
+struct Disable {
     #[command(flatten)]
     account: Named,
     #[command(flatten)]
@@ -140,8 +150,19 @@ async fn work(target: &Target, command: Command) -> Result<(), Failure> {
     }
 }
 
-/// Writes what was done to `account`: a sentence, or the account in JSON.
-fn report(format: Format, account: &Account, sentence: &str) -> Result<(), Failure> {
+/// Writes what was done to `account`: a sentence, which is given without its end, or the account in
+/// JSON.
+fn report(
+    target: &Target,
+    format: Format,
+    account: &Account,
+    sentence: &str,
+) -> Result<(), Failure> {
+    say(format, account, &format!("{sentence}{}.", target.suffix()))
+}
+
+/// Writes a whole sentence, or the account in JSON.
+fn say(format: Format, account: &Account, sentence: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     match format.json {
         true => {
@@ -190,11 +211,16 @@ async fn confirm_last_administrator(
     }
     let question = match another_administrator(target, account.id).await? {
         Some(true) => return Ok(()),
-        Some(false) => format!("{} is the last administrator. Go on?", named(account)),
+        Some(false) => format!(
+            "{} is the last administrator of {}. Go on?",
+            named(account),
+            target.place()
+        ),
         None => format!(
-            "{} is an administrator, and without a directory nobody can tell whether there is \
+            "{} is an administrator of {}, and without a directory nobody can tell whether there is \
              another. Go on?",
-            named(account)
+            named(account),
+            target.place()
         ),
     };
     confirm(sure, &question).await

@@ -6,6 +6,7 @@ use anyhow::anyhow;
 
 use super::super::target::Target;
 use super::super::{Failure, terminal};
+use super::progress::Progress;
 
 /// Brings accounts of earlier versions into the directory, which `list` and `find` read. It can be
 /// ended and run again at any time.
@@ -16,8 +17,10 @@ pub(super) struct Reindex {}
 pub(super) async fn run(target: &Target, _asked: Reindex) -> Result<(), Failure> {
     let (mut seen, mut mended, mut unreadable) = (0, 0, 0);
     let mut scan = target.store.scan_accounts(0, 1);
+    let mut progress = Progress::new("Reading", None);
     while let Some(scanned) = scan.next().await? {
         seen += 1;
+        progress.add(1);
         match scanned.account {
             Ok(account) if scanned.is_misplaced => {
                 mended += usize::from(target.store.reindex_account(&account).await?);
@@ -29,6 +32,7 @@ pub(super) async fn run(target: &Target, _asked: Reindex) -> Result<(), Failure>
             }
         }
     }
+    progress.finish();
     let mut out = std::io::stdout();
     writeln!(
         out,

@@ -2,7 +2,7 @@
 //! which other users of the machine can see.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, IsTerminal, Read};
 
 use shared::domain::{Account, Hasher, PasswordHash, PasswordPolicy, personal_words};
 
@@ -39,7 +39,7 @@ impl Source {
         let hasher = target.setting(Hasher::from_env)?;
         let names = [Some(&account.first_name), Some(&account.last_name)];
         let words = personal_words(Some(&account.email), names);
-        let given = self.given()?;
+        let given = self.given().await?;
         for _ in 0..TRIES {
             let text = match &given {
                 Some(text) => text.clone(),
@@ -68,15 +68,15 @@ impl Source {
     }
 
     /// Returns the password that is not to be asked for.
-    fn given(&self) -> Result<Option<String>, Failure> {
+    async fn given(&self) -> Result<Option<String>, Failure> {
         match self.password_fd {
             Some(number) => {
                 let file = File::open(format!("/dev/fd/{number}")).map_err(|error| {
                     Failure::Refused(format!("cannot read file descriptor {number}: {error}"))
                 })?;
-                Ok(Some(first_line(file)?))
+                Ok(Some(first_line(file).await?))
             }
-            None if self.password_stdin => Ok(Some(first_line(io::stdin().lock())?)),
+            None if self.password_stdin => Ok(Some(first_line(io::stdin()).await?)),
             None if terminal::is_there() => Ok(None),
             None => Err(Failure::Refused(
                 "there is no terminal to ask for the password in: give --password-stdin or \
@@ -94,13 +94,19 @@ async fn asked() -> io::Result<Option<String>> {
 }
 
 /// Returns the first line, without its end.
-fn first_line(input: impl Read) -> Result<String, Failure> {
+///
+/// # Errors
+///
+/// Returns one sentence if somebody would have to type it where it is shown.
+async fn first_line(input: impl Read + IsTerminal + Send + 'static) -> Result<String, Failure> {
     /// More than the longest password.
     const MOST: u64 = 4096;
-    let mut octets = Vec::new();
-    input.take(MOST).read_to_end(&mut octets)?;
-    let text = String::from_utf8(octets)
-        .map_err(|_| Failure::Refused("the password is not in UTF-8".to_owned()))?;
-    let line = text.split('\n').next().unwrap_or_default();
-    Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
+    if input.is_terminal() {
+        return Err(Failure::Refused(
+            "a terminal would show the password: give no flag, and it is asked for".to_owned(),
+        ));
+    }
+    let octets = terminal::first_line(input, MOST).await?;
+    String::from_utf8(octets)
+        .map_err(|_| Failure::Refused("the password is not in UTF-8".to_owned()))
 }

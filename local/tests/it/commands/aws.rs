@@ -11,9 +11,11 @@ use tokio::net::TcpListener;
 use tokio::task::block_in_place;
 
 use super::import::{DJANGO, line};
-use super::{latchkey, run};
+use super::{Ran, latchkey, run};
 use crate::support::app::{EVENT_TABLE, PASSWORD, folder, options, text};
 
+/// What commands say of the place of the tables.
+const PLACE: &str = "in eu-west-1 of the AWS account 000000000000";
 const ARN: &str = "arn:aws:sts::000000000000:assumed-role/Operators/grace";
 
 /// A stand-in for CloudFormation, with the stack `latchkey`, and for STS.
@@ -59,6 +61,14 @@ impl Aws {
             .env("AWS_SECRET_ACCESS_KEY", "secret");
         command
     }
+}
+
+/// Runs a command of `users` on the tables of `local`, as an operator does in AWS.
+pub async fn on_tables(local: &Local, arguments: &[&str], input: &str) -> Ran {
+    let aws = Aws::start().await;
+    let tables = ["--table", "latchkey", "--event-table", EVENT_TABLE];
+    let users = [&["users"], arguments, &tables].concat();
+    block_in_place(|| run(aws.with_credentials(local, &users), input))
 }
 
 async fn answer(
@@ -138,8 +148,8 @@ async fn a_stack_that_does_not_level_costly_passwords_gets_none() {
     assert!(dry.stdout.contains("ImportedHashMillis"), "{}", dry.stdout);
     let level = ["--parameter", "ImportedHashMillis=2500"];
     let unsure = ran(&level).expect(2);
-    let question = "Import 1 records into the stack latchkey in eu-west-1?";
-    assert!(unsure.stderr.contains(question), "{}", unsure.stderr);
+    let question = format!("Import 1 records into the stack latchkey {PLACE}?");
+    assert!(unsure.stderr.contains(&question), "{}", unsure.stderr);
     ran(&[&level[..], &["--yes"]].concat()).expect(0);
     local.stop().await;
 }
@@ -168,13 +178,25 @@ async fn a_stack_tells_its_tables_and_its_policy_and_events_name_who_did_it() {
     let made = block_in_place(|| run(aws.with_credentials(&local, &create), &longer)).expect(0);
     assert!(
         made.stdout
-            .ends_with("in the stack latchkey in eu-west-1.\n"),
+            .ends_with(&format!("in the stack latchkey {PLACE}.\n")),
         "{}",
         made.stdout
     );
     let events = ["events", "--stack", "latchkey", "--json"];
     let events = block_in_place(|| run(aws.with_credentials(&local, &events), "")).expect(0);
     assert_eq!(text(&events.lines()[0], "actor"), ARN);
+    // What is done without a question says where, too.
+    let disable = ["users", "disable", "ada@example.com", "--stack", "latchkey"];
+    let done = block_in_place(|| run(aws.with_credentials(&local, &disable), "")).expect(0);
+    assert!(
+        done.stdout
+            .ends_with(&format!(", in the stack latchkey {PLACE}.\n")),
+        "{}",
+        done.stdout
+    );
+    let delete = ["users", "delete", "ada@example.com", "--stack", "latchkey"];
+    let unsure = block_in_place(|| run(aws.with_credentials(&local, &delete), "")).expect(2);
+    assert!(unsure.stderr.contains(PLACE), "{}", unsure.stderr);
     let follow = ["events", "--stack", "latchkey", "--follow"];
     let refused = block_in_place(|| run(aws.with_credentials(&local, &follow), "")).expect(2);
     assert!(refused.stderr.contains("give --user"), "{}", refused.stderr);
@@ -200,6 +222,11 @@ async fn tables_are_named_too_and_credentials_come_from_a_profile() {
             "ops",
         ];
         let mut command = aws.command(&local, &[arguments, &tables].concat());
+        // A profile that is named is meant, whatever the variables say.
+        command
+            .env("AWS_ACCESS_KEY_ID", "AKIAOFVARIABLES")
+            .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .env("AWS_PROFILE", "other");
         // The shell of the process.
         command
             .env("AWS_CONFIG_FILE", &config)
@@ -216,7 +243,7 @@ async fn tables_are_named_too_and_credentials_come_from_a_profile() {
     let made = block_in_place(|| run(on_tables(&create), PASSWORD)).expect(0);
     assert!(
         made.stdout
-            .ends_with("in the table latchkey in eu-west-2.\n"),
+            .ends_with("in the table latchkey in eu-west-2 of the AWS account 000000000000.\n"),
         "{}",
         made.stdout
     );
@@ -224,6 +251,10 @@ async fn tables_are_named_too_and_credentials_come_from_a_profile() {
     assert_eq!(list.lines().len(), 1);
     let authorizations = aws.authorizations.lock().unwrap().concat();
     assert!(authorizations.contains("AKIAOFPROCESS"), "{authorizations}");
+    assert!(
+        !authorizations.contains("AKIAOFVARIABLES"),
+        "{authorizations}"
+    );
     local.stop().await;
 }
 
@@ -235,7 +266,7 @@ async fn what_aws_does_not_have_is_one_sentence() {
     let missing = block_in_place(|| run(aws.with_credentials(&local, &list), "")).expect(2);
     assert_eq!(
         missing.stderr,
-        "latchkey: there is no stack other in eu-west-1\n"
+        format!("latchkey: there is no stack other {PLACE}\n")
     );
     let list = ["users", "list", "--stack", "latchkey"];
     let nowhere = block_in_place(|| run(aws.command(&local, &list), "")).expect(2);

@@ -3,6 +3,9 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
+use aws_sdk_dynamodb::types::AttributeValue;
+use local::dynamodb;
+
 use super::Accounts;
 use crate::support::app::{PASSWORD, text};
 
@@ -67,4 +70,47 @@ fn events_are_followed_until_a_signal() {
     let pid = child.id().to_string();
     assert!(kill.args(["-s", "INT", &pid]).status().unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_followed_to_its_next_address() {
+    let accounts = Accounts::new("moved");
+    let server = accounts.serve(&[]);
+    let ada = accounts.create("ada@example.com", &[]);
+    let follow = ["events", "--user", "ada@example.com", "--follow", "--json"];
+    let mut child = accounts
+        .command(&follow)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // What has happened by the time of the first look may be shown or not.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let mut next = |email: &str| {
+        server.login(email, "not the password");
+        let line: serde_json::Value =
+            serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        assert_eq!(line["event"], "login_refused", "{line}");
+        text(&line, "address")
+    };
+    let first = next("ada@example.com");
+    let serving = std::fs::read(accounts.data_dir.join("serving.json")).unwrap();
+    let serving: serde_json::Value = serde_json::from_slice(&serving).unwrap();
+    let client = dynamodb::client(&text(&serving, "dynamodb_url")).unwrap();
+    let of = |value: String| AttributeValue::S(value);
+    client
+        .update_item()
+        .table_name(dynamodb::TABLE)
+        .key("pk", of(format!("USER#{}", text(&ada, "id"))))
+        .key("sk", of("ACCOUNT".to_owned()))
+        .update_expression("SET email = :email")
+        .expression_attribute_values(":email", of("ada.king@example.com".to_owned()))
+        .send()
+        .await
+        .unwrap();
+    assert_ne!(next("ada.king@example.com"), first);
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

@@ -1,10 +1,12 @@
 //! The commands of operators, as processes.
 
-mod aws;
+pub mod aws;
 mod events;
 mod import;
 mod lists;
 mod old_passwords;
+#[cfg(unix)]
+mod passwords;
 mod reference;
 mod serving;
 #[cfg(unix)]
@@ -186,6 +188,15 @@ impl Server {
     pub fn login(&self, email: &str, password: &str) -> (u16, Value) {
         let credentials = json!({"email": email, "password": password});
         self.ask("POST", "/login", None, &credentials)
+    }
+
+    /// Sends it a signal.
+    #[cfg(unix)]
+    pub fn signal(&self, name: &str) {
+        let mut kill = Command::new("kill");
+        let pid = self.child.id().to_string();
+        let sent = kill.args(["-s", name, &pid]).status().unwrap();
+        assert!(sent.success());
     }
 
     /// Ends it as a signal does, and returns its exit code.

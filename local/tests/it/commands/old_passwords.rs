@@ -81,10 +81,11 @@ fn otherwise(name: &str, lines: &[Line]) -> Vec<String> {
     let file = accounts.data_dir.with_extension("ndjson");
     std::fs::write(&file, records).unwrap();
     let file = file.display().to_string();
+    let secrets = serde_json::to_string(&secrets).unwrap();
+    std::fs::create_dir_all(&accounts.data_dir).unwrap();
+    std::fs::write(accounts.data_dir.join("import-secrets.json"), secrets).unwrap();
     let ran = accounts.run(&["users", "import", "--json", "--from", "latchkey", &file]);
     assert!(matches!(ran.code, Some(0 | 5)), "{ran:?}");
-    let secrets = serde_json::to_string(&secrets).unwrap();
-    std::fs::write(accounts.data_dir.join("import-secrets.json"), secrets).unwrap();
     let server = accounts.serve(&["--parameter", "LoginAttemptsPerSource=1000000"]);
     let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let cores = thread::available_parallelism().map_or(1, usize::from);

@@ -77,3 +77,39 @@ fn the_policy_is_that_of_the_process_that_serves() {
         refused.stderr
     );
 }
+
+#[test]
+fn a_process_that_is_slow_to_answer_is_not_taken_for_a_dead_one() {
+    let accounts = Accounts::new("slow");
+    let server = accounts.serve(&[]);
+    accounts.create("ada@example.com", &[]);
+    server.signal("STOP");
+    let show = ["users", "show", "ada@example.com"];
+    let refused = accounts.run(&show);
+    server.signal("CONT");
+    let refused = refused.expect(1);
+    assert!(
+        refused.stderr.contains("does not answer"),
+        "{}",
+        refused.stderr
+    );
+    assert!(accounts.data_dir.join("serving.json").exists());
+    accounts.run(&show).expect(0);
+}
+
+#[test]
+fn a_number_that_another_process_has_by_now_is_no_latchkey() {
+    let accounts = Accounts::new("number");
+    let server = accounts.serve(&[]);
+    accounts.create("ada@example.com", &[]);
+    server.crash();
+    let file = accounts.data_dir.join("serving.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mut serving: serde_json::Value = serde_json::from_str(&text).unwrap();
+    serving["pid"] = std::process::id().into();
+    std::fs::write(&file, serving.to_string()).unwrap();
+    accounts
+        .run(&["users", "show", "ada@example.com"])
+        .expect(0);
+    assert!(!file.exists());
+}

@@ -152,6 +152,18 @@ fn a_deletion_is_done_only_if_the_answer_is_yes() {
 }
 
 #[test]
+fn a_password_is_not_read_where_the_terminal_would_show_it() {
+    let accounts = Accounts::new("shown");
+    let create = ["users", "create", "--email", "ada@example.com"];
+    for flag in [&["--password-stdin"][..], &["--password-fd", "0"]] {
+        let session = Session::start(accounts.command(&[&create, flag].concat()));
+        let (code, shown, _) = session.end();
+        assert_eq!(code, Some(2), "{shown}");
+        assert!(shown.contains("would show the password"), "{shown}");
+    }
+}
+
+#[test]
 fn a_signal_at_a_question_gives_the_terminal_back() {
     let accounts = Accounts::new("interrupted");
     let create = ["users", "create", "--email", "ada@example.com"];

@@ -176,6 +176,80 @@ fn disabling_ends_sessions_at_once_and_enabling_does_not_bring_them_back() {
 }
 
 #[test]
+fn a_superuser_of_the_command_line_finds_disables_and_enables_somebody_over_http() {
+    let accounts = Accounts::new("first-administrator");
+    let server = accounts.serve(&[]);
+    accounts.create("grace@example.com", &["--superuser"]);
+    accounts.create("ada@example.com", &[]);
+    let (status, tokens) = server.login("grace@example.com", PASSWORD);
+    assert_eq!(status, 200, "{tokens}");
+    let token = text(&tokens, "access_token");
+    let ask = |method: &str, path: &str, body: Value| {
+        let (status, answer) = server.ask(method, path, Some(&token), &body);
+        assert_eq!(status, 200, "{method} {path}: {answer}");
+        answer
+    };
+    let found = ask("GET", "/admin/users?prefix=ada", Value::Null);
+    assert_eq!(found["users"].as_array().unwrap().len(), 1, "{found}");
+    let path = format!("/admin/users/{}", text(&found["users"][0], "id"));
+    for (status, login) in [("disabled", 401), ("active", 200)] {
+        let changed = ask("PATCH", &path, json!({ "status": status }));
+        assert_eq!(changed["status"], status);
+        assert_eq!(server.login("ada@example.com", PASSWORD).0, login);
+    }
+}
+
+#[test]
+fn what_operators_do_has_rows_even_if_nothing_else_has() {
+    let accounts = Accounts::new("few-events");
+    let none = ["--parameter", "Events=none"];
+    accounts.create("ada@example.com", &none);
+    let disable = ["users", "disable", "ada@example.com"];
+    accounts.run(&[&disable[..], &none].concat()).expect(0);
+    let events = accounts.run(&["events", "--json"]).expect(0).lines();
+    assert_eq!(events.len(), 3, "{events:?}");
+    for event in events {
+        assert_eq!(event["actor"], "local:grace", "{event}");
+    }
+}
+
+#[test]
+fn an_account_whose_tokens_became_too_long_can_be_disabled_and_made_smaller() {
+    let accounts = Accounts::new("too-long");
+    accounts.create("ada@example.com", &["--role", "big", "--role", "editor"]);
+    // The deployment has given the role more scopes since.
+    let scopes: Vec<_> = (0..150).map(|n| format!("{n:0>60}")).collect();
+    let scopes = format!("RoleScopes=big={}", scopes.join(" "));
+    let run = |arguments: &[&str]| {
+        let users = ["users", arguments[0], "ada@example.com"];
+        let parameter = ["--parameter", &scopes];
+        accounts.run(&[&users, &arguments[1..], &parameter].concat())
+    };
+    for arguments in [
+        &["disable"][..],
+        &["enable"],
+        &["sign-out"],
+        &["roles", "--remove", "editor"],
+    ] {
+        run(arguments).expect(0);
+    }
+    let refused = run(&["roles", "--add", "another"]).expect(2);
+    assert!(refused.stderr.contains("too long"), "{}", refused.stderr);
+    run(&["roles", "--set", "another"]).expect(0);
+}
+
+#[test]
+fn what_asks_nothing_has_no_flag_that_answers() {
+    let accounts = Accounts::new("no-questions");
+    accounts.create("ada@example.com", &[]);
+    for command in ["enable", "sign-out", "password", "claims"] {
+        let ran = accounts.run(&["users", command, "ada@example.com", "--yes"]);
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+        assert!(ran.stderr.contains("--yes"), "{ran:?}");
+    }
+}
+
+#[test]
 fn roles_are_shown_added_removed_and_replaced() {
     let accounts = Accounts::new("roles");
     accounts.create("ada@example.com", &["--role", "editor"]);
@@ -213,6 +287,16 @@ fn claims_are_shown_and_replaced() {
     let set = claims(&["--set", gold, "--json"]).expect(0).json();
     assert_eq!(set["claims"], json!({"https://example.com/plan": "gold"}));
     assert_eq!(claims(&[]).expect(0).json(), set["claims"]);
+    // A terminal obeys nothing of them.
+    let hostile = "{\"https://example.com/plan\":\"a\u{9b}2J\u{202e}b\"}";
+    claims(&["--set", hostile]).expect(0);
+    let shown = claims(&[]).expect(0);
+    assert!(
+        shown.stdout.contains("a\\u009b2J\\u202eb"),
+        "{}",
+        shown.stdout
+    );
+    assert_eq!(shown.json(), claims(&["--json"]).expect(0).json());
     for wrong in [r#"{"plan":"gold"}"#, "[]", "{", r#"{"sub":"ada"}"#] {
         let refused = claims(&["--set", wrong]);
         assert_eq!(refused.code, Some(2), "{refused:?}");

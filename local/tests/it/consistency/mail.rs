@@ -1,7 +1,10 @@
 //! What feeds the function `mailer`, as template.yaml says: what ends there, and how.
 
+use std::time::Duration;
+
 use mailer::Mailer;
 use serde_json::{Value, json};
+use shared::aws::OPERATION_TIMEOUT;
 use shared::domain::Purpose;
 
 use crate::support::app::{template, template_document};
@@ -50,8 +53,12 @@ fn records_of_the_stream_end_in_the_queue_if_no_mail_can_be_sent_for_an_hour() {
 
 #[test]
 fn a_record_that_begins_late_has_the_time_that_it_may_take() {
-    let timeout = mailer("")["Timeout"].as_u64().unwrap();
-    assert!(timeout >= 2 * Mailer::RESERVE.as_secs(), "{timeout}");
+    let timeout = Duration::from_secs(mailer("")["Timeout"].as_u64().unwrap());
+    assert!(timeout >= 2 * Mailer::RESERVE, "{timeout:?}");
+    // Eight seconds for all tries of a letter.
+    let work = OPERATION_TIMEOUT * Mailer::STORE_REQUESTS;
+    let letters = Duration::from_secs(8) * Mailer::LETTERS;
+    assert!(Mailer::RESERVE > work + letters, "{work:?}, {letters:?}");
 }
 
 #[test]
@@ -87,6 +94,19 @@ fn ses_follows_no_link_and_tells_only_of_mails_that_come_back() {
     assert_eq!(pattern["source"], json!(["aws.ses"]));
     let of_ours = json!({"ses:configuration-set": ["MailConfiguration"]});
     assert_eq!(pattern["detail"]["mail"]["tags"], of_ours);
+}
+
+#[test]
+fn links_to_a_domain_that_is_switched_off_are_not_deployed() {
+    let document = template_document();
+    let rule = &document.value()["Rules"]["LinksNeedAHostThatAnswers"];
+    let disabled = json!({"Fn::Equals": [{"Ref": "DisableExecuteApiEndpoint"}, "true"]});
+    assert_eq!(rule["RuleCondition"], disabled);
+    let is_empty = |name: &str| json!({"Fn::Equals": [{"Ref": name}, ""]});
+    let assertion = json!({
+        "Fn::Or": [is_empty("MailFrom"), {"Fn::Not": [is_empty("LinkBase")]}],
+    });
+    assert_eq!(rule["Assertions"][0]["Assert"], assertion);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use shared::platform::config::Env;
 use crate::support::app::{App, template_document};
 
 /// Texts around what a parameter of text may be.
-const TEXTS: [&str; 24] = [
+const TEXTS: [&str; 35] = [
     "",
     " ",
     "a",
@@ -38,6 +38,17 @@ const TEXTS: [&str; 24] = [
     "https:///",
     "auth.example.com",
     "https://auth.example.com\n",
+    "admin=users:read users:write;editor=notes:write",
+    "admin=a;",
+    "admin=a;;editor=b",
+    ";admin=a",
+    "admin=users:read;editor",
+    "admin=a;Editor=b",
+    "admin=a;editor=",
+    "admin=a;admin=b",
+    "admin=a=b",
+    "admin=a  b",
+    "admin=a ",
 ];
 
 /// Returns the parameters that functions get as variables: each parameter with its variable.

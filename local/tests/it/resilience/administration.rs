@@ -263,3 +263,30 @@ impl App {
         pk.strip_prefix("USER#").unwrap().to_owned()
     }
 }
+
+#[tokio::test]
+async fn of_two_who_do_the_same_at_once_both_have_a_row() {
+    let prepared = prepared().await;
+    let app = &prepared.faulty.app;
+    let other = app.administrator("other@example.com").await;
+    let operations = operations();
+    let disable = operations.iter().find(|it| it.name == "disable").unwrap();
+    prepared.faulty.inject("TransactWriteItems", &[Fault::Held]);
+    let ((status, body), ()) = tokio::join!(prepared.call(disable), async {
+        prepared.faulty.proxy.held().await;
+        let path = format!("/admin/users/{}", prepared.ada);
+        let patch = other.patch(&path, disable.body.clone());
+        patch.send().await.expect(200);
+        prepared.faulty.proxy.release();
+    });
+    assert_eq!(status, 200, "{body}");
+    let events = app.events().await;
+    let disabled = events
+        .iter()
+        .filter(|row| row["event"].as_s().unwrap() == "account_disabled");
+    let actors: Vec<_> = disabled
+        .map(|row| row["actor"].as_s().unwrap().clone())
+        .collect();
+    assert_eq!(actors.len(), 2);
+    assert_ne!(actors[0], actors[1]);
+}

@@ -70,13 +70,26 @@ fn operations(
             200,
             &["Query"],
         ),
-        operation("end one", "session", end_one, 204, &["TransactWriteItems"]),
+        operation(
+            "end one",
+            "session",
+            end_one,
+            204,
+            &["BatchGetItem", "TransactWriteItems"],
+        ),
         operation(
             "profile",
             "profile",
             event("GET", "/profile", &Value::Null, token),
             200,
-            &["GetItem"],
+            &["BatchGetItem"],
+        ),
+        operation(
+            "activity",
+            "activity",
+            event("GET", "/activity", &Value::Null, token),
+            200,
+            &["Query", "BatchGetItem"],
         ),
         operation(
             "patch",
@@ -88,7 +101,7 @@ fn operations(
                 token,
             ),
             200,
-            &["UpdateItem"],
+            &["BatchGetItem", "UpdateItem"],
         ),
         operation(
             "logout",
@@ -137,7 +150,12 @@ fn operations(
             "session",
             event("DELETE", "/sessions", &Value::Null, token),
             204,
-            &["Query", "BatchWriteItem", "PutItem"],
+            &[
+                "BatchGetItem",
+                "Query",
+                "BatchWriteItem",
+                "TransactWriteItems",
+            ],
         ),
         operation(
             "delete the account",
@@ -225,8 +243,8 @@ async fn after_a_fault_at_any_request_a_call_is_done_or_not_and_a_retry_complete
                 // A call that can only be completed, not undone, may be partly done.
                 let goes_on = ["Query", "BatchWriteItem", "DeleteItem"].contains(request)
                     && ["end all", "delete the account"].contains(&operation.name)
-                    // The event of the end.
-                    || (*request, operation.name) == ("PutItem", "end all");
+                    // The own session, with the event of the end of all.
+                    || (*request, operation.name) == ("TransactWriteItems", "end all");
                 assert_eq!(status, 503, "{}", named(request));
                 assert!(
                     goes_on || before == after,

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use mailer::Mailer;
 use serde_json::{Value, json};
 use shared::domain::Purpose;
+use testkit::ses::Fault;
 
 use crate::support::app::{App, PASSWORD, event, text};
 use crate::support::faulty_store::{FaultyStore, ask, call};
+use crate::support::post::Post;
 
 #[tokio::test]
 async fn each_call_costs_the_requests_of_the_design() {
@@ -94,9 +97,9 @@ async fn each_call_costs_the_requests_of_the_design() {
             .0
     };
     assert_eq!(profile("GET", json!({})).await, 200);
-    assert_eq!(faulty.seen(), ["GetItem 1"]);
+    assert_eq!(faulty.seen(), ["BatchGetItem 2"], "session and account");
     assert_eq!(profile("PATCH", json!({"first_name": "A"})).await, 200);
-    assert_eq!(faulty.seen(), ["UpdateItem 1"]);
+    assert_eq!(faulty.seen(), ["BatchGetItem 2", "UpdateItem 1"]);
 
     // The authorizer makes no request.
     let asked = json!({"identitySource": [format!("Bearer {token}")]});
@@ -148,9 +151,35 @@ async fn sessions_cost_the_requests_of_the_design() {
         200
     );
     assert_eq!(faulty.seen(), ["Query 1"]);
+    let activity = event("GET", "/activity", &Value::Null, token);
+    let (status, _) = call(&faulty.functions, "activity", activity).await;
+    assert_eq!(
+        (status, faulty.seen()),
+        (200, vec!["BatchGetItem 2".into(), "Query 1".into()])
+    );
     let body = json!({ "refresh_token": tokens["refresh_token"] });
     assert_eq!(session(event("POST", "/logout", &body, None)).await.0, 204);
     assert_eq!(faulty.seen(), ["TransactWriteItems 4"], "session and event");
+    // The account is gone from the first page of a long list.
+    let ada = faulty.app.login(&ada.email, PASSWORD).await.expect(200);
+    let token = text(&ada.json(), "access_token");
+    let token = Some(token.as_str());
+    faulty.app.copy_session(120).await;
+    let _ = faulty.seen();
+    let list = event("GET", "/sessions", &Value::Null, token);
+    assert_eq!(session(list).await.0, 200);
+    let mut seen = faulty.seen();
+    assert_eq!(seen.remove(0), "BatchGetItem 2");
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    let end = event("DELETE", "/sessions?others=true", &Value::Null, token);
+    assert_eq!(session(end).await.0, 204);
+    let _ = faulty.seen();
+    let end = event("DELETE", "/sessions", &Value::Null, token);
+    assert_eq!(session(end).await.0, 204);
+    assert_eq!(
+        faulty.seen(),
+        ["BatchGetItem 2", "Query 1", "TransactWriteItems 4"]
+    );
 }
 
 #[tokio::test]
@@ -252,4 +281,25 @@ async fn links_cost_the_requests_of_the_design() {
         "TransactWriteItems 12", // link, credential, account, attempts at the address; two events
     ];
     assert_eq!(faulty.seen(), expected);
+}
+
+#[tokio::test]
+async fn no_mail_takes_more_requests_than_the_mailer_has_the_time_for() {
+    let post = Post::start().await;
+    let ada = post.app.register("ada@example.com").await.expect(201);
+    let id = text(&ada.json(), "id");
+    let link = post.ask_for_change(&id, "ada@example.com", "eve@example.com", 1);
+    let link = link.await.to_string();
+    let record = post.record(&format!("USER#{id}"), "email_change", &[("link", &link)]);
+    // The link has as many secrets as it keeps: the next one is stored in another way.
+    for _ in 0..8 {
+        post.ses.inject(&[Fault::Throttled, Fault::Throttled]);
+        assert!(!post.is_done(&record).await);
+    }
+    post.proxy.requests();
+    post.ses
+        .inject(&[Fault::Passes, Fault::Throttled, Fault::Throttled]);
+    assert!(!post.is_done(&record).await);
+    let requests = u32::try_from(post.proxy.requests().len());
+    assert_eq!(requests, Ok(Mailer::STORE_REQUESTS));
 }

@@ -7,6 +7,7 @@ use axum::http::Method;
 use serde_json::json;
 
 use crate::support::app::{App, Call, PASSWORD, User};
+use crate::support::mails::settle;
 
 const JWKS: &str = "/.well-known/jwks.json";
 
@@ -294,4 +295,45 @@ async fn the_published_documents_are_conditional_in_the_same_way() {
         .send()
         .await
         .expect(404);
+}
+
+#[tokio::test]
+async fn what_an_administrator_does_is_done_only_to_what_if_match_names() {
+    let app = App::with_mail().await;
+    let root = app.administrator("root@example.com").await;
+    let ada = app.user("ada@example.com").await;
+    let path = format!("/admin/users/{}", ada.id());
+    let shown = root.get(&path).send().await.expect(200);
+    let first = shown.header("etag").to_owned();
+    let changed = root.patch(&path, json!({"first_name": "Augusta"}));
+    let changed = changed.send().await.expect(200);
+    let second = changed.header("etag").to_owned();
+    for (method, rest, status) in [
+        (Method::POST, "/password-reset", 202),
+        (Method::DELETE, "/sessions", 204),
+        (Method::PATCH, "", 200),
+        (Method::DELETE, "", 204),
+    ] {
+        let call = || {
+            let call = root.call(method.clone(), &format!("{path}{rest}"));
+            match method == Method::PATCH {
+                true => call.json(json!({"status": "disabled"})),
+                false => call,
+            }
+        };
+        // The mailer has stored the link that was asked for.
+        settle(&app.local).await;
+        let before = app.all_items().await.len();
+        for stale in [&first, "\"x\"", &format!("W/{second}")] {
+            let refused = call().header("if-match", stale).send().await;
+            refused.problem(412, "precondition-failed");
+        }
+        assert_eq!(app.all_items().await.len(), before, "{method} {rest}");
+        let tag = match (&method, rest) {
+            // The patch has made another one.
+            (&Method::DELETE, "") => "*",
+            _ => &second,
+        };
+        call().header("if-match", tag).send().await.expect(status);
+    }
 }

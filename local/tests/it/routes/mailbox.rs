@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::support::app::App;
-use crate::support::mails::{mail_request, send, token_in};
+use crate::support::log::logged_by_mailer;
+use crate::support::mails::{mail_request, send, settle, token_in};
 
 /// Gets a page of the gateway.
 async fn get(local: &Local, path: &str) -> (u16, HeaderMap, String) {
@@ -142,6 +143,34 @@ async fn each_refusal_has_the_form_that_ses_gives_it() {
     assert!(app.local.mailbox.mails().is_empty());
     // The faults were for one mail each.
     assert_eq!(send(&app.local, &request).await.0, 200);
+}
+
+#[tokio::test]
+async fn the_mailer_logs_for_each_planned_refusal_the_reason_that_its_name_tells() {
+    let app = App::with_mail().await;
+    app.register("ada@example.com").await.expect(201);
+    for (fault, reason) in [
+        (Fault::Reject, "message_rejected"),
+        (Fault::Paused, "sending_paused"),
+        (Fault::Unverified, "domain_not_verified"),
+    ] {
+        settle(&app.local).await;
+        logged_by_mailer();
+        app.local.mailbox.fail(fault.once());
+        let forgot = app.post("/password/forgot", json!({"email": "ada@example.com"}));
+        forgot.send().await.expect(202);
+        settle(&app.local).await;
+        let reasons: Vec<_> = logged_by_mailer()
+            .into_iter()
+            .filter_map(|line| {
+                line["event"]
+                    .as_str()
+                    .and(line["reason"].as_str())
+                    .map(str::to_owned)
+            })
+            .collect();
+        assert_eq!(reasons, [reason], "{fault:?}");
+    }
 }
 
 #[tokio::test]

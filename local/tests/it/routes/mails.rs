@@ -176,6 +176,25 @@ async fn a_registration_gets_its_link_or_the_owner_of_the_address_a_note() {
 }
 
 #[tokio::test]
+async fn nobody_has_notes_sent_to_an_address_whose_mails_come_back() {
+    let post = Post::start().await;
+    let ada = text(&post.app.register(ADA).await.expect(201).json(), "id");
+    let eve = text(&post.app.register(EVE).await.expect(201).json(), "id");
+    let bounced = AttributeValue::S("bounced".to_owned());
+    post.app.set_attribute(&eve, "email_state", bounced).await;
+    let pending = post.register(EVE).await;
+    let record = post.record(&of_address(EVE), "registration", &[("pending", &pending)]);
+    logged();
+    assert!(post.is_done(&record).await);
+    skipped(&post, "unreachable");
+    let asked = post.ask_for_change(&ada, ADA, EVE, 1).await.to_string();
+    let record = post.record(&format!("USER#{ada}"), "email_change", &[("link", &asked)]);
+    assert!(post.is_done(&record).await);
+    // Whoever asked for the change does not see that the address has an account.
+    assert_eq!(post.one().to, ADA);
+}
+
+#[tokio::test]
 async fn a_registration_that_is_gone_or_another_s_sends_nothing() {
     let post = Post::start().await;
     let id = post.register(EVE).await;

@@ -23,3 +23,4 @@ mod register;
 mod registration;
 mod sessions;
 mod token_claims;
+mod torn_accounts;

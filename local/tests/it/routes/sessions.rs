@@ -92,17 +92,19 @@ async fn sessions_that_are_over_are_never_shown() {
     let app = App::with(&[("RefreshIdleSeconds", "600"), ("RefreshMaxSeconds", "700")]).await;
     let ada = app.user("ada@example.com").await;
     app.clock.advance(Duration::from_secs(300));
-    let (second, _) = another(&app, &ada.email).await;
+    let (second, refresh_token) = another(&app, &ada.email).await;
+    let next = app.refresh(&refresh_token).await.expect(200).json();
+    let token = text(&next, "access_token");
     app.clock.advance(Duration::from_secs(300));
-    let list = ada.get("/sessions").send().await.expect(200).json();
-    assert_eq!(ids(&list), [second]);
+    let list = app.get("/sessions").bearer(&token).send().await;
+    assert_eq!(ids(&list.expect(200).json()), [second]);
     assert_eq!(
         app.items_of("SESSION#").await.len(),
         2,
         "TTL removes it later"
     );
-    let gone = ada.delete(&format!("/sessions/{}", ada.session_id()));
-    gone.send().await.problem(404, "not-found");
+    let gone = app.call(Method::DELETE, &format!("/sessions/{}", ada.session_id()));
+    gone.bearer(&token).send().await.problem(404, "not-found");
 }
 
 #[tokio::test]
@@ -192,10 +194,60 @@ async fn all_sessions_are_ended_at_once_this_one_too() {
             .problem(401, "invalid-refresh-token");
     }
     app.refresh(&eve.refresh_token).await.expect(200);
-    // The access token stays valid for some minutes: the bound of docs/api.md.
-    ada.get("/profile").send().await.expect(200);
-    ada.delete("/sessions").send().await.expect(204);
     app.login(&ada.email, PASSWORD).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_token_whose_session_has_ended_reads_and_changes_nothing_of_the_account() {
+    let app = App::start().await;
+    let ada = app.user("ada@example.com").await;
+    for end in ["/logout", "/sessions", "/sessions/id", "/password/change"] {
+        let tokens = app.login(&ada.email, PASSWORD).await.expect(200).json();
+        let old = text(&tokens, "access_token");
+        app.get("/profile").bearer(&old).send().await.expect(200);
+        let (other, _) = another(&app, &ada.email).await;
+        match end {
+            "/logout" => {
+                let body = json!({ "refresh_token": tokens["refresh_token"] });
+                app.post("/logout", body).send().await.expect(204);
+            }
+            "/sessions" => {
+                let delete = app.call(Method::DELETE, "/sessions").bearer(&old);
+                delete.send().await.expect(204);
+            }
+            "/sessions/id" => {
+                let path = format!("/sessions/{}", text(&claims(&old), "sid"));
+                let delete = app.call(Method::DELETE, &path).bearer(&old);
+                delete.send().await.expect(204);
+            }
+            _ => {
+                let tokens = app.login(&ada.email, PASSWORD).await.expect(200).json();
+                let body = json!({
+                    "current_password": PASSWORD, "new_password": "another good password",
+                });
+                let change = app.post("/password/change", body);
+                let change = change.bearer(&text(&tokens, "access_token"));
+                change.send().await.expect(200);
+            }
+        }
+        let before = app.all_items().await.len();
+        app.owners_calls_are_refused(&old, &other).await;
+        assert_eq!(app.all_items().await.len(), before, "{end}");
+    }
+}
+
+#[tokio::test]
+async fn an_access_token_from_before_an_account_was_disabled_stays_void_when_it_is_enabled() {
+    let app = App::start().await;
+    let admin = app.administrator("root@example.com").await;
+    let ada = app.user("ada@example.com").await;
+    let path = format!("/admin/users/{}", ada.id());
+    for status in ["disabled", "active"] {
+        let patch = admin.patch(&path, json!({ "status": status }));
+        patch.send().await.expect(200);
+        app.owners_calls_are_refused(&ada.access_token, &ada.session_id())
+            .await;
+    }
 }
 
 #[tokio::test]

@@ -34,14 +34,48 @@ async fn open_and_delete(app: &App, network: usize) -> u16 {
 async fn accounts_that_are_opened_and_deleted_at_an_address_do_not_fill_its_mailbox() {
     let app = App::mailing(&[("EmailVerification", "later")]).await;
     let mut statuses = Vec::new();
-    for network in 1..=7 {
+    for network in 1..=12 {
         statuses.push(open_and_delete(&app, network).await);
     }
-    assert_eq!(statuses, [201, 201, 201, 201, 201, 429, 429]);
-    assert_eq!(app.asking("email_verification").await.len(), 5);
-    // The owner still asks for links, and registers an hour later.
+    assert_eq!(statuses[..10], [201; 10]);
+    assert_eq!(statuses[10..], [429, 429]);
+    assert_eq!(app.asking("email_verification").await.len(), 10);
+    // Whoever has that many networks keeps its owner from registering until the next hour.
     app.clock.advance(Duration::from_secs(3600));
-    assert_eq!(open_and_delete(&app, 8).await, 201);
+    assert_eq!(open_and_delete(&app, 13).await, 201);
+}
+
+#[tokio::test]
+async fn one_network_that_asks_hour_by_hour_keeps_nobody_from_registering_or_moving() {
+    const OTHER: &str = "198.51.100.1";
+    const OWN: &str = "203.0.113.9";
+    let statuses = [202, 202, 202, 202, 202, 429];
+    let app = App::mailing(&[("EmailVerification", "first")]).await;
+    for _ in 0..3 {
+        let register = async |from: &str| {
+            let body = crate::support::app::registration(ADA);
+            app.post("/register", body).from(from).send().await
+        };
+        for status in statuses {
+            register(OTHER).await.expect(status);
+        }
+        register(OWN).await.expect(202);
+        // There is one for each network, so that no mailbox is filled from it.
+        register(OWN).await.problem(429, "too-many-attempts");
+        app.clock.advance(Duration::from_secs(3600));
+    }
+    let app = App::mailing(&[]).await;
+    let (mallory, grace) = (
+        app.user("mallory@example.com").await,
+        app.user("grace@example.com").await,
+    );
+    let body = json!({"email": ADA, "password": PASSWORD});
+    for status in statuses {
+        let change = mallory.post("/email/change", body.clone()).from(OTHER);
+        change.send().await.expect(status);
+    }
+    let change = grace.post("/email/change", body).from(OWN);
+    change.send().await.expect(202);
 }
 
 #[tokio::test]

@@ -47,6 +47,7 @@ fn attributes((action, partitions): (&str, Option<&str>)) -> BTreeSet<String> {
 
 const READ: (&str, Option<&str>) = ("dynamodb:GetItem", None);
 const WRITE: (&str, Option<&str>) = ("dynamodb:UpdateItem", Some("USER#*"));
+const TELL: (&str, Option<&str>) = ("dynamodb:PutItem", Some("USER#*"));
 const COUNT: (&str, Option<&str>) = ("dynamodb:UpdateItem", Some("LIMIT#MAIL#EMAIL#*"));
 
 /// Returns the attributes that the expressions of a request name.
@@ -160,9 +161,13 @@ async fn it_asks_for_the_attributes_that_its_role_allows_and_for_no_others() {
                     .entry(if is_count { COUNT } else { WRITE })
                     .or_default()
             }
-            // An event, in the other table.
+            // An event, in the other table, which asks for no mail.
             "PutItem" => {
                 assert_eq!(body["TableName"], "EventTable");
+                let item = body["Item"].as_object().unwrap();
+                let names: BTreeSet<_> = item.keys().cloned().collect();
+                assert_eq!(names, attributes(TELL), "{body}");
+                assert!(text(&item["pk"], "S").starts_with("USER#"), "{body}");
                 continue;
             }
             other => panic!("{other}"),

@@ -92,8 +92,14 @@ async fn only_ada_has_access(app: &App, of_mallory: Option<&Value>) {
     app.refresh(&text(tokens, "refresh_token"))
         .await
         .problem(401, "invalid-refresh-token");
-    // The last access token reads for some minutes, and changes nothing that counts.
-    let token = text(tokens, "access_token");
+    // Nor does the last access token, for the minutes that are left of it: not where ada is, and not
+    // what she has done.
+    let of_mallory = text(tokens, "access_token");
+    let session = text(&claims(&token), "sid");
+    app.owners_calls_are_refused(&of_mallory, &session).await;
+    let list = app.get("/sessions").bearer(&token).send().await.expect(200);
+    assert_eq!(list.json()["sessions"][0]["id"], json!(session));
+    let token = of_mallory;
     for (path, body) in [
         (
             "/password/change",

@@ -1,8 +1,9 @@
 //! Least privilege: each function is allowed exactly the operations of DynamoDB that it uses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::Method;
+use local::dynamodb::TABLE;
 use serde_json::json;
 use shared::domain::Purpose;
 use testkit::dynamodb::Fault;
@@ -169,6 +170,22 @@ fn forgot_may_read_nothing_and_write_no_item_but_counters_of_mails_and_events() 
 }
 
 #[test]
+fn activity_reads_what_lies_under_accounts_and_writes_nothing() {
+    let template = crate::support::app::template([]);
+    let policies = &template.resources()["Activity"]["Properties"]["Policies"];
+    let read = json!({
+        "Effect": "Allow", "Action": "dynamodb:BatchGetItem",
+        "Resource": {"Fn::GetAtt": "Table.Arn"},
+        "Condition": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "USER#*"}},
+    });
+    let list = json!({
+        "Effect": "Allow", "Action": "dynamodb:Query",
+        "Resource": {"Fn::GetAtt": "EventTable.Arn"},
+    });
+    assert_eq!(*policies, json!([{ "Statement": [read, list] }]));
+}
+
+#[test]
 fn register_may_read_no_item_but_the_one_that_is_never_there() {
     let template = crate::support::app::template([]);
     let policies = &template.resources()["Register"]["Properties"]["Policies"];
@@ -182,6 +199,25 @@ fn register_may_read_no_item_but_the_one_that_is_never_there() {
     let events = json!({"Fn::GetAtt": "EventTable.Arn"});
     let tell = json!({"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": events});
     assert_eq!(*policies, json!([{ "Statement": [write, get, tell] }]));
+}
+
+#[test]
+fn before_the_table_is_replaced_all_are_stopped_that_write_it() {
+    const WRITES: [&str; 4] = ["PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"];
+    let writes = |actions: &BTreeSet<String>| {
+        let mut writes = WRITES.iter().map(|action| format!("{TABLE} {action}"));
+        writes.any(|write| actions.contains(&write))
+    };
+    let allowed = allowed().into_iter();
+    let writers: BTreeSet<_> = allowed
+        .filter(|(_, actions)| writes(actions))
+        .map(|(function, _)| function)
+        .collect();
+    let page = std::fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let (_, list) = page.split_once("Set the reserved concurrency of").unwrap();
+    let (list, _) = list.split_once(" to 0 ").unwrap();
+    let listed = list.split('`').skip(1).step_by(2).map(str::to_lowercase);
+    assert_eq!(listed.collect::<BTreeSet<_>>(), writers);
 }
 
 #[test]

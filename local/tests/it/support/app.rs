@@ -73,6 +73,26 @@ impl App {
         }
     }
 
+    /// Checks that an access token whose session has ended opens none of the calls that ask for no
+    /// password; `session` is one of the account that has not ended, if any.
+    pub async fn owners_calls_are_refused(&self, token: &str, session: &str) {
+        let names = json!({"first_name": "Mallory", "last_name": ""});
+        for call in [
+            self.get("/profile"),
+            self.put("/profile", names.clone()),
+            self.patch("/profile", names),
+            self.get("/profile/export"),
+            self.get("/activity"),
+            self.get("/sessions"),
+            self.call(Method::DELETE, &format!("/sessions/{session}")),
+            self.call(Method::DELETE, "/sessions?others=true"),
+            self.call(Method::DELETE, "/sessions"),
+        ] {
+            let refused = call.bearer(token).send().await;
+            refused.problem(401, "invalid-token");
+        }
+    }
+
     pub fn call(&self, method: Method, path: &str) -> Call<'_> {
         let mut request = Request::new(Body::empty());
         *request.method_mut() = method;

@@ -136,21 +136,21 @@ fn work_of(params: &Params) -> Work {
     Work::of_argon2(params.m_cost(), params.t_cost())
 }
 
-/// Returns how many hashes with `params` take as long as `extra`, at least: the estimate may be a
-/// quarter too high.
+/// Returns how many hashes with `params` take as long as `extra`, if that takes a fifth less time than
+/// was estimated.
 fn done(extra: Work, params: &Params) -> u64 {
     extra.nanos.saturating_mul(4) / 5 / work_of(params).nanos.max(1)
 }
 
 /// Returns how many hashes with `params` a refusal costs beside the ordinary one, if the costliest
-/// imported password takes `millis` milliseconds: seven tenths of them, since the estimate may be a
-/// quarter too high or half as much too low.
+/// imported password takes `millis` milliseconds: seven tenths of them, since it may take a fifth less
+/// time or two fifths more than was estimated.
 pub(super) fn floor(millis: u64, params: &Params) -> u64 {
     let (costliest, ordinary) = (
         millis.saturating_mul(1_000_000),
         work_of(params).nanos.max(1),
     );
-    match costliest.saturating_mul(10) < ordinary.saturating_mul(9) {
+    match costliest.saturating_mul(10) < ordinary.saturating_mul(7) {
         true => 0,
         false => costliest
             .saturating_mul(7)
@@ -223,8 +223,8 @@ mod tests {
             for imported in [0, costliest / 7, costliest / 2, costliest] {
                 let estimated = imported * 1_000_000;
                 let hashes = floor.saturating_sub(done(Work::of(estimated, 1), &params));
-                // The estimate is right, a quarter too high, or half as much too low.
-                for time in [estimated, estimated * 4 / 5, estimated * 3 / 2] {
+                // As long as was estimated, a fifth less, or two fifths more.
+                for time in [estimated, estimated * 4 / 5, estimated * 7 / 5] {
                     let refusal = time + ordinary + hashes * ordinary;
                     let other = ordinary + floor * ordinary;
                     assert!(

@@ -3,6 +3,7 @@ use serde_json::json;
 
 use super::*;
 use crate::domain::custom_claims::CustomClaims;
+use crate::domain::id::Role;
 use crate::tokens::issuer::Issuer;
 use crate::tokens::issuer::tests::{
     NOW, ROLE_SCOPES, account, block_on, issuer, kinds, session, verifier,
@@ -147,4 +148,44 @@ proptest! {
             prop_assert!(issued.is_none_or(|length| length + 2 > most));
         }
     }
+}
+
+#[test]
+fn a_change_is_taken_if_the_tokens_fit_or_become_shorter_or_it_is_about_something_else() {
+    let size = size(Some("https://auth.example.com"), None);
+    let long = with_roles(8_000, CustomClaims::default());
+    assert!(!size.fits(&long, None));
+    let change = |roles: Option<&[Role]>| AccountChange {
+        roles: roles.map(<[Role]>::to_vec),
+        ..AccountChange::default()
+    };
+    let disabled = AccountChange {
+        status: Some(crate::domain::account::Status::Disabled),
+        ..AccountChange::default()
+    };
+    assert!(size.takes(&disabled, &long, None));
+    let shorter = change(Some(&long.roles[1..]));
+    assert!(!size.fits(&shorter.applied_to(&long), None));
+    assert!(size.takes(&shorter, &long, None));
+    assert!(!size.takes(&change(Some(&long.roles)), &long, None));
+    let claims = CustomClaims::parse(&json!({"https://example.com/plan": "x"})).unwrap();
+    let longer = AccountChange {
+        claims: Some(claims),
+        ..AccountChange::default()
+    };
+    assert!(!size.takes(&longer, &long, None));
+    assert!(size.takes(&longer, &account(), None));
+}
+
+#[test]
+fn without_keys_of_ed25519_tokens_may_say_more() {
+    let lookup = |name: &str| (name == "ISSUER").then(|| "https://auth.example.com".to_owned());
+    let env = Env::new(&lookup);
+    let (any, others) = (
+        TokenSize::from_env(&env).unwrap(),
+        TokenSize::without_ed25519(&env).unwrap(),
+    );
+    let account = with_roles(4_000, CustomClaims::default());
+    assert!(!any.fits(&account, None) && others.fits(&account, None));
+    assert!(!others.fits(&with_roles(6_000, CustomClaims::default()), None));
 }

@@ -2,7 +2,6 @@
 
 mod check;
 mod pipeline;
-mod progress;
 mod repeats;
 mod report;
 mod secrets;
@@ -25,9 +24,9 @@ use shared::tokens::TokenSize;
 
 use super::super::Failure;
 use super::super::target::Target;
+use super::progress::Progress;
 use super::{Format, Sure, confirm};
 use check::Rules;
-use progress::Progress;
 use report::Report;
 use secrets::SecretsFile;
 use source::Source;

@@ -16,8 +16,8 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::{JoinSet, spawn_blocking};
 
 use super::super::super::Failure;
+use super::super::progress::Progress;
 use super::check::{Candidate, Rules, stored};
-use super::progress::Progress;
 use super::report::{Report, Tally};
 use super::source::Source;
 

@@ -11,8 +11,8 @@ use shared::domain::password::legacy::{SecretName, Work};
 use tokio::task::spawn_blocking;
 
 use super::super::super::Failure;
+use super::super::progress::Progress;
 use super::check::{self, extra_work};
-use super::progress::Progress;
 use super::repeats::{Repeats, Seen};
 use super::source::Source;
 

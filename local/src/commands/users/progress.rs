@@ -1,11 +1,11 @@
-//! How far an import is: a bar in a terminal, else a line every few seconds, both on standard error.
+//! How far long work is: a bar in a terminal, else a line every few seconds, both on standard error.
 
 use std::io::{self, IsTerminal as _};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 
-use super::super::super::terminal;
+use super::super::terminal;
 
 /// How long nothing is told without a terminal.
 const SILENCE: Duration = Duration::from_secs(5);
