@@ -29,7 +29,10 @@ impl ExternalId {
                 format!("has more than {most} characters"),
             ))
         } else if text.chars().any(char::is_control) {
-            Err(Violation::new("control-character", "has control characters"))
+            Err(Violation::new(
+                "control-character",
+                "has control characters",
+            ))
         } else {
             Ok(Self(text.to_owned()))
         }
