@@ -5,7 +5,6 @@
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,
-    missing_docs,
     reason = "a test ends if something is not as it should be"
 )]
 
@@ -183,7 +182,8 @@ fn judge(range: std::ops::Range<Duration>) {
                     "{} {} {} as {}, verify {}: {verdict:?}",
                     line.system, line.version, line.scheme, row.format, line.verify
                 );
-                let example = format!("{} {:?} {}", row.stored, line.typed(), line.note);
+                let (typed, how) = (line.typed(), &line.how);
+                let example = format!("{} {typed:?} {how} {}", row.stored, line.note);
                 wrongly(what, example);
             }
         }

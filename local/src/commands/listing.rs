@@ -252,11 +252,11 @@ a\\u{1b}[2J  x
 
     #[test]
     fn json_for_people_is_the_same_json_without_what_a_terminal_obeys() {
-        let json = "{\n  \"a\": \"\u{9b}2J\u{202e}x\u{e0001}\"\n}";
+        let json = "{\n  \"a\": \"\u{9b}2J\u{202e}x\u{feff}\"\n}";
         let escaped = json_shown(json);
         assert_eq!(
             escaped,
-            "{\n  \"a\": \"\\u009b2J\\u202ex\\udb40\\udc01\"\n}"
+            "{\n  \"a\": \"\\u009b2J\\u202ex\\ufeff\"\n}"
         );
         let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
         assert_eq!(value(&escaped), value(json));

@@ -8,14 +8,23 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::transact_write_items::{
+    TransactWriteItemsError, TransactWriteItemsInput,
+};
 use aws_sdk_dynamodb::types::{ConditionCheck, Put, TransactWriteItem};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeSerializationInterceptorContextMut;
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
 
 use super::accounts::{DELETING, read_account, write_account};
 use super::credentials::{Credential, write_credential};
 use super::directory::owner_of;
 use super::item::{self, Attributes, ItemKind, Key, PK, Reader};
-use super::write::{Conflicts as _, incomplete, jitter, reasons, refuses};
+use super::write::{
+    Conflicts as _, LostAnswers, incomplete, jitter, reasons, refuses, retry_conflicts,
+};
 use super::{Store, StoreError, unavailable};
 use crate::domain::account::{Account, Status};
 use crate::domain::id::UserId;
@@ -53,6 +62,21 @@ enum Found {
     /// What keeps it from being written.
     Hindered(Imported),
 }
+
+/// What became of a transaction.
+enum Written {
+    /// All was written.
+    All,
+    /// Nothing was written, because of the accounts at these places. An earlier try may have written
+    /// them, if its answer was lost.
+    Refused(Vec<usize>, LostAnswers),
+}
+
+/// Removes the token by which DynamoDB knows a repeated transaction, and which the SDK adds. The
+/// conditions do the same, and the embedded DynamoDB keeps some octets for each action of the last ten
+/// minutes' transactions: over a hundred megabytes for a million accounts.
+#[derive(Debug)]
+struct WithoutToken;
 
 /// An account that is still to be written: its place in the list, and the epoch of the account if that
 /// is there without a credential.
@@ -107,10 +131,10 @@ impl Store {
         let mut outcomes = vec![Imported::Done; accounts.len()];
         let mut waiting: Vec<Waiting> = (0..accounts.len()).map(|place| (place, None)).collect();
         for _ in 0..Self::TRIES_TO_IMPORT {
-            let refused = self.write_imports(accounts, &waiting).await?;
-            if refused.is_empty() {
-                return Ok(outcomes);
-            }
+            let (refused, lost) = match self.write_imports(accounts, &waiting).await? {
+                Written::All => return Ok(outcomes),
+                Written::Refused(refused, lost) => (refused, lost),
+            };
             waiting.retain(|(place, _)| !refused.contains(place));
             let again = refused.iter().filter_map(|place| accounts.get(*place));
             let again: Vec<_> = again.map(|new| &new.account).collect();
@@ -118,6 +142,8 @@ impl Store {
                 match found {
                     Found::Nothing => waiting.push((*place, None)),
                     Found::Unfinished(epoch) => waiting.push((*place, Some(epoch))),
+                    // An earlier try wrote it.
+                    Found::Hindered(Imported::There) if lost.any() => {}
                     Found::Hindered(outcome) => {
                         if let Some(place) = outcomes.get_mut(*place) {
                             *place = outcome;
@@ -136,12 +162,12 @@ impl Store {
         })
     }
 
-    /// Writes all of `waiting` or none. Returns the places of those that are there.
+    /// Writes all of `waiting` or none.
     async fn write_imports(
         &self,
         accounts: &[NewImport],
         waiting: &[Waiting],
-    ) -> Result<Vec<usize>, StoreError> {
+    ) -> Result<Written, StoreError> {
         let (mut actions, mut places) = (Vec::new(), Vec::new());
         for (place, unfinished) in waiting {
             if let Some(new) = accounts.get(*place) {
@@ -152,25 +178,34 @@ impl Store {
             }
         }
         if actions.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Written::All);
         }
+        let lost = LostAnswers::default();
+        let request = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(actions));
+        let attempt = || {
+            let request = request.clone().customize().interceptor(lost.clone());
+            request.interceptor(WithoutToken).send()
+        };
         for tries in 0.. {
-            let Err(fault) = self.transact(actions.clone()).await else {
-                return Ok(Vec::new());
+            let Err(fault) = retry_conflicts(attempt).await else {
+                break;
             };
             let reasons = fault.as_service_error().map(reasons).unwrap_or_default();
             let refused = reasons.iter().zip(&places).filter(|(it, _)| refuses(it));
             let mut refused: Vec<_> = refused.map(|(_, place)| *place).collect();
             refused.dedup();
             if !refused.is_empty() {
-                return Ok(refused);
+                return Ok(Written::Refused(refused, lost));
             }
             if tries + 1 == Self::THROTTLED_TRIES || !is_throttled(&fault) {
                 return Err(unavailable(IMPORT)(fault));
             }
             jitter(tries).await;
         }
-        Ok(Vec::new())
+        Ok(Written::All)
     }
 
     /// Returns the actions that write an account which must be new and its credential, or only the
@@ -283,6 +318,28 @@ impl There {
                 Some(_) => Found::Hindered(Imported::There),
             },
         }
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for WithoutToken {
+    fn name(&self) -> &'static str {
+        "WithoutToken"
+    }
+
+    fn modify_before_serialization(
+        &self,
+        context: &mut BeforeSerializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(input) = context
+            .input_mut()
+            .downcast_mut::<TransactWriteItemsInput>()
+        {
+            input.client_request_token = None;
+        }
+        Ok(())
     }
 }
 

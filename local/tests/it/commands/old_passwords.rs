@@ -102,7 +102,8 @@ fn otherwise(name: &str, lines: &[Line]) -> Vec<String> {
                         false => 401,
                     };
                     if status != expected {
-                        let said = format!("{status} and not {expected}: {line:?}");
+                        let (how, note) = (&line.how, &line.note);
+                        let said = format!("{status} and not {expected}: {line:?} {how} {note}");
                         wrong.lock().unwrap().push(said);
                     }
                 }

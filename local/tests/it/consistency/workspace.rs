@@ -315,6 +315,7 @@ fn cargo_lambda_watch_has_the_template_s_defaults() {
         "CONFIGURATION_SET",
         "EVENT_SOURCE",
         "ISSUER",
+        "IMPORT_SECRETS",
         "JWKS",
         "LINK_BASE",
         "MAIL_FROM",

@@ -175,7 +175,7 @@ async fn an_authorizer_s_context_that_is_not_ours_does_not_fall_back_to_the_head
     let app = App::start().await;
     let ada = app.user("ada@example.com").await;
     let bearer = format!("Bearer {}", ada.access_token);
-    let sid = "018bcfe5-687b-7000-8000-000000000002";
+    let sid = ada.session_id();
     let good = json!({"sub": ada.id(), "sid": sid, "roles": "", "exp": 9_999_999_999_u64});
     let ask = |context: Value| {
         let mut event = bare_event(Some(&bearer));

@@ -127,7 +127,7 @@ async fn everything(post: &Post) -> Vec<Recorded> {
         "source": "aws.ses", "detail-type": "Email Bounced",
         "detail": {
             "bounce": {"bounceType": "Permanent", "bouncedRecipients": [{"emailAddress": ADA}]},
-            "mail": {"tags": {"user": [id]}},
+            "mail": {"tags": {"user": [id], "purpose": ["password_reset"]}},
         },
     });
     let heard = post.mailer.handle(&bounce, Invocation::default());

@@ -127,6 +127,7 @@ pub(super) async fn run(
         store: target.store.clone(),
         is_dry: asked.dry_run,
         stop: AtomicBool::new(false),
+        was_hindered: AtomicBool::new(false),
     };
     let (tally, done) = import(work, records, &mut report, end).await;
     let summary = Summary {

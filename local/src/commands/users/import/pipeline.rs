@@ -34,6 +34,8 @@ pub(super) struct Work {
     pub(super) is_dry: bool,
     /// Set if nothing new is to be begun.
     pub(super) stop: AtomicBool,
+    /// Whether the last part had accounts that are there.
+    pub(super) was_hindered: AtomicBool,
 }
 
 /// What became of a part of the records.
@@ -43,6 +45,8 @@ struct Part {
     refused: Vec<Record>,
     /// The number of records, also of those that were left because of the end.
     records: u64,
+    /// Whether some of the accounts are there.
+    is_hindered: bool,
 }
 
 type Parts = Arc<Mutex<mpsc::Receiver<Vec<Entry>>>>;
@@ -174,9 +178,10 @@ impl Work {
             }
         }
         // Before anything is hashed for nothing. The write decides, so nothing is looked up if there is
-        // nothing to hash.
+        // nothing to hash, unless a part before met accounts that are there.
         let is_hashed = candidates.iter().any(Candidate::is_hashed);
-        let free = match is_hashed || self.is_dry {
+        let was_hindered = self.was_hindered.load(Ordering::Relaxed);
+        let free = match is_hashed || was_hindered || self.is_dry {
             true => self.unhindered(candidates, &mut part).await?,
             false => candidates,
         };
@@ -189,6 +194,7 @@ impl Work {
         for (record, outcome) in records.into_iter().zip(outcomes) {
             part.count(outcome, record);
         }
+        self.was_hindered.store(part.is_hindered, Ordering::Relaxed);
         Ok(part)
     }
 
@@ -241,6 +247,7 @@ impl Part {
     }
 
     fn count(&mut self, outcome: Imported, record: Record) {
+        self.is_hindered |= outcome != Imported::Done;
         let reason = match outcome {
             Imported::Done => {
                 self.tally.imported += 1;
