@@ -85,7 +85,8 @@ mod tests {
         };
         let account = Account::open(new, 1_700_000_000_000);
         let shown = serde_json::to_value(account.view()).unwrap();
-        let can_change = |name: &&String| !["id", "date_joined"].contains(&name.as_str());
+        let can_change =
+            |name: &&String| !["id", "external_id", "date_joined"].contains(&name.as_str());
         let shown = shown.as_object().unwrap().keys().filter(&can_change);
         let unchanged = Unchanged::since(&account);
         for name in shown {

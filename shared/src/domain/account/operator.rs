@@ -210,12 +210,13 @@ mod tests {
     use crate::domain::session::Device;
 
     #[test]
-    fn an_operator_sees_what_its_owner_sees_and_status_and_claims() {
+    fn an_operator_sees_what_its_owner_sees_and_status_claims_and_external_id() {
         let ada = ada();
         let seen = serde_json::to_value(ada.operator_view()).unwrap();
         let mut expected = serde_json::to_value(ada.view()).unwrap();
         expected["status"] = json!("active");
         expected["claims"] = json!({});
+        expected["external_id"] = json!(null);
         assert_eq!(seen, expected);
     }
 

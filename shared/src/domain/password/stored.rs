@@ -127,7 +127,7 @@ mod tests {
             &format!("imported {HASH}"),
             &format!("imported {HASH} {{}}"),
             &format!("imported {HASH} {{\"derivation\":\"unknown\"}}"),
-            &format!("imported plain {{\"derivation\":\"plain\"}}"),
+            "imported plain {\"derivation\":\"plain\"}",
         ] {
             assert_eq!(StoredPassword::from_text(text), Err(UnusableHash), "{text}");
         }
