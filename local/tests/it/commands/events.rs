@@ -5,6 +5,7 @@ use std::process::Stdio;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::dynamodb;
+use shared::platform::json;
 
 use super::Accounts;
 use crate::support::app::{PASSWORD, text};
@@ -97,7 +98,7 @@ async fn an_account_is_followed_to_its_next_address() {
     };
     let first = next("ada@example.com");
     let serving = std::fs::read(accounts.data_dir.join("serving.json")).unwrap();
-    let serving: serde_json::Value = serde_json::from_slice(&serving).unwrap();
+    let serving: serde_json::Value = json::parse(&serving).unwrap();
     let client = dynamodb::client(&text(&serving, "dynamodb_url")).unwrap();
     let of = |value: String| AttributeValue::S(value);
     client
