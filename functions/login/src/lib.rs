@@ -4,7 +4,7 @@
 //! account each cost the same reads, the same count and one hash, and get the same response. This
 //! also holds after too many passwords were tried. An imported password takes longer to verify; the
 //! refusals of all others then take about as long ([`Hasher::level`]). An account that was imported
-//! without a password makes more requests beside the hash ([`absent`]).
+//! without a password makes more requests beside the hash (`absent.rs`).
 
 mod absent;
 mod user_pool;
@@ -83,7 +83,7 @@ struct NewSession {
 
 impl Login {
     /// Reads the same settings as [`Store`], [`Hasher`], [`ImportSecrets`], [`Throttle`],
-    /// [`Issuer`], [`SessionPolicy`], [`MailThrottle`], [`Mail::is_sent`] and [`UserPool`], and
+    /// [`Issuer`], [`SessionPolicy`], [`MailThrottle`], [`Mail::is_sent`] and `USER_POOL`, and
     /// `LOGIN_NOTICES`: whether owners are told of logins from new sources, `on` or `off`, default
     /// `on`.
     ///

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufWriter, stdout};
 
 use anyhow::anyhow;
+use import::forms::OldPassword;
 use serde::Serialize;
 use serde_json::Value;
 use shared::domain::password::legacy::{Derivation, Work};
@@ -12,11 +13,13 @@ use shared::domain::password::stored::StoredPassword;
 use super::super::listing::{Format, Listing};
 use super::super::target::Target;
 use super::super::{Failure, terminal};
+use super::import::{extra_work, ordinary_work};
 
 const COLUMNS: &[&str] = &["password", "accounts", "costliest"];
 
 /// Shows how many accounts still have the password that they were imported with, by how the old
-/// system hashed it, and how long the costliest takes to verify. It reads the whole table once.
+/// system hashed it, and how long the costliest takes to verify, beyond an ordinary one: what
+/// ImportedHashMillis should be. It reads the whole table once.
 #[derive(clap::Args)]
 pub(super) struct Imported {
     #[command(flatten)]
@@ -40,15 +43,14 @@ struct View<'a> {
 /// Counts the imported passwords.
 pub(super) async fn run(target: &Target, asked: Imported) -> Result<(), Failure> {
     let (mut kinds, mut unreadable) = (BTreeMap::<String, Kind>::new(), 0);
+    let ordinary = ordinary_work(target)?;
     let mut scan = target.store.scan_imported_passwords();
     while let Some(password) = scan.next().await? {
         let (name, work) = match password {
             Ok(StoredPassword::Imported(imported)) => {
-                let work = imported.scheme.work().unwrap_or(Work::MOST);
-                (
-                    name_of(&imported.scheme.derivation),
-                    work.and(imported.hash.work()),
-                )
+                let name = name_of(&imported.scheme.derivation);
+                let stored = OldPassword::Stored(StoredPassword::Imported(imported));
+                (name, extra_work(&stored, ordinary))
             }
             Ok(StoredPassword::Absent(_)) => ("none".to_owned(), Work::NONE),
             // Somebody has logged in since.
@@ -90,7 +92,7 @@ pub(super) async fn run(target: &Target, asked: Imported) -> Result<(), Failure>
 fn name_of(derivation: &Derivation) -> String {
     match serde_json::to_value(derivation) {
         // It derives nothing: steps make the digest, or the hash was Argon2id already.
-        Ok(Value::String(name)) => name,
+        Ok(Value::String(_)) => "argon2id".to_owned(),
         Ok(Value::Object(members)) => members
             .into_iter()
             .map(|(name, _)| name)

@@ -165,7 +165,7 @@ pub(super) fn secrets(password: &OldPassword) -> Vec<SecretName> {
 
 /// Returns the work that it takes to verify a password beyond that of an ordinary one, which takes
 /// `ordinary`.
-pub(super) fn extra_work(password: &OldPassword, ordinary: Work) -> Work {
+pub(in crate::commands::users) fn extra_work(password: &OldPassword, ordinary: Work) -> Work {
     match password {
         OldPassword::Unusable | OldPassword::Stored(StoredPassword::Absent(_)) => Work::NONE,
         OldPassword::Stored(StoredPassword::Own(hash)) => beyond(hash, ordinary),

@@ -9,6 +9,8 @@ mod source;
 mod summary;
 mod survey;
 
+pub(super) use check::extra_work;
+
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -90,14 +92,7 @@ pub(super) async fn run(
         )));
     }
     let source = source(&asked)?;
-    let (memory, passes) = target.setting(|env| {
-        Ok((
-            env.setting(&ARGON2_MEMORY_KIB)?,
-            env.setting(&ARGON2_ITERATIONS)?,
-        ))
-    })?;
-    let [memory, passes] = [memory, passes].map(|number| u32::try_from(number).unwrap_or(u32::MAX));
-    let ordinary = Work::of_argon2(memory, passes);
+    let ordinary = ordinary_work(target)?;
     let survey = survey::survey(source.clone(), ordinary, end.as_mut()).await?;
     let level = level(target, &survey, ordinary)?;
     if !asked.dry_run {
@@ -208,6 +203,18 @@ fn keep_secrets(target: &Target, source: &Source, survey: &Survey) -> Result<(),
         file.keep(name.unwrap_or(HashConfig::SECRET), config.signer_key())?;
     }
     file.check(&survey.secrets)
+}
+
+/// Returns the work of verifying an ordinary password.
+pub(super) fn ordinary_work(target: &Target) -> Result<Work, Failure> {
+    let (memory, passes) = target.setting(|env| {
+        Ok((
+            env.setting(&ARGON2_MEMORY_KIB)?,
+            env.setting(&ARGON2_ITERATIONS)?,
+        ))
+    })?;
+    let [memory, passes] = [memory, passes].map(|number| u32::try_from(number).unwrap_or(u32::MAX));
+    Ok(Work::of_argon2(memory, passes))
 }
 
 /// Returns how many milliseconds the costliest password takes to verify beyond an ordinary one, if
