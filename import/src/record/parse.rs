@@ -14,7 +14,7 @@ impl Record {
     ///
     /// The two names become what `latchkey users create` makes of them: an empty first name is the
     /// part of the address before the `@`. A `name` is used if there is neither of the two, and its
-    /// last word is the last name. Roles are written in lower case ([`role_name`]), and languages
+    /// last word is the last name. Roles are written in lower case, and languages
     /// with hyphens.
     ///
     /// # Errors
