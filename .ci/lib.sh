@@ -38,7 +38,7 @@ start() {
         exit 1
     fi
     "$@" >"$log" 2>&1 &
-    for _ in $(seq 100); do
+    for _ in $(seq 300); do # half a minute: machines are shared
         curl --silent --output /dev/null "http://127.0.0.1:$port" && return
         kill -0 $! 2>/dev/null || break
         sleep 0.1

@@ -106,7 +106,11 @@ test('an export is one document', async () => {
   answer(
     '/profile/export',
     { status: 200, headers: json, body: JSON.stringify(document) },
-    { status: 403, headers: { 'content-type': 'application/problem+json' }, body: JSON.stringify(problem) },
+    {
+      status: 403,
+      headers: { 'content-type': 'application/problem+json' },
+      body: JSON.stringify(problem),
+    },
   );
   assert.deepEqual(await ada.exportProfile(), document);
   await assert.rejects(ada.exportProfile(), { code: 'reauthentication-required' });

@@ -489,7 +489,9 @@ export class Latchkey {
    * @returns {Promise<AccountExport>}
    */
   async exportProfile() {
-    return /** @type {any} */ (await body(await this.#call(await this.#begin(), '/profile/export')));
+    return /** @type {any} */ (
+      await body(await this.#call(await this.#begin(), '/profile/export'))
+    );
   }
 
   /**

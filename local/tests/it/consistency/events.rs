@@ -12,7 +12,7 @@ use shared::domain::{EventId, Purpose};
 use testkit::cloudformation::CloudFormation;
 use testkit::kms::Kms;
 
-use crate::support::app::{App, BEGINNING, PASSWORD, User, root, text};
+use crate::support::app::{App, BEGINNING, PASSWORD, User, claims, root, text};
 use crate::support::links::NO_MAIL;
 use crate::support::log::{logged_by_mailer, logged_by_publisher};
 use crate::support::post::{Post, of_address};
@@ -112,7 +112,8 @@ async fn every_event_has_the_outcome_that_its_name_says() {
                 .replace("LINK_TOKEN", &link(&app, grace, &outcome).await)
                 .replace("ACCESS_TOKEN", &grace.access_token)
                 .replace("REFRESH_TOKEN", &grace.refresh_token)
-                .replace("USER_ID", &grace.id()),
+                .replace("USER_ID", &grace.id())
+                .replace("SESSION_ID", &text(&claims(&grace.access_token), "sid")),
             None if outcome == "opened" => {
                 app.register("grace@example.com").await.expect(202);
                 event.replace("LINK_TOKEN", &app.mailed("registration").await.unwrap())
