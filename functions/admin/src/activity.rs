@@ -4,8 +4,8 @@
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
-use shared::domain::event::StoredEvent;
-use shared::domain::{EventId, SessionId, UserId, rfc3339};
+use shared::domain::event::{EventView, StoredEvent};
+use shared::domain::{EventId, UserId};
 use shared::http::{Problem, cursor, json};
 
 use super::Admin;
@@ -16,28 +16,10 @@ const PAGE: i32 = 100;
 /// A page of events, latest first.
 #[derive(Serialize)]
 struct List<'a> {
-    events: Vec<View<'a>>,
+    events: Vec<EventView<'a>>,
     /// The `cursor` of the next page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<EventId>,
-}
-
-/// An event as administrators see it.
-#[derive(Serialize)]
-struct View<'a> {
-    id: EventId,
-    event: &'a str,
-    at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    session_id: Option<SessionId>,
-    ip: &'a str,
-    user_agent: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    by: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    actor: Option<&'a str>,
 }
 
 impl Admin {
@@ -62,23 +44,9 @@ impl Admin {
             self.find(id).await?;
         }
         let list = List {
-            events: page.events.iter().map(view).collect(),
+            events: page.events.iter().map(StoredEvent::operator_view).collect(),
             next_cursor: page.last,
         };
         json(StatusCode::OK, &list)
-    }
-}
-
-fn view(event: &StoredEvent) -> View<'_> {
-    View {
-        id: event.id,
-        event: &event.name,
-        at: rfc3339(event.id.millis() / 1000),
-        session_id: event.session_id,
-        ip: &event.device.ip,
-        user_agent: &event.device.user_agent,
-        reason: event.reason.as_deref(),
-        by: event.by.as_deref(),
-        actor: event.actor.as_deref(),
     }
 }

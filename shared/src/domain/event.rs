@@ -1,6 +1,6 @@
 //! Events: security events as rows of the event table.
 
-mod owner_view;
+mod view;
 
 use crate::domain::email::Email;
 use crate::domain::id::{EventId, SessionId, UserId};
@@ -10,7 +10,7 @@ use crate::domain::throttle::Source;
 use crate::observe::AuditEvent;
 use crate::observe::audit::{Entry, Kept};
 
-pub use owner_view::EventView;
+pub use view::EventView;
 
 /// Where a request came from, and when.
 #[derive(Debug, Clone)]
